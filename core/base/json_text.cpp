@@ -1,0 +1,59 @@
+// Wraps the library's parser: position of the error as line and column, duplicate keys refused.
+#include "core/base/json_text.h"
+
+#include <algorithm>
+#include <set>
+#include <vector>
+
+#include "core/base/error.h"
+#include "core/base/files.h"
+
+namespace ftrun {
+namespace {
+
+struct Position {
+  size_t line;
+  size_t column;
+};
+
+Position position_of(std::string_view text, size_t offset, size_t first_line) {
+  const std::string_view before = text.substr(0, std::min(offset, text.size()));
+  const auto lines = static_cast<size_t>(std::count(before.begin(), before.end(), '\n'));
+  const size_t line_start = before.rfind('\n');
+  return {first_line + lines, line_start == std::string_view::npos ? before.size() + 1 : before.size() - line_start};
+}
+
+}  // namespace
+
+nlohmann::json parse_json(std::string_view text, const std::filesystem::path& file, bool refuse_duplicate_keys,
+                          size_t first_line) {
+  using Json = nlohmann::json;
+  std::vector<std::set<std::string>> keys;
+  std::string duplicate;
+  const auto watch = [&](int, Json::parse_event_t event, Json& parsed) {
+    if (event == Json::parse_event_t::object_start) keys.emplace_back();
+    if (event == Json::parse_event_t::object_end) keys.pop_back();
+    if (event == Json::parse_event_t::key && !keys.back().insert(parsed.get_ref<const std::string&>()).second &&
+        duplicate.empty()) {
+      duplicate = parsed.get_ref<const std::string&>();
+    }
+    return true;
+  };
+  try {
+    Json result = refuse_duplicate_keys ? Json::parse(text, watch) : Json::parse(text);
+    if (!duplicate.empty()) throw invalid_argument("{}: not valid: key '{}' appears twice in one object", file.string(), duplicate);
+    return result;
+  } catch (const Json::parse_error& error) {
+    const Position at = position_of(text, error.byte > 0 ? error.byte - 1 : 0, first_line);
+    std::string reason = error.what();
+    const size_t detail = reason.rfind(": ");
+    if (detail != std::string::npos) reason = reason.substr(detail + 2);
+    throw invalid_argument("{}:{}:{}: not valid JSON: {}", file.string(), at.line, at.column, reason);
+  } catch (const Json::exception& error) {
+    throw invalid_argument("{}: not valid JSON: {}", file.string(), error.what());
+  }
+}
+
+nlohmann::json read_json_file(const std::filesystem::path& path) { return parse_json(read_file(path), path); }
+
+}  // namespace ftrun

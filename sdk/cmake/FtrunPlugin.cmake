@@ -1,0 +1,32 @@
+# ftrun_add_plugin(ID KIND kind SOURCES ... [LINKS ...]): a plugin library <kind>_<id>.so that exports only the query function.
+# Works in this tree and, through find_package(ftrun), in a project of its own.
+include_guard(GLOBAL)
+set(FTRUN_PLUGIN_CMAKE_FOLDER ${CMAKE_CURRENT_LIST_DIR})
+
+function(ftrun_add_plugin id)
+  cmake_parse_arguments(ARG "" "KIND;OUTPUT_DIRECTORY" "SOURCES;LINKS" ${ARGN})
+  if(NOT ARG_KIND MATCHES "^(paradigm|strategy|device|collectives|network|reward)$")
+    message(FATAL_ERROR "ftrun_add_plugin(${id}): KIND '${ARG_KIND}' is not paradigm, strategy, device, collectives, network or reward")
+  endif()
+  set(target ${ARG_KIND}_${id})
+  add_library(${target} MODULE ${ARG_SOURCES})
+  target_link_libraries(${target} PRIVATE ftrun::sdk ${ARG_LINKS})
+  if(TARGET ftrun_compile_flags)
+    target_link_libraries(${target} PRIVATE ftrun_compile_flags)
+  endif()
+  if(ARG_OUTPUT_DIRECTORY)
+    set_target_properties(${target} PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${ARG_OUTPUT_DIRECTORY})
+  elseif(DEFINED FTRUN_PLUGIN_OUTPUT_DIRECTORY)
+    set_target_properties(${target} PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${FTRUN_PLUGIN_OUTPUT_DIRECTORY})
+  endif()
+  set_target_properties(${target} PROPERTIES PREFIX "" C_VISIBILITY_PRESET hidden CXX_VISIBILITY_PRESET hidden
+    VISIBILITY_INLINES_HIDDEN ON POSITION_INDEPENDENT_CODE ON)
+  target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:$<$<COMPILE_LANGUAGE:CXX>:-fno-gnu-unique>>)
+  set(version_script ${FTRUN_PLUGIN_CMAKE_FOLDER}/plugin.map)
+  target_link_options(${target} PRIVATE -Wl,--version-script=${version_script} -Wl,-z,now -Wl,-z,nodelete
+    -Wl,--exclude-libs,ALL)
+  if(NOT FTRUN_SANITIZE)
+    target_link_options(${target} PRIVATE -Wl,-z,defs)
+  endif()
+  set_property(TARGET ${target} APPEND PROPERTY LINK_DEPENDS ${version_script})
+endfunction()

@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# test.sh [LABEL]: the same set-up as run.sh plus the tests, then ctest (all tests, or those with a label: quick, full, slow,
+# asan, tsan). asan and tsan build those presets and run the quick tests under the sanitizer.
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+source "$root/.ci/setup.sh"
+label=${1:-}
+case "$label" in
+  asan | tsan)
+    setup_build "$root" "$label" all
+    cd "$root" && exec ctest --preset "$label"
+    ;;
+  "" | quick | full | slow)
+    setup_build "$root" release all
+    cd "$root/build" && exec ctest --output-on-failure ${label:+-L "^$label\$"}
+    ;;
+  *)
+    echo "test.sh: unknown label '$label': expected quick, full, slow, asan, tsan, or none for everything" >&2
+    exit 2
+    ;;
+esac

@@ -1,0 +1,58 @@
+// Nearest names, JSON positions, atomic files.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "core/base/error.h"
+#include "core/base/files.h"
+#include "core/base/json_text.h"
+#include "core/base/nearest_name.h"
+
+namespace ftrun {
+namespace {
+
+using testing::HasSubstr;
+
+std::string message_of(const std::function<void()>& action) {
+  try {
+    action();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(NearestName, FindsTyposAndIgnoresStrangers) {
+  const std::vector<std::string> known = {"learning_rate", "num_train_epochs", "bf16"};
+  EXPECT_EQ(nearest_name("learing_rate", known), "learning_rate");
+  EXPECT_EQ(nearest_name("Num-Train-Epochs", known), "num_train_epochs");
+  EXPECT_EQ(nearest_name("zzzzzzzz", known), "");
+  EXPECT_EQ(did_you_mean("fb16", known), " (did you mean 'bf16'?)");
+}
+
+TEST(Json, ErrorsNameLineAndColumn) {
+  EXPECT_THAT(message_of([] { parse_json("{\n  \"a\": 1,\n  b\n}", "x.json"); }), HasSubstr("x.json:3:3: not valid JSON"));
+  EXPECT_THAT(message_of([] { parse_json("{\"a\": 1, \"a\": 2}", "x.json"); }), HasSubstr("key 'a' appears twice"));
+  EXPECT_EQ(parse_json("[1, 2]", "x.json").size(), 2U);
+}
+
+TEST(AtomicFile, LeavesNothingWithoutCommit) {
+  const auto folder = std::filesystem::temp_directory_path() / "ftrun_base_test";
+  std::filesystem::remove_all(folder);
+  std::filesystem::create_directories(folder);
+  write_file_atomically(folder / "kept", "old");
+  {
+    AtomicFile file(folder / "kept");
+    file.write("half of the new");
+  }
+  EXPECT_EQ(read_file(folder / "kept"), "old");
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder), {}), 1);
+  write_file_atomically(folder / "kept", "new");
+  EXPECT_EQ(MappedFile(folder / "kept").text(), "new");
+  EXPECT_THAT(message_of([&] { read_file(folder / "absent"); }), HasSubstr("No such file"));
+  std::filesystem::remove_all(folder);
+}
+
+}  // namespace
+}  // namespace ftrun
