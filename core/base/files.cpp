@@ -2,6 +2,7 @@
 #include "core/base/files.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -91,6 +92,8 @@ AtomicFile::AtomicFile(std::filesystem::path path) : path_(std::move(path)) {
   descriptor_ = ::mkostemp(pattern.data(), O_CLOEXEC);
   if (descriptor_ < 0) throw system_error("create", path_, errno);
   temporary_path_ = pattern;
+  // Tells a clean-up in another process that the owner is alive (io/checkpoint.cpp); refused locks only lose that.
+  ::flock(descriptor_, LOCK_EX | LOCK_NB);
   const mode_t mask = ::umask(0);
   ::umask(mask);
   ::fchmod(descriptor_, 0666 & ~mask);

@@ -1,7 +1,6 @@
 # ftrun_add_plugin(ID KIND kind SOURCES ... [LINKS ...]): a plugin library <kind>_<id>.so that exports only the query function.
 # Works in this tree and, through find_package(ftrun), in a project of its own.
 include_guard(GLOBAL)
-set(FTRUN_PLUGIN_CMAKE_FOLDER ${CMAKE_CURRENT_LIST_DIR})
 
 function(ftrun_add_plugin id)
   cmake_parse_arguments(ARG "" "KIND;OUTPUT_DIRECTORY" "SOURCES;LINKS" ${ARGN})
@@ -10,6 +9,7 @@ function(ftrun_add_plugin id)
   endif()
   set(target ${ARG_KIND}_${id})
   add_library(${target} MODULE ${ARG_SOURCES})
+  set_property(GLOBAL APPEND PROPERTY FTRUN_PLUGIN_TARGETS ${target})
   target_link_libraries(${target} PRIVATE ftrun::sdk ${ARG_LINKS})
   if(TARGET ftrun_compile_flags)
     target_link_libraries(${target} PRIVATE ftrun_compile_flags)
@@ -22,7 +22,7 @@ function(ftrun_add_plugin id)
   set_target_properties(${target} PROPERTIES PREFIX "" C_VISIBILITY_PRESET hidden CXX_VISIBILITY_PRESET hidden
     VISIBILITY_INLINES_HIDDEN ON POSITION_INDEPENDENT_CODE ON)
   target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:$<$<COMPILE_LANGUAGE:CXX>:-fno-gnu-unique>>)
-  set(version_script ${FTRUN_PLUGIN_CMAKE_FOLDER}/plugin.map)
+  set(version_script ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/plugin.map)
   target_link_options(${target} PRIVATE -Wl,--version-script=${version_script} -Wl,-z,now -Wl,-z,nodelete
     -Wl,--exclude-libs,ALL)
   if(NOT FTRUN_SANITIZE)

@@ -86,6 +86,8 @@ typedef struct ftrun_shard_api {
   /** Sum of squares of `n` gradient slices of this rank, given in role and unit order: f64 sums over fixed 1,024-element blocks,
    * gathered over the world and folded in index order. *norm = sqrt of it, rounded to f32, the same on every rank. */
   ftrun_status (*grad_norm)(ftrun_context *ctx, int32_t n, ftrun_tensor *const *slices, double *norm);
+  /** to = from, converted to to's dtype (nearest even); same element count, both contiguous, placements may differ. */
+  ftrun_status (*copy)(ftrun_context *ctx, ftrun_tensor *from, ftrun_tensor *to);
 } ftrun_shard_api;
 
 #ifdef __cplusplus

@@ -1,0 +1,45 @@
+// One row per subcommand.
+#include "core/cli/command.h"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "core/base/error.h"
+#include "core/base/nearest_name.h"
+#ifdef FTRUN_HAS_TRAIN
+#include "core/train/commands.h"
+#endif
+
+namespace ftrun {
+
+std::span<const Command> commands() {
+  static constexpr Command kCommands[] = {
+#ifdef FTRUN_HAS_TRAIN
+      {"train", "[train] --config FILE [--KEY VALUE]...", "train; the word 'train' may be left out", true,
+       train_command},
+      {"check", "check --config FILE [--KEY VALUE]...", "validate and compose without running; prints the resolved run",
+       true, check_command},
+      {"data", "data --config FILE [--rows N] [--KEY VALUE]...",
+       "what the model will see: the data ledger, then rows as text, ids and loss mask", true, data_command},
+#endif
+      {"tokenize", "tokenize MODEL_DIR [FILE] [--decode]",
+       "one JSON array of ids per line of FILE or stdin, or the way back", false, tokenize_command},
+      {"plugins", "plugins [list | info NAME | check FILE] [--plugin_path PATH]",
+       "plugins on the search path, one plugin's options, or the checks on a file", false, plugins_command},
+      {"devices", "devices [info] [--plugin_path PATH]", "devices that can be used, with their memory", false,
+       devices_command},
+      {"version", "version", "version of the program and of the plugin ABI", false, version_command},
+  };
+  return kCommands;
+}
+
+const Command& find_command(std::string_view name) {
+  const auto all = commands();
+  if (const auto found = std::ranges::find(all, name, &Command::name); found != all.end()) return *found;
+  std::vector<std::string> names;
+  for (const Command& command : all) names.emplace_back(command.name);
+  throw invalid_argument("unknown command '{}'{}; known: {}", name, did_you_mean(name, names), fmt::join(names, ", "));
+}
+
+}  // namespace ftrun

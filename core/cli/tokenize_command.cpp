@@ -1,0 +1,34 @@
+// `ftrun tokenize`: opens model folder and text; the work is data/tokenizer's.
+#include "core/data/tokenizer/tokenize_command.h"
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <iostream>
+
+#include "core/base/error.h"
+#include "core/cli/command.h"
+
+namespace ftrun {
+
+int tokenize_command(const CommandContext& context) {
+  if (!context.override_arguments.empty()) {
+    throw invalid_argument("unknown flag '{}' of 'tokenize'", context.override_arguments.front());
+  }
+  if (context.positional.empty() || context.positional.size() > 2) {
+    throw invalid_argument("expected: ftrun tokenize MODEL_DIR [FILE] [--decode]");
+  }
+  const auto tokenizer = Tokenizer::load(context.positional[0]);
+  std::ios::sync_with_stdio(false);
+  if (context.positional.size() == 1) {
+    tokenize_stream(*tokenizer, std::cin, std::cout, context.decode);
+  } else {
+    std::ifstream file(context.positional[1], std::ios::binary);
+    if (!file) throw not_found("{}: {}", context.positional[1], std::strerror(errno));
+    tokenize_stream(*tokenizer, file, std::cout, context.decode);
+  }
+  std::cout.flush();
+  return 0;
+}
+
+}  // namespace ftrun

@@ -1,0 +1,39 @@
+// Collects errors, so that a user sees all of them at once.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/base/error.h"
+
+namespace ftrun {
+
+class ConfigErrors {
+ public:
+  void add(std::string message) { messages_.push_back(std::move(message)); }
+  /// Runs body and keeps the message of an Error it throws.
+  template <typename Body>
+  void collect(Body&& body) {
+    try {
+      body();
+    } catch (const Error& error) {
+      add(error.what());
+    }
+  }
+  bool empty() const noexcept { return messages_.empty(); }
+  /// Throws INVALID_ARGUMENT when there are any: the message itself, or "N errors in the configuration:" and one line
+  /// each.
+  void throw_if_any() const {
+    if (messages_.empty()) return;
+    if (messages_.size() == 1) throw Error(FTRUN_INVALID_ARGUMENT, messages_.front());
+    std::string text = fmt::format("{} errors in the configuration:", messages_.size());
+    for (const std::string& message : messages_) text += "\n  " + message;
+    throw Error(FTRUN_INVALID_ARGUMENT, text);
+  }
+
+ private:
+  std::vector<std::string> messages_;
+};
+
+}  // namespace ftrun

@@ -1,0 +1,148 @@
+// The written lists of foreign keys: LLaMA-Factory's, the Hugging Face trainer's and ms-swift's.
+#include "core/config/foreign_keys.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+namespace ftrun {
+namespace {
+
+struct HarmlessKeys {
+  std::string_view reason;
+  std::string_view keys;  // separated by single spaces, with one at both ends
+};
+
+constexpr std::array kHarmless = {
+    HarmlessKeys{"model folders contain no code that ftrun would run", " trust_remote_code "},
+    HarmlessKeys{"models and data are read from local folders",
+                 " model_revision hub_model_id hub_token hub_strategy hub_private_repo hub_always_push hub_revision "
+                 "hf_hub_token ms_hub_token om_hub_token use_hf use_modelscope "},
+    HarmlessKeys{
+        "ranks find and wait for each other by themselves",
+        " ddp_timeout ddp_backend ddp_find_unused_parameters ddp_bucket_cap_mb ddp_broadcast_buffers local_rank "},
+    HarmlessKeys{"data is tokenised in parallel and mapped into memory; see 'threads'",
+                 " preprocessing_num_workers preprocessing_batch_size dataloader_num_workers dataloader_pin_memory "
+                 "dataloader_prefetch_factor dataloader_persistent_workers dataset_num_proc data_shared_file_system "
+                 "remove_unused_columns label_names "},
+    HarmlessKeys{
+        "it is always so",
+        " use_fast_tokenizer low_cpu_mem_usage full_determinism upcast_layernorm use_reentrant_gc "
+        "gradient_checkpointing_kwargs enable_liger_kernel use_v1_kernels tf32 torch_compile use_kv_cache use_cache "
+        "skip_special_tokens prediction_loss_only include_num_input_tokens_seen include_tokens_per_second "
+        "include_effective_tokens_per_second include_for_metrics logging_nan_inf_filter eval_accumulation_steps "
+        "eval_do_concat_batches batch_eval_metrics skip_memory_metrics print_param_status "
+        "restore_callback_states_from_checkpoint "},
+    HarmlessKeys{"there is no tracker or dashboard that would use it",
+                 " run_name logging_dir disable_tqdm project trackio_space_id add_version create_checkpoint_symlink "},
+    HarmlessKeys{"there is one inference engine", " infer_backend infer_dtype attn_impl "},
+};
+
+constexpr std::string_view kNoAdapters =
+    "this build trains all weights ('finetuning_type: full') and has no adapters; remove it";
+constexpr std::string_view kNoQuantization = "this build does not train quantised models; remove it";
+constexpr std::string_view kNoSuchOptimizer = "this build has AdamW only; remove it";
+
+constexpr std::array kForeign = {
+    ForeignKey{"fp16", "false",
+               "fp16 needs loss scaling, which would make results depend on overflow; write 'bf16: true'"},
+    ForeignKey{"streaming", "false", "data is tokenised once and mapped, so memory does not grow with it; remove it"},
+    ForeignKey{"buffer_size", "", "there is no streaming whose shuffle buffer it would be; remove it"},
+    ForeignKey{"interleave_probs", "", "several data sets are laid end to end; remove it"},
+    ForeignKey{"eval_on_each_dataset", "false", "all evaluation sets are evaluated together; remove it"},
+    ForeignKey{"tokenized_path", "", "tokenised data is cached by itself (see 'cache_dir'); remove it"},
+    ForeignKey{"ignore_pad_token_for_loss", "true", "rows are not padded, so padding never reaches the loss"},
+    ForeignKey{"average_tokens_across_devices", "true", "losses are always normalised by the global token count"},
+    ForeignKey{"rope_scaling", "", "scaling is read from config.json; set it there"},
+    ForeignKey{"rope_theta", "", "it is read from config.json; set it there"},
+    ForeignKey{"upcast_lmhead_output", "false", "logits are computed tile by tile in fp32 and never stored"},
+    ForeignKey{"resize_vocab", "false", "the vocabulary is the model folder's; add rows there"},
+    ForeignKey{"add_tokens", "", "add the tokens to tokenizer.json and rows to the embedding"},
+    ForeignKey{"add_special_tokens", "", "add the tokens to tokenizer.json and rows to the embedding"},
+    ForeignKey{"gradient_checkpointing", "true", "write 'disable_gradient_checkpointing: true' to switch it off"},
+    ForeignKey{"logging_strategy", "steps", "log lines come every 'logging_steps' updates"},
+    ForeignKey{"group_by_length", "false", "the order of rows depends on seed and epoch only"},
+    ForeignKey{"label_smoothing_factor", "0,0.0", "label smoothing is not available; remove it"},
+    ForeignKey{"neftune_noise_alpha", "", "embedding noise is not available; remove it"},
+    ForeignKey{"do_predict", "false", "batch generation is not part of training"},
+    ForeignKey{"predict_with_generate", "false", "batch generation is not part of training"},
+    ForeignKey{"compute_accuracy", "false", "token accuracy is not measured; remove it"},
+    ForeignKey{"num_beams", "1", "decoding samples or takes the most likely token; there is no beam search"},
+    ForeignKey{"length_penalty", "1,1.0", "there is no beam search"},
+    ForeignKey{"push_to_hub", "false", "models are written to local folders"},
+    ForeignKey{"save_safetensors", "true", "weights are saved as safetensors only"},
+    ForeignKey{"use_unsloth", "false", "kernels are ftrun's own; remove it"},
+    ForeignKey{"adapter_name_or_path", "", kNoAdapters},
+    ForeignKey{"create_new_adapter", "false", kNoAdapters},
+    ForeignKey{"lora_rank", "", kNoAdapters},
+    ForeignKey{"lora_alpha", "", kNoAdapters},
+    ForeignKey{"lora_dropout", "", kNoAdapters},
+    ForeignKey{"lora_target", "", kNoAdapters},
+    ForeignKey{"target_modules", "", kNoAdapters},
+    ForeignKey{"additional_target", "", kNoAdapters},
+    ForeignKey{"loraplus_lr_ratio", "", kNoAdapters},
+    ForeignKey{"use_rslora", "false", kNoAdapters},
+    ForeignKey{"use_dora", "false", kNoAdapters},
+    ForeignKey{"pissa_init", "false", kNoAdapters},
+    ForeignKey{"freeze_trainable_layers", "", kNoAdapters},
+    ForeignKey{"freeze_trainable_modules", "", kNoAdapters},
+    ForeignKey{"freeze_extra_modules", "", kNoAdapters},
+    ForeignKey{"quantization_bit", "", kNoQuantization},
+    ForeignKey{"quantization_method", "", kNoQuantization},
+    ForeignKey{"quantization_type", "", kNoQuantization},
+    ForeignKey{"double_quantization", "", kNoQuantization},
+    ForeignKey{"use_galore", "false", kNoSuchOptimizer},
+    ForeignKey{"use_apollo", "false", kNoSuchOptimizer},
+    ForeignKey{"use_badam", "false", kNoSuchOptimizer},
+    ForeignKey{"use_adam_mini", "false", kNoSuchOptimizer},
+    ForeignKey{"use_muon", "false", kNoSuchOptimizer},
+};
+
+}  // namespace
+
+std::string_view harmless_key_reason(std::string_view key) {
+  const std::string word = fmt::format(" {} ", key);
+  for (const HarmlessKeys& group : kHarmless) {
+    if (group.keys.find(word) != std::string_view::npos) return group.reason;
+  }
+  return {};
+}
+
+const ForeignKey* find_foreign_key(std::string_view key) {
+  const auto* found = std::ranges::find(kForeign, key, &ForeignKey::key);
+  return found == kForeign.end() ? nullptr : found;
+}
+
+bool is_accepted(const ForeignKey& key, const SettingValue& value) {
+  if (value.kind == SettingValue::Kind::kNull) return true;
+  if (value.kind != SettingValue::Kind::kScalar || value.scalar.empty()) return false;
+  std::string text = value.scalar;
+  std::ranges::transform(text, text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return fmt::format(",{},", key.accepted).find(fmt::format(",{},", text)) != std::string::npos;
+}
+
+void refuse_unavailable(const OptionValues& host, std::vector<std::string>& messages) {
+  const OptionValue& type = *host.find("finetuning_type");
+  if (type.text != "full") {
+    const bool given = host.is_given("finetuning_type");
+    messages.push_back(fmt::format(
+        "{}finetuning_type: {} '{}', but this build trains all weights only: write "
+        "'finetuning_type: full'",
+        given ? type.origin + ": " : std::string(), given ? "got" : "it is not set and its default is", type.text));
+  }
+  if (host.get_bool("bf16") && host.get_bool("pure_bf16")) {
+    messages.push_back(
+        fmt::format("{}: pure_bf16: bf16 ({}) keeps fp32 master weights and pure_bf16 does not: set one of them",
+                    host.origin("pure_bf16"), host.origin("bf16")));
+  }
+  const bool floors = host.is_set("lr_scheduler_kwargs.min_lr") || host.is_set("lr_scheduler_kwargs.min_lr_rate");
+  if (floors && host.get_string("lr_scheduler_type") != "cosine_with_min_lr") {
+    const std::string_view key =
+        host.is_set("lr_scheduler_kwargs.min_lr") ? "lr_scheduler_kwargs.min_lr" : "lr_scheduler_kwargs.min_lr_rate";
+    messages.push_back(fmt::format("{}: {}: only lr_scheduler_type cosine_with_min_lr has a floor, and it is '{}'",
+                                   host.origin(key), key, host.get_string("lr_scheduler_type")));
+  }
+}
+
+}  // namespace ftrun

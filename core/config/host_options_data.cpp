@@ -1,0 +1,31 @@
+// Host keys about data.
+#include "core/config/host_option_tables.h"
+
+namespace ftrun::host_tables {
+
+std::span<const ftrun_option> data_options() {
+  static constexpr ftrun_option kOptions[] = {
+      unset("dataset", FTRUN_OPTION_STRING_LIST,
+            "names in dataset_dir/dataset_info.json, or paths of .json, .jsonl, .txt"),
+      sdk::with_aliases(unset("eval_dataset", FTRUN_OPTION_STRING_LIST, "likewise, for evaluation"), "val_dataset"),
+      sdk::option("dataset_dir", FTRUN_OPTION_PATH, "data", "folder with dataset_info.json", kFlat),
+      unset("template", FTRUN_OPTION_STRING, "chat template by name; taken from the tokenizer where it is known"),
+      unset("template_dir", FTRUN_OPTION_PATH, "folder with further chat templates (YAML)"),
+      sdk::with_aliases(integer("cutoff_len", "2048", 1, "tokens per example; longer ones are cut"), "max_length"),
+      integer("max_samples", "", 1, "use only the first so many rows of each data set"),
+      sdk::with_aliases(number("val_size", "0", {0, kNoLimit},
+                               "share of rows kept for evaluation (below 1), or their number (from 1)"),
+                        "split_dataset_ratio"),
+      sdk::with_aliases(unset("default_system", FTRUN_OPTION_STRING, "system message where a row has none"), "system"),
+      flag("enable_thinking", "true", "reasoning templates: empty thoughts are trained (true) or part of the prompt"),
+      flag("preserve_thinking", "false", "reasoning templates: keep thoughts of earlier turns"),
+      integer("max_bad_rows", "0", 0, "rows that do not fit the format and are dropped; more are an error"),
+      flag("disable_shuffling", "false", "keep the rows in file order"),
+      choice("mix_strategy", "concat", "concat", "several data sets are laid end to end"),
+      unset("cache_dir", FTRUN_OPTION_PATH, "folder of the tokenised data; $XDG_CACHE_HOME/ftrun unless given"),
+      flag("overwrite_cache", "false", "tokenise again although the cache has the data"),
+  };
+  return kOptions;
+}
+
+}  // namespace ftrun::host_tables

@@ -1,0 +1,61 @@
+// A chat template: which text and special tokens surround each message. Data read from a YAML file, not code.
+// Leaves out: tokenisation (template_encoder.h). The definitions' meaning is LLaMA-Factory's (data/template.py).
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ftrun {
+
+/// One piece of a slot. Pieces are tokenised one by one and concatenated; text is tokenised together with the message
+/// content put in for `{{content}}`.
+struct SlotPiece {
+  enum class Kind : uint8_t { kText, kBos, kEos, kToken };
+  Kind kind = Kind::kText;
+  std::string text;  ///< kText: text, `{{content}}` at most once; kToken: the token's own string
+};
+using Slot = std::vector<SlotPiece>;
+
+/// How tool descriptions and tool calls are written as text. Absent: rows with tools or calls do not fit the template.
+struct ToolFormat {
+  std::string system;          ///< appended to the system text; `{{tools}}` is the concatenation of `tool`
+  std::string tool;            ///< per tool; `{{tool}}` is its JSON
+  std::string call;            ///< per call; `{{call}}` is {"name": ..., "arguments": ...}
+  std::string call_separator;  ///< between calls
+};
+
+/// A template's file, parsed. Immutable once loaded.
+struct ChatTemplate {
+  std::string name;
+  Slot prefix, system, user, assistant, observation, function;
+  std::string default_system;
+  std::vector<std::string> stop_words;  ///< with replace_eos, the first is the end-of-sequence token
+  bool replace_eos = false;
+  bool efficient_eos = false;  ///< EOS once at the very end; earlier turns learn it at the next turn's first position
+  bool reasoning = false;      ///< responses without a thought get an empty one (LLaMA-Factory's ReasoningTemplate)
+  std::string thought_open = "<think>\n";
+  std::string thought_close = "\n</think>\n\n";
+  std::string call_open = "<tool_call>";
+  std::string call_close = "</tool_call>";
+  std::optional<ToolFormat> tool_format;
+  uint64_t fingerprint = 0;  ///< content hash of the file
+
+  /// Reads one template file. Throws INVALID_ARGUMENT "FILE:LINE: ..." for unknown keys (with the nearest), wrong
+  /// types, a content slot without `{{content}}`, replace_eos without stop_words.
+  static ChatTemplate load(const std::filesystem::path& file);
+};
+
+/// Finds NAME.yaml in the folders, first match wins, and loads it. Throws INVALID_ARGUMENT naming the known templates
+/// and the nearest name.
+ChatTemplate find_chat_template(std::string_view name, std::span<const std::filesystem::path> search_path);
+
+/// Names of all templates in the folders, sorted, without duplicates.
+std::vector<std::string> chat_template_names(std::span<const std::filesystem::path> search_path);
+
+}  // namespace ftrun

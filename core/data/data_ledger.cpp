@@ -1,0 +1,143 @@
+// Text and JSON of the ledger.
+#include "core/data/data_ledger.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+namespace ftrun {
+namespace {
+
+using Json = nlohmann::json;
+
+struct NamedCategory {
+  const char* key;
+  const char* text;
+  RowCategory DataLedger::*category;
+};
+
+constexpr NamedCategory kCategories[] = {
+    {"bad", "dropped: do not fit the format", &DataLedger::bad},
+    {"without_supervision", "dropped: no token to learn from", &DataLedger::without_supervision},
+    {"truncated", "truncated to cutoff_len", &DataLedger::truncated},
+    {"lost_eos", "lost the end of an answer (EOS)", &DataLedger::lost_eos},
+    {"lost_prompt_tail", "lost the end of a prompt (assistant header)", &DataLedger::lost_prompt_tail},
+    {"lost_turns", "lost whole turns", &DataLedger::lost_turns},
+};
+
+Json to_json(const RowCategory& category) {
+  Json marks = Json::array();
+  for (const RowMark& mark : category.marks) {
+    Json item = {{"file", mark.file}, {"line", mark.line}};
+    if (!mark.reason.empty()) item["reason"] = mark.reason;
+    marks.push_back(std::move(item));
+  }
+  return {{"count", category.count}, {"rows", std::move(marks)}};
+}
+
+RowCategory category_from(const Json& json) {
+  RowCategory category;
+  category.count = json.at("count").get<int64_t>();
+  for (const Json& mark : json.at("rows"))
+    category.marks.push_back(
+        {mark.at("file").get<int32_t>(), mark.at("line").get<int64_t>(), mark.value("reason", "")});
+  return category;
+}
+
+Json to_json(const SplitTotals& split) {
+  return {{"documents", split.documents},
+          {"rows", split.rows},
+          {"tokens", split.tokens},
+          {"supervised_tokens", split.supervised_tokens},
+          {"longest_row", split.longest_row}};
+}
+
+SplitTotals split_from(const Json& json) {
+  return {json.at("documents").get<int64_t>(), json.at("rows").get<int64_t>(), json.at("tokens").get<int64_t>(),
+          json.at("supervised_tokens").get<int64_t>(), json.at("longest_row").get<int64_t>()};
+}
+
+std::string split_line(const char* name, const SplitTotals& split, bool packed) {
+  if (split.documents == 0) return {};
+  const double share =
+      100.0 * static_cast<double>(split.supervised_tokens) / static_cast<double>(std::max<int64_t>(split.tokens, 1));
+  return fmt::format("  {:<6} {} rows{}, {} tokens, {} to learn from ({:.1f}%), longest row {}\n", name, split.rows,
+                     packed ? fmt::format(" packed from {}", split.documents) : "", split.tokens,
+                     split.supervised_tokens, share, split.longest_row);
+}
+
+}  // namespace
+
+void RowCategory::add(int32_t file, int64_t line, std::string reason) {
+  ++count;
+  if (marks.size() < kMarkLimit) marks.push_back({file, line, std::move(reason)});
+}
+
+std::string DataLedger::to_text(size_t marks_per_category) const {
+  std::string text = fmt::format("data: {} rows read, {} kept, cutoff_len {}{}\n", rows_read, rows_kept, cutoff_len,
+                                 neat_packing ? ", neat packing" : (packing ? ", packing" : ""));
+  for (const DatasetTotals& dataset : datasets)
+    text += fmt::format("  {} ({}): {} of {} rows kept\n", dataset.name, dataset.format, dataset.rows_kept,
+                        dataset.rows_read);
+  text += split_line("train", train, packing);
+  text += split_line("eval", eval, packing);
+  for (const NamedCategory& named : kCategories) {
+    const RowCategory& category = this->*named.category;
+    if (category.count == 0) continue;
+    text += fmt::format("  {} {}\n", category.count, named.text);
+    const size_t shown = std::min(marks_per_category, category.marks.size());
+    for (size_t i = 0; i < shown; ++i) {
+      const RowMark& mark = category.marks[i];
+      text += fmt::format("    {}:{}{}{}\n", files[static_cast<size_t>(mark.file)], mark.line,
+                          mark.reason.empty() ? "" : ": ", mark.reason);
+    }
+    if (category.count > static_cast<int64_t>(shown) && shown > 0)
+      text += fmt::format("    and {} more\n", category.count - static_cast<int64_t>(shown));
+  }
+  for (const std::string& notice : notices) text += fmt::format("  {}\n", notice);
+  return text;
+}
+
+nlohmann::json DataLedger::to_json() const {
+  Json json = {{"files", files},
+               {"rows_read", rows_read},
+               {"rows_kept", rows_kept},
+               {"cutoff_len", cutoff_len},
+               {"packing", packing},
+               {"neat_packing", neat_packing},
+               {"train", ftrun::to_json(train)},
+               {"eval", ftrun::to_json(eval)},
+               {"notices", notices},
+               {"datasets", Json::array()}};
+  for (const DatasetTotals& dataset : datasets) {
+    json["datasets"].push_back({{"name", dataset.name},
+                                {"format", dataset.format},
+                                {"rows_read", dataset.rows_read},
+                                {"rows_kept", dataset.rows_kept}});
+  }
+  for (const NamedCategory& named : kCategories) json[named.key] = ftrun::to_json(this->*named.category);
+  return json;
+}
+
+DataLedger DataLedger::from_json(const nlohmann::json& json) {
+  DataLedger ledger;
+  json.at("files").get_to(ledger.files);
+  json.at("rows_read").get_to(ledger.rows_read);
+  json.at("rows_kept").get_to(ledger.rows_kept);
+  json.at("cutoff_len").get_to(ledger.cutoff_len);
+  json.at("packing").get_to(ledger.packing);
+  json.at("neat_packing").get_to(ledger.neat_packing);
+  json.at("notices").get_to(ledger.notices);
+  ledger.train = split_from(json.at("train"));
+  ledger.eval = split_from(json.at("eval"));
+  for (const Json& dataset : json.at("datasets")) {
+    ledger.datasets.push_back({dataset.at("name").get<std::string>(), dataset.at("format").get<std::string>(),
+                               dataset.at("rows_read").get<int64_t>(), dataset.at("rows_kept").get<int64_t>()});
+  }
+  for (const NamedCategory& named : kCategories) ledger.*named.category = category_from(json.at(named.key));
+  return ledger;
+}
+
+}  // namespace ftrun

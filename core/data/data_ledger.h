@@ -1,0 +1,67 @@
+// The data ledger: what was kept, dropped, truncated or lost its end token, with files and lines.
+// Leaves out: printing; the caller chooses where to_text() or to_json() goes.
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ftrun {
+
+/// Where a row came from and, for bad rows, why it does not fit.
+struct RowMark {
+  int32_t file = 0;  ///< index into DataLedger::files
+  int64_t line = 0;  ///< 1-based line of the row's first character
+  std::string reason;
+};
+
+/// All rows of one kind; `marks` keeps the first kMarkLimit, `count` all.
+struct RowCategory {
+  static constexpr size_t kMarkLimit = 100;
+  int64_t count = 0;
+  std::vector<RowMark> marks;
+  void add(int32_t file, int64_t line, std::string reason = {});
+};
+
+struct DatasetTotals {
+  std::string name;    ///< as in `dataset:`
+  std::string format;  ///< alpaca, sharegpt, openai
+  int64_t rows_read = 0;
+  int64_t rows_kept = 0;
+};
+
+struct SplitTotals {
+  int64_t documents = 0;          ///< source rows
+  int64_t rows = 0;               ///< after packing
+  int64_t tokens = 0;             ///< of all rows
+  int64_t supervised_tokens = 0;  ///< targets, counted after the shift by one
+  int64_t longest_row = 0;        ///< tokens
+};
+
+struct DataLedger {
+  std::vector<std::string> files;
+  std::vector<DatasetTotals> datasets;
+  int64_t rows_read = 0;
+  int64_t rows_kept = 0;
+  RowCategory bad;                  ///< do not fit the format; dropped
+  RowCategory without_supervision;  ///< no target is left after masking and truncation; dropped
+  RowCategory truncated;            ///< cut to fit cutoff_len; kept
+  RowCategory lost_eos;             ///< a trained response lost its end tokens to the cut; kept
+  RowCategory lost_prompt_tail;     ///< a prompt lost its tail, and with it the assistant header; kept
+  RowCategory lost_turns;           ///< whole turns did not fit; kept
+  SplitTotals train, eval;
+  int32_t cutoff_len = 0;
+  bool packing = false;
+  bool neat_packing = false;
+  std::vector<std::string> notices;  ///< one line each: cache hit, cache rebuilt, ignored columns
+
+  /// Compact report for people, lines end in "\n", no colours. Categories without rows are left out.
+  std::string to_text(size_t marks_per_category = 5) const;
+  nlohmann::json to_json() const;
+  /// Inverse of to_json(). Throws nlohmann::json::exception when `json` is not one.
+  static DataLedger from_json(const nlohmann::json& json);
+};
+
+}  // namespace ftrun

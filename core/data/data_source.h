@@ -1,0 +1,29 @@
+// Where a dataset's rows come from: names in dataset_info.json or paths, resolved to files, format and columns.
+// Leaves out: reading rows.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/data/row_format.h"
+
+namespace ftrun {
+
+struct DataSource {
+  std::string name;  ///< as the user wrote it
+  std::string format;
+  ColumnMap columns;
+  ColumnMap tags;
+  std::vector<std::filesystem::path> files;  ///< .json or .jsonl, in order
+};
+
+/// Resolves a value of `dataset:`. A value with a known file ending or a '/' is a path, relative to the working folder
+/// or, failing that, to dataset_dir; its format is found from the first row. Anything else is a name in
+/// dataset_dir/dataset_info.json. Throws INVALID_ARGUMENT / NOT_FOUND with file:line where there is one: unknown name
+/// or key (with the nearest), preference data, data on a hub, other file types (with advice).
+DataSource resolve_data_source(const std::string& value, const std::filesystem::path& dataset_dir);
+
+}  // namespace ftrun

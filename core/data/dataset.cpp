@@ -1,0 +1,271 @@
+// Cache first; otherwise resolve, tokenise, check, split, pack, store, map.
+#include "core/data/dataset.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <numeric>
+#include <system_error>
+
+#include "core/base/error.h"
+#include "core/base/files.h"
+#include "core/data/encoded_cache.h"
+#include "core/data/packing.h"
+#include "core/data/permutation.h"
+#include "core/data/row_pipeline.h"
+#include "core/data/supervised_encoder.h"
+
+namespace ftrun {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr uint64_t kSplitStream = 0x53504C4954ULL;  // "SPLIT": no epoch reaches it
+constexpr size_t kListedBadRows = 10;
+
+struct Sources {
+  std::vector<DataSource> train, eval;
+};
+
+void check_spec(const DataSpec& spec, const TemplateEncoder& encoder) {
+  if (spec.datasets.empty() && spec.eval_datasets.empty())
+    throw invalid_argument("dataset: expected at least one data set, a name of dataset_info.json or a file");
+  if (spec.val_size > 0 && !spec.eval_datasets.empty())
+    throw invalid_argument("val_size and eval_dataset exclude each other: give one of them");
+  if (!(spec.val_size >= 0)) throw invalid_argument("val_size: {} is not a count or a share of rows", spec.val_size);
+  if (spec.cutoff_len < 2)
+    throw invalid_argument("cutoff_len: {} leaves nothing to predict, at least 2", spec.cutoff_len);
+  if (spec.max_samples && *spec.max_samples < 1)
+    throw invalid_argument("max_samples: {} selects no rows, expected at least 1", *spec.max_samples);
+  if (spec.train_on_prompt && spec.mask_history)
+    throw invalid_argument("train_on_prompt and mask_history exclude each other: give one of them");
+  if (spec.train_on_prompt && encoder.chat_template().efficient_eos)
+    throw invalid_argument("template '{}' writes one end token per conversation and cannot train_on_prompt",
+                           encoder.chat_template().name);
+}
+
+std::vector<DataSource> resolve_all(const std::vector<std::string>& values, const fs::path& dataset_dir) {
+  std::vector<DataSource> sources;
+  for (const std::string& value : values) sources.push_back(resolve_data_source(value, dataset_dir));
+  return sources;
+}
+
+std::string describe_columns(const ColumnMap& columns) {
+  std::string text;
+  for (const auto& [key, column] : columns) text += fmt::format("{}={};", key, column);
+  return text;
+}
+
+/// Everything that decides the rows, their order or the ledger, and nothing else.
+CacheKey key_of(const DataSpec& spec, const Sources& sources, const TemplateEncoder& encoder) {
+  std::string text =
+      fmt::format("version {} encoder {:x} cutoff {} prompt {} history {} packing {} neat {} samples {}", kCacheVersion,
+                  encoder.fingerprint(), spec.cutoff_len, spec.train_on_prompt, spec.mask_history,
+                  spec.packing || spec.neat_packing, spec.neat_packing, spec.max_samples.value_or(-1));
+  text += fmt::format(" split {} {}\n", spec.val_size, spec.val_size > 0 ? spec.seed : 0);
+  for (const auto* group : {&sources.train, &sources.eval}) {
+    for (const DataSource& source : *group) {
+      text += fmt::format("{}\n{}\n{}\n{}\n", source.name, source.format, describe_columns(source.columns),
+                          describe_columns(source.tags));
+      for (const fs::path& file : source.files) {
+        const MappedFile content(file);
+        text += fmt::format("{} {} {:x} {:x}\n", file.string(), content.bytes().size(),
+                            content_hash(content.bytes(), 1), content_hash(content.bytes(), 2));
+      }
+    }
+    text += "--\n";
+  }
+  return {content_hash(text, 1), content_hash(text, 2)};
+}
+
+void check_bad_rows(const DataLedger& ledger, int64_t max_bad_rows) {
+  if (ledger.bad.count <= max_bad_rows) return;
+  std::string list;
+  const size_t shown = std::min(kListedBadRows, ledger.bad.marks.size());
+  for (size_t i = 0; i < shown; ++i) {
+    const RowMark& mark = ledger.bad.marks[i];
+    list += fmt::format("\n  {}:{}: {}", ledger.files[static_cast<size_t>(mark.file)], mark.line, mark.reason);
+  }
+  if (ledger.bad.count > static_cast<int64_t>(shown))
+    list += fmt::format("\n  and {} more", ledger.bad.count - static_cast<int64_t>(shown));
+  throw invalid_argument("{} of {} rows do not fit their data format (max_bad_rows: {}):{}", ledger.bad.count,
+                         ledger.rows_read, max_bad_rows, list);
+}
+
+Error nothing_to_learn(const char* split, const DataLedger& ledger, int32_t cutoff_len) {
+  const std::string hint = ledger.truncated.count > 0
+                               ? fmt::format("; cutoff_len {} truncated {} rows", cutoff_len, ledger.truncated.count)
+                               : std::string();
+  return invalid_argument("the {} data has no token to learn from: {} rows read, {} kept, {} bad{}", split,
+                          ledger.rows_read, ledger.rows_kept, ledger.bad.count, hint);
+}
+
+int64_t val_rows(double val_size, int64_t rows) {
+  const auto wanted =
+      static_cast<int64_t>(val_size >= 1 ? std::floor(val_size) : std::ceil(val_size * static_cast<double>(rows)));
+  if (wanted >= rows)
+    throw invalid_argument("val_size: {} takes {} rows for evaluation and there are {}, none is left to train on",
+                           val_size, wanted, rows);
+  return wanted;
+}
+
+/// Members of the two splits, each in source order.
+std::pair<std::vector<int64_t>, std::vector<int64_t>> split_documents(int64_t rows, double val_size, uint64_t seed) {
+  std::vector<bool> is_eval(static_cast<size_t>(rows), false);
+  if (val_size > 0) {
+    const Permutation shuffle(rows, seed, kSplitStream);
+    for (int64_t i = 0; i < val_rows(val_size, rows); ++i) is_eval[static_cast<size_t>(shuffle(i))] = true;
+  }
+  std::pair<std::vector<int64_t>, std::vector<int64_t>> result;
+  for (int64_t i = 0; i < rows; ++i) (is_eval[static_cast<size_t>(i)] ? result.second : result.first).push_back(i);
+  return result;
+}
+
+RowPlan plan_rows(const std::vector<int64_t>& members, const std::vector<SpooledDocument>& documents, bool packing,
+                  int32_t capacity) {
+  RowPlan plan;
+  if (!packing) {
+    for (const int64_t member : members) plan.add_row({&member, 1});
+    return plan;
+  }
+  std::vector<int32_t> lengths;
+  for (const int64_t member : members) lengths.push_back(documents[static_cast<size_t>(member)].record.length);
+  for (auto& row : pack_documents(lengths, capacity)) {
+    for (int64_t& index : row) index = members[static_cast<size_t>(index)];
+    plan.add_row(row);
+  }
+  return plan;
+}
+
+/// Tokenises everything and writes the result to `path`; the ledger is complete afterwards.
+DataLedger build(const DataSpec& spec, const Sources& sources, const TemplateEncoder& encoder, const CacheKey& key,
+                 const ParallelFor& parallel_for, const fs::path& path) {
+  DataLedger ledger;
+  ledger.cutoff_len = spec.cutoff_len;
+  ledger.neat_packing = spec.neat_packing;
+  ledger.packing = spec.packing || spec.neat_packing;
+  const SupervisedOptions options{spec.cutoff_len, spec.train_on_prompt, spec.mask_history};
+  const RowEncoder row_encoder = [&](const AlignedRow& row) { return encode_supervised(encoder, options, row); };
+
+  SpoolFile spool(path.parent_path());
+  RowPipeline pipeline(spool, ledger, parallel_for, row_encoder, spec.max_samples);
+  for (const DataSource& source : sources.train) pipeline.add(source);
+  const auto train_documents = static_cast<int64_t>(pipeline.documents().size());
+  for (const DataSource& source : sources.eval) pipeline.add(source);
+  check_bad_rows(ledger, spec.max_bad_rows);
+  const auto all_documents = static_cast<int64_t>(pipeline.documents().size());
+  if (!sources.train.empty() && train_documents == 0) throw nothing_to_learn("training", ledger, spec.cutoff_len);
+  if (!sources.eval.empty() && all_documents == train_documents)
+    throw nothing_to_learn("evaluation", ledger, spec.cutoff_len);
+
+  auto [train, eval] = split_documents(train_documents, spec.val_size, spec.seed);
+  for (int64_t i = train_documents; i < all_documents; ++i) eval.push_back(i);
+  spool.map();
+  const auto plan = [&](const std::vector<int64_t>& members) {
+    return plan_rows(members, pipeline.documents(), ledger.packing, spec.cutoff_len);
+  };
+  const CacheInput input{spool, pipeline.documents(), plan(train), plan(eval), spec.neat_packing};
+  write_cache_file(path, key, input, ledger);
+  return ledger;
+}
+
+bool is_writable_folder(const fs::path& folder) {
+  if (folder.empty()) return false;
+  std::error_code error;
+  fs::create_directories(folder, error);
+  return fs::is_directory(folder, error) && ::access(folder.c_str(), W_OK) == 0;
+}
+
+CacheContent open_or_throw(const fs::path& path, const CacheKey& key) {
+  std::string reason;
+  if (auto content = open_cache_file(path, key, reason)) return std::move(*content);
+  throw io_error("'{}' cannot be read back: {}", path.string(), reason);
+}
+
+/// A cache in name only: the file loses its name as soon as it is mapped.
+CacheContent build_without_cache(const DataSpec& spec, const Sources& sources, const TemplateEncoder& encoder,
+                                 const CacheKey& key, const ParallelFor& parallel_for) {
+  std::string folder = (fs::temp_directory_path() / "ftrun-data-XXXXXX").string();
+  if (::mkdtemp(folder.data()) == nullptr) throw io_error("cannot create a temporary folder '{}'", folder);
+  struct Removal {
+    fs::path folder;
+    ~Removal() {
+      std::error_code error;
+      fs::remove_all(folder, error);
+    }
+  } removal{folder};
+  const fs::path path = fs::path(folder) / cache_file_name(key);
+  build(spec, sources, encoder, key, parallel_for, path);
+  return open_or_throw(path, key);
+}
+
+CacheContent load_or_build(const DataSpec& spec, const Sources& sources, const TemplateEncoder& encoder,
+                           const ParallelFor& parallel_for) {
+  const CacheKey key = key_of(spec, sources, encoder);
+  const fs::path folder = data_cache_dir(spec);
+  const fs::path path = folder / cache_file_name(key);
+  std::string damage;
+  if (!spec.overwrite_cache) {
+    if (auto content = open_cache_file(path, key, damage)) {
+      content->ledger.notices.push_back(fmt::format("cache: {}", path.string()));
+      return std::move(*content);
+    }
+  }
+  std::string why = "not writable";
+  if (is_writable_folder(folder)) {
+    try {
+      build(spec, sources, encoder, key, parallel_for, path);
+      CacheContent content = open_or_throw(path, key);
+      content.ledger.notices.push_back(damage.empty() ? fmt::format("cache: written to {}", path.string())
+                                                      : fmt::format("cache: {} rebuilt ({})", path.string(), damage));
+      return content;
+    } catch (const Error& error) {
+      const bool storage = error.code() == FTRUN_DATA_LOSS || error.code() == FTRUN_PERMISSION_DENIED ||
+                           error.code() == FTRUN_RESOURCE_EXHAUSTED;
+      if (!storage) throw;
+      why = error.what();
+    }
+  }
+  CacheContent content = build_without_cache(spec, sources, encoder, key, parallel_for);
+  content.ledger.notices.push_back(
+      fmt::format("cache: none, the next start tokenises again; folder '{}': {}", folder.string(), why));
+  return content;
+}
+
+}  // namespace
+
+std::filesystem::path data_cache_dir(const DataSpec& spec) {
+  if (!spec.cache_dir.empty()) return spec.cache_dir;
+  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache != nullptr && *cache != '\0')
+    return fs::path(cache) / "ftrun";
+  if (const char* home = std::getenv("HOME"); home != nullptr && *home != '\0')
+    return fs::path(home) / ".cache" / "ftrun";
+  return {};
+}
+
+std::shared_ptr<const TemplateEncoder> make_template_encoder(const DataSpec& spec,
+                                                             std::shared_ptr<const Tokenizer> tokenizer) {
+  ChatTemplate chat_template = find_chat_template(spec.template_name, spec.template_search_path);
+  return std::make_shared<const TemplateEncoder>(std::move(chat_template), std::move(tokenizer),
+                                                 ThinkingOptions{spec.enable_thinking, spec.preserve_thinking},
+                                                 spec.default_system);
+}
+
+PreparedData prepare_data(const DataSpec& spec, std::shared_ptr<const Tokenizer> tokenizer,
+                          const ParallelFor& parallel_for) {
+  PreparedData prepared;
+  prepared.encoder = make_template_encoder(spec, std::move(tokenizer));
+  check_spec(spec, *prepared.encoder);
+  const Sources sources{resolve_all(spec.datasets, spec.dataset_dir),
+                        resolve_all(spec.eval_datasets, spec.dataset_dir)};
+  CacheContent content = load_or_build(spec, sources, *prepared.encoder, parallel_for);
+  check_bad_rows(content.ledger, spec.max_bad_rows);
+  prepared.train = std::move(content.train);
+  prepared.eval = std::move(content.eval);
+  prepared.ledger = std::move(content.ledger);
+  return prepared;
+}
+
+}  // namespace ftrun

@@ -1,0 +1,71 @@
+// The cache file: both splits of a prepared data set and their ledger in one mappable file.
+// Leaves out: what belongs into the key and what is in the rows (dataset.cpp).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/data/data_ledger.h"
+#include "core/data/encoded_dataset.h"
+#include "core/data/spool_file.h"
+
+namespace ftrun {
+
+/// Part of every key; raise it when the layout or the meaning of the rows changes.
+inline constexpr uint32_t kCacheVersion = 1;
+
+using CacheKey = std::array<uint64_t, 2>;
+
+/// "data-<32 hex digits>.bin".
+std::string cache_file_name(const CacheKey& key);
+
+/// A document that waits in the spool: ids at `spool_begin`, then as many labels.
+struct SpooledDocument {
+  DocumentRecord record;
+  uint64_t spool_begin = 0;
+};
+
+/// Rows of one split: row r holds the spooled documents members[starts[r]] .. members[starts[r + 1] - 1].
+struct RowPlan {
+  std::vector<int64_t> members;
+  std::vector<uint64_t> starts = {0};
+
+  size_t rows() const noexcept { return starts.size() - 1; }
+  std::span<const int64_t> row(size_t index) const {
+    return std::span(members).subspan(starts[index], starts[index + 1] - starts[index]);
+  }
+  void add_row(std::span<const int64_t> row) {
+    members.insert(members.end(), row.begin(), row.end());
+    starts.push_back(members.size());
+  }
+};
+
+struct CacheContent {
+  std::shared_ptr<const EncodedDataset> train;
+  std::shared_ptr<const EncodedDataset> eval;
+  DataLedger ledger;
+};
+
+struct CacheInput {
+  const SpoolFile& spool;
+  const std::vector<SpooledDocument>& documents;
+  RowPlan train, eval;  ///< one without rows reads back as null
+  bool block_diagonal = false;
+};
+
+/// Writes atomically; fills `ledger.train` and `ledger.eval` before storing it. Throws as AtomicFile does.
+void write_cache_file(const std::filesystem::path& path, const CacheKey& key, const CacheInput& input,
+                      DataLedger& ledger);
+
+/// Maps and validates. nullopt when the file is absent; when it is not a valid cache file of this key, nullopt too and
+/// `reason` says why. Reads the index but not the tokens.
+std::optional<CacheContent> open_cache_file(const std::filesystem::path& path, const CacheKey& key,
+                                            std::string& reason);
+
+}  // namespace ftrun

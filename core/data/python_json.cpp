@@ -1,0 +1,19 @@
+// Scalars are the library's; only the separators differ from its dump().
+#include "core/data/python_json.h"
+
+namespace ftrun {
+
+std::string python_json(const nlohmann::ordered_json& value) {
+  if (!value.is_structured()) return value.dump();
+  std::string text(1, value.is_object() ? '{' : '[');
+  bool first = true;
+  for (const auto& item : value.items()) {
+    if (!first) text += ", ";
+    first = false;
+    if (value.is_object()) text += nlohmann::ordered_json(item.key()).dump() + ": ";
+    text += python_json(item.value());
+  }
+  return text + (value.is_object() ? '}' : ']');
+}
+
+}  // namespace ftrun

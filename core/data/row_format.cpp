@@ -1,0 +1,78 @@
+// The list of row formats and the checks they share. A new format: one file and one line here.
+#include "core/data/row_format.h"
+
+#include <array>
+
+#include "core/base/error.h"
+#include "core/base/nearest_name.h"
+#include "core/data/python_json.h"
+
+namespace ftrun {
+
+std::span<const RowFormat> row_formats() {
+  static const std::array formats = {openai_format(), sharegpt_format(), alpaca_format()};
+  return formats;
+}
+
+const RowFormat& find_row_format(std::string_view name) {
+  std::vector<std::string> known;
+  for (const RowFormat& format : row_formats()) {
+    if (format.name == name) return format;
+    known.emplace_back(format.name);
+  }
+  throw invalid_argument("formatting '{}' is not known{}; formats: {}", name, did_you_mean(name, known),
+                         fmt::to_string(fmt::join(known, ", ")));
+}
+
+std::string_view json_kind(const nlohmann::ordered_json& value) {
+  if (value.is_null()) return "null";
+  if (value.is_string()) return "a string";
+  if (value.is_boolean()) return "a boolean";
+  if (value.is_number()) return "a number";
+  return value.is_array() ? "an array" : "an object";
+}
+
+const nlohmann::ordered_json* mapped_value(const nlohmann::ordered_json& row, const ColumnMap& columns,
+                                           std::string_view key) {
+  const auto column = columns.find(key);
+  if (column == columns.end()) return nullptr;
+  const auto value = row.find(column->second);
+  return value == row.end() || value->is_null() ? nullptr : &*value;
+}
+
+std::string mapped_text(const nlohmann::ordered_json& row, const ColumnMap& columns, std::string_view key) {
+  const nlohmann::ordered_json* value = mapped_value(row, columns, key);
+  if (value == nullptr) return {};
+  if (!value->is_string())
+    throw RowError(fmt::format("column '{}' is {}, expected a string", columns.find(key)->second, json_kind(*value)));
+  return value->get<std::string>();
+}
+
+std::string mapped_tools(const nlohmann::ordered_json& row, const ColumnMap& columns) {
+  const nlohmann::ordered_json* value = mapped_value(row, columns, "tools");
+  if (value == nullptr) return {};
+  return value->is_structured() ? python_json(*value) : mapped_text(row, columns, "tools");
+}
+
+AlignedRow align_messages(std::vector<Message> messages, std::string system, std::string tools) {
+  if (messages.empty()) throw RowError("has no messages");
+  for (size_t i = 0; i < messages.size(); ++i) {
+    const MessageRole role = messages[i].role;
+    const bool asks = role == MessageRole::kUser || role == MessageRole::kObservation;
+    if (asks == (i % 2 == 0)) continue;
+    throw RowError(fmt::format("message {} is of role {}, expected {} (turns alternate)", i + 1, role_name(role),
+                               i % 2 == 0 ? "user or observation" : "assistant or function"));
+  }
+  if (messages.size() % 2 != 0)
+    throw RowError(fmt::format("ends with a message of role {}, expected an answer as the last message",
+                               role_name(messages.back().role)));
+  AlignedRow row;
+  row.responses.push_back(std::move(messages.back()));
+  messages.pop_back();
+  row.prompt = std::move(messages);
+  row.system = std::move(system);
+  row.tools = std::move(tools);
+  return row;
+}
+
+}  // namespace ftrun

@@ -1,0 +1,113 @@
+// Batches bound the memory; results are entered in row order, whatever order the threads finish in.
+#include "core/data/row_pipeline.h"
+
+#include <algorithm>
+#include <set>
+
+#include "core/base/error.h"
+
+namespace ftrun {
+namespace {
+
+constexpr size_t kBatchRows = 1024;
+constexpr size_t kBatchBytes = 8 << 20;
+
+}  // namespace
+
+struct RowPipeline::Outcome {
+  EncodedExample example;
+  std::string fault;  ///< why the row is bad, or ""
+};
+
+RowPipeline::RowPipeline(SpoolFile& spool, DataLedger& ledger, const ParallelFor& parallel_for, RowEncoder encoder,
+                         std::optional<int64_t> max_samples)
+    : spool_(spool),
+      ledger_(ledger),
+      parallel_for_(parallel_for),
+      encoder_(std::move(encoder)),
+      max_samples_(max_samples) {}
+
+void RowPipeline::add(const DataSource& source) {
+  const auto converter = find_row_format(source.format).bind(source.columns, source.tags);
+  ledger_.datasets.push_back({source.name, source.format, 0, 0});
+  int64_t left = max_samples_.value_or(INT64_MAX);
+  for (const auto& path : source.files) {
+    const MappedFile file(path);
+    ledger_.files.push_back(path.string());
+    RowReader reader(file);
+    std::vector<RawRow> batch;
+    size_t bytes = 0;
+    for (auto row = reader.next(); row && left > 0; row = reader.next()) {
+      if (max_samples_.value_or(INT64_MAX) == left) note_unused_columns(source, file, *row);
+      --left;
+      bytes += row->text.size();
+      batch.push_back(*row);
+      if (batch.size() < kBatchRows && bytes < kBatchBytes) continue;
+      add_batch(file, batch, *converter);
+      batch.clear();
+      bytes = 0;
+    }
+    add_batch(file, batch, *converter);
+  }
+  if (ledger_.datasets.back().rows_read == 0)
+    throw invalid_argument("dataset '{}': {} has no rows", source.name, source.files.front().string());
+}
+
+void RowPipeline::note_unused_columns(const DataSource& source, const MappedFile& file, const RawRow& raw) {
+  nlohmann::ordered_json row;
+  try {
+    row = parse_row(file, raw);
+  } catch (const RowError&) {
+    return;  // entered as a bad row with its batch
+  }
+  if (!row.is_object()) return;
+  std::set<std::string> used;
+  for (const auto& [key, column] : source.columns) used.insert(column);
+  std::vector<std::string> unused;
+  for (const auto& item : row.items()) {
+    if (!used.contains(item.key())) unused.push_back(item.key());
+  }
+  if (!unused.empty())
+    ledger_.notices.push_back(fmt::format("dataset '{}': columns not used: {}", source.name, fmt::join(unused, ", ")));
+}
+
+void RowPipeline::add_batch(const MappedFile& file, const std::vector<RawRow>& rows, const RowConverter& converter) {
+  std::vector<Outcome> outcomes(rows.size());
+  parallel_for_(static_cast<int64_t>(rows.size()), [&](int64_t index) {
+    const auto i = static_cast<size_t>(index);
+    try {
+      outcomes[i].example = encoder_(converter.convert(parse_row(file, rows[i])));
+    } catch (const RowError& reason) {
+      outcomes[i].fault = reason.what();
+    } catch (const nlohmann::json::exception& reason) {
+      outcomes[i].fault = reason.what();
+    }
+  });
+  for (size_t i = 0; i < rows.size(); ++i) enter(rows[i], outcomes[i]);
+}
+
+void RowPipeline::enter(const RawRow& row, Outcome& outcome) {
+  const auto file = static_cast<int32_t>(ledger_.files.size() - 1);
+  const auto dataset = static_cast<int32_t>(ledger_.datasets.size() - 1);
+  ++ledger_.rows_read;
+  ++ledger_.datasets.back().rows_read;
+  if (!outcome.fault.empty()) return ledger_.bad.add(file, row.line, std::move(outcome.fault));
+  const EncodedExample& example = outcome.example;
+  if (example.truncated) ledger_.truncated.add(file, row.line);
+  if (example.lost_eos) ledger_.lost_eos.add(file, row.line);
+  if (example.lost_prompt_tail) ledger_.lost_prompt_tail.add(file, row.line);
+  if (example.lost_turns) ledger_.lost_turns.add(file, row.line);
+  const auto supervised = static_cast<int32_t>(count_targets(example.labels));
+  if (supervised == 0) return ledger_.without_supervision.add(file, row.line);
+  ++ledger_.rows_kept;
+  ++ledger_.datasets.back().rows_kept;
+  SpooledDocument document;
+  document.record = {row.line,  row.byte_offset, static_cast<int64_t>(row.text.size()),
+                     file,      dataset,         static_cast<int32_t>(example.ids.size()),
+                     supervised};
+  document.spool_begin = spool_.append(example.ids);
+  spool_.append(example.labels);
+  documents_.push_back(document);
+}
+
+}  // namespace ftrun

@@ -1,0 +1,49 @@
+// Rows of a JSON array or of JSON lines, one after another, each with its place in the file.
+// Leaves out: what is inside a row (row_format.h).
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string_view>
+
+#include "core/base/files.h"
+
+namespace ftrun {
+
+struct RawRow {
+  std::string_view text;    ///< into the mapped file
+  int64_t line = 0;         ///< 1-based, of the first character
+  int64_t byte_offset = 0;  ///< of the first character
+};
+
+/// Walks a mapped file without building anything of it in memory. The first character decides: '[' is an array of rows
+/// over any number of lines, everything else is one row per line. Not thread-safe; `file` must outlive the reader.
+class RowReader {
+ public:
+  explicit RowReader(const MappedFile& file);
+  /// The next row, or nullopt at the end. Throws INVALID_ARGUMENT "FILE:LINE:COLUMN: not valid JSON: ..." where the
+  /// array's own structure is broken; what is inside a row is not looked at.
+  std::optional<RawRow> next();
+
+ private:
+  std::optional<RawRow> next_line();
+  std::optional<RawRow> next_element();
+  void skip_space();
+  size_t element_end(size_t begin) const;
+  RawRow take(size_t end);
+  [[noreturn]] void fail(size_t offset, std::string_view reason) const;
+
+  const MappedFile& file_;
+  std::string_view text_;
+  size_t offset_ = 0;
+  int64_t line_ = 1;
+  bool is_array_ = false;
+  bool begun_ = false;
+  bool ended_ = false;
+};
+
+/// Parses a row. Throws RowError with line and column inside the file. [any-thread]
+nlohmann::ordered_json parse_row(const MappedFile& file, const RawRow& row);
+
+}  // namespace ftrun

@@ -1,0 +1,58 @@
+// The work of `ftrun tokenize`: lines of text to JSON arrays of ids and back.
+#include "core/data/tokenizer/tokenize_command.h"
+
+#include <istream>
+#include <nlohmann/json.hpp>
+#include <ostream>
+#include <string>
+
+#include "core/base/error.h"
+
+namespace ftrun {
+namespace {
+
+std::string encoded_line(const Tokenizer& tokenizer, const std::string& line) {
+  std::string out = "[";
+  for (const int32_t id : tokenizer.encode(line)) {
+    if (out.size() > 1) out.push_back(',');
+    out += std::to_string(id);
+  }
+  return out + "]";
+}
+
+std::string decoded_line(const Tokenizer& tokenizer, const std::string& line, int number) {
+  const auto document = nlohmann::json::parse(line, nullptr, false);
+  if (document.is_discarded()) throw invalid_argument("line {}: not valid JSON, expected an array of ids", number);
+  if (!document.is_array()) {
+    throw invalid_argument("line {}: expected a JSON array of ids, got {}", number, document.type_name());
+  }
+  std::vector<int32_t> ids;
+  for (const auto& element : document) {
+    const bool known = element.is_number_unsigned() && element.get<uint64_t>() <= INT32_MAX &&
+                       tokenizer.has_id(element.get<int32_t>());
+    if (!known) {
+      throw invalid_argument("line {}: element {}: {} is not an id of this tokenizer (0..{})", number, ids.size(),
+                             element.dump(), tokenizer.vocabulary_size() - 1);
+    }
+    ids.push_back(element.get<int32_t>());
+  }
+  return tokenizer.decode(ids, false);
+}
+
+}  // namespace
+
+int tokenize_stream(const Tokenizer& tokenizer, std::istream& in, std::ostream& out, bool decode) {
+  std::string line;
+  int lines = 0;
+  while (std::getline(in, line)) {
+    ++lines;
+    out << (decode ? decoded_line(tokenizer, line, lines) : encoded_line(tokenizer, line)) << '\n';
+    if (!out) throw io_error("line {}: writing failed", lines);
+  }
+  if (in.bad()) throw io_error("after line {}: reading failed", lines);
+  out.flush();
+  if (!out) throw io_error("after line {}: writing failed", lines);
+  return lines;
+}
+
+}  // namespace ftrun

@@ -1,0 +1,82 @@
+// Tokenizer::load: from the files of a model folder to a tokenizer.
+// Leaves out: encoding and decoding (tokenizer.cpp).
+#include "core/base/error.h"
+#include "core/base/files.h"
+#include "core/data/tokenizer/tokenizer_config.h"
+#include "core/data/tokenizer/tokenizer_state.h"
+
+namespace ftrun {
+namespace {
+
+void check_template_ids(const JsonView& root, const PostProcessor& post, const Tokenizer& tokenizer) {
+  for (const auto* ids : {&post.prefix, &post.suffix}) {
+    for (const int32_t id : *ids) {
+      if (tokenizer.has_id(id)) continue;
+      root.at("post_processor").fail(fmt::format("{} is not the id of a token", id));
+    }
+  }
+}
+
+void look_up(std::optional<SpecialToken>& token, const Tokenizer& tokenizer) {
+  if (token) token->id = tokenizer.token_to_id(token->text);
+}
+
+}  // namespace
+
+std::shared_ptr<const Tokenizer> Tokenizer::from_json(std::string_view tokenizer_json, const std::string& name) {
+  TokenizerJson document = read_tokenizer_json(tokenizer_json, name);
+  const JsonView root(document.rest, name);
+  check_document(root);
+  auto normalizer = read_normalizer(root);
+  auto pre_tokenizer = read_pre_tokenizer(root);
+  auto state = std::make_unique<State>(read_model(document, root), std::move(normalizer), std::move(pre_tokenizer));
+  state->post_processor = read_post_processor(root);
+  state->decoder = read_decoder(root);
+  state->added_tokens = read_added_tokens(root, state->model.vocabulary());
+  state->vocabulary_size = state->model.vocabulary().end_id();
+  // `tokenizers` tries special tokens first where two texts are equal after normalization.
+  for (const bool special : {true, false}) {
+    for (const AddedToken& token : state->added_tokens) {
+      if (token.special != special) continue;
+      std::string storage;
+      if (token.normalized) {
+        state->normalized_matcher.add(state->normalizer.normalize(token.content, storage), token);
+      } else {
+        state->plain_matcher.add(token.content, token);
+      }
+    }
+  }
+  for (const AddedToken& token : state->added_tokens) {
+    state->added_ids.emplace(token.content, token.id);
+    state->added_by_id.emplace(token.id, &token);
+    state->vocabulary_size = std::max(state->vocabulary_size, token.id + 1);
+  }
+  state->fingerprint = content_hash(tokenizer_json);
+  std::shared_ptr<Tokenizer> tokenizer(new Tokenizer(std::move(state)));
+  check_template_ids(root, tokenizer->state_->post_processor, *tokenizer);
+  return tokenizer;
+}
+
+std::shared_ptr<const Tokenizer> Tokenizer::load(const std::filesystem::path& model_dir) {
+  TokenizerFolder folder = read_tokenizer_folder(model_dir);
+  std::shared_ptr<const Tokenizer> tokenizer;
+  for (const TokenizerFile& file : folder.files) {
+    if (file.name == "tokenizer.json") tokenizer = from_json(file.content, (model_dir / file.name).string());
+  }
+  for (const DeclaredToken& declared : folder.declared_tokens) {
+    if (tokenizer->id_to_token(declared.id) == declared.content) continue;
+    throw invalid_argument("{}: {}: tokenizer.json has '{}' with id {}, not '{}'",
+                           (model_dir / "tokenizer_config.json").string(), declared.key_path,
+                           tokenizer->id_to_token(declared.id), declared.id, declared.content);
+  }
+  State& state = *tokenizer->state_;
+  state.config = std::move(folder.config);
+  state.files = std::move(folder.files);
+  for (auto* token : {&state.config.bos, &state.config.eos, &state.config.pad, &state.config.unk}) {
+    look_up(*token, *tokenizer);
+  }
+  for (SpecialToken& token : state.config.additional_special_tokens) token.id = tokenizer->token_to_id(token.text);
+  return tokenizer;
+}
+
+}  // namespace ftrun

@@ -1,0 +1,133 @@
+// Prefill all prompts in one walk, then one token per unfinished sequence and walk.
+#include "core/generate/generator.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "core/base/error.h"
+#include "core/generate/kv_cache.h"
+#include "core/model/abi_struct.h"
+#include "ftrun/cpp/reference_kernels/random.hpp"
+
+namespace ftrun {
+namespace {
+
+uint64_t draw_stream(uint64_t update, uint64_t prompt_key) { return update * 0x9E3779B97F4A7C15ULL ^ prompt_key; }
+
+// The flat batch of one walk.
+struct Tokens {
+  std::vector<int32_t> ids;
+  std::vector<int32_t> positions;
+  std::vector<int32_t> offsets = {0};
+  std::vector<int64_t> last_rows;
+
+  void add(std::span<const int32_t> sequence, int64_t first_position) {
+    for (size_t i = 0; i < sequence.size(); ++i) {
+      ids.push_back(sequence[i]);
+      positions.push_back(static_cast<int32_t>(first_position + static_cast<int64_t>(i)));
+    }
+    offsets.push_back(static_cast<int32_t>(ids.size()));
+    last_rows.push_back(static_cast<int64_t>(ids.size()) - 1);
+  }
+
+  ftrun_batch view() const {
+    auto batch = make_abi_struct<ftrun_batch>(FTRUN_BATCH_TAG);
+    batch.n_tokens = static_cast<int64_t>(ids.size());
+    batch.input_ids = ids.data();
+    batch.position_ids = positions.data();
+    batch.n_segments = static_cast<int32_t>(offsets.size()) - 1;
+    batch.segment_offsets = offsets.data();
+    return batch;
+  }
+};
+
+// The state of one call of generate.
+class Decoding {
+ public:
+  Decoding(Rank& rank, const GenerationRequest& request)
+      : rank_(rank), request_(request), cache_(capacities(rank, request)), sequences_(request.prompts.size()) {
+    for (const std::span<const int32_t> prompt : request.prompts) history_.emplace_back(prompt.begin(), prompt.end());
+    active_.resize(request.prompts.size());
+    std::iota(active_.begin(), active_.end(), 0);
+  }
+
+  std::vector<GeneratedSequence> run() {
+    Tokens prompts;
+    std::vector<int64_t> counts;
+    for (const std::span<const int32_t> prompt : request_.prompts) {
+      prompts.add(prompt, 0);
+      counts.push_back(static_cast<int64_t>(prompt.size()));
+    }
+    if (request_.max_new_tokens > 0) walk(prompts, counts);
+    for (int64_t position = 1; position < request_.max_new_tokens && !active_.empty(); ++position) {
+      Tokens next;
+      for (const int32_t sequence : active_) {
+        next.add(std::span(history_[sequence]).last(1), static_cast<int64_t>(history_[sequence].size()) - 1);
+      }
+      walk(next, std::vector<int64_t>(active_.size(), 1));
+    }
+    return std::move(sequences_);
+  }
+
+ private:
+  static std::vector<int64_t> capacities(Rank& rank, const GenerationRequest& request) {
+    const int64_t limit = rank.role(request.role).model().info().max_position_embeddings;
+    std::vector<int64_t> result;
+    for (const std::span<const int32_t> prompt : request.prompts) {
+      if (prompt.empty()) throw invalid_argument("generate: prompt {} is empty", result.size());
+      result.push_back(static_cast<int64_t>(prompt.size()) + std::max<int64_t>(request.max_new_tokens, 1));
+      if (limit > 0 && result.back() > limit) {
+        throw Error(FTRUN_OUT_OF_RANGE,
+                    fmt::format("generate: prompt {} of {} tokens and max_new_tokens {} exceed the model's {} positions",
+                                result.size() - 1, prompt.size(), request.max_new_tokens, limit));
+      }
+    }
+    return result;
+  }
+
+  void walk(const Tokens& tokens, const std::vector<int64_t>& counts) {
+    cache_.begin_forward(active_, counts);
+    const AttentionScope scope(rank_, &cache_);
+    const ftrun_batch batch = tokens.view();
+    const Tensor hidden_TD = rank_.forward(request_.role, batch);
+    const Tensor logits_NV = rank_.head_logits(request_.role, hidden_TD, tokens.last_rows);
+    std::vector<float> logits = read_floats(rank_.context(), logits_NV);
+    choose(logits, static_cast<size_t>(logits_NV.dim(1)));
+  }
+
+  void choose(std::vector<float>& logits, size_t vocabulary) {
+    std::vector<int32_t> still_active;
+    for (size_t row = 0; row < active_.size(); ++row) {
+      const int32_t index = active_[row];
+      GeneratedSequence& sequence = sequences_[index];
+      const double uniform = reference::uniform_at(
+          request_.seed, draw_stream(request_.update, request_.prompt_keys[index]), sequence.ids.size());
+      const SampledToken token = choose_token(std::span(logits).subspan(row * vocabulary, vocabulary), history_[index],
+                                              request_.sampling, uniform);
+      sequence.ids.push_back(token.id);
+      sequence.logprobs.push_back(token.logprob);
+      history_[index].push_back(token.id);
+      sequence.stopped =
+          std::find(request_.stop_ids.begin(), request_.stop_ids.end(), token.id) != request_.stop_ids.end();
+      if (!sequence.stopped) still_active.push_back(index);
+    }
+    active_ = std::move(still_active);
+  }
+
+  Rank& rank_;
+  const GenerationRequest& request_;
+  KvCache cache_;
+  std::vector<GeneratedSequence> sequences_;
+  std::vector<std::vector<int32_t>> history_;
+  std::vector<int32_t> active_;
+};
+
+}  // namespace
+
+std::vector<GeneratedSequence> generate(Rank& rank, const GenerationRequest& request) {
+  validate(request.sampling);
+  if (request.prompts.empty()) return {};
+  return Decoding(rank, request).run();
+}
+
+}  // namespace ftrun

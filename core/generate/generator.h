@@ -1,0 +1,35 @@
+// Batched decoding with a KV cache: prompts in, new tokens out.
+// Leaves out: text (the tokenizer's) and the C ABI (generate_service.h).
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "core/generate/sampler.h"
+#include "core/model/rank.h"
+
+namespace ftrun {
+
+struct GenerationRequest {
+  int32_t role = 0;
+  std::vector<std::span<const int32_t>> prompts;  ///< each with at least one id
+  std::vector<uint64_t> prompt_keys;              ///< one per prompt: keys its draws
+  int64_t max_new_tokens = 0;
+  SamplingArguments sampling;
+  uint64_t seed = 0;
+  uint64_t update = 0;
+  std::vector<int32_t> stop_ids;
+};
+
+struct GeneratedSequence {
+  std::vector<int32_t> ids;     ///< new tokens, the stop id included
+  std::vector<float> logprobs;  ///< of each, see SampledToken
+  bool stopped = false;         ///< ended by a stop id
+};
+
+/// One sequence per prompt. A sequence's tokens do not depend on the other prompts. Throws INVALID_ARGUMENT for an empty prompt and
+/// OUT_OF_RANGE when prompt and new tokens exceed the model's positions. [rank-thread]
+std::vector<GeneratedSequence> generate(Rank& rank, const GenerationRequest& request);
+
+}  // namespace ftrun

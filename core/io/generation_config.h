@@ -1,0 +1,40 @@
+// generation_config.json: token ids and sampling defaults, kept whole for saving.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/io/hf_config.h"
+
+namespace ftrun {
+
+/// A parsed generation_config.json; every absent or null key is an empty optional.
+struct GenerationConfig {
+  std::optional<int64_t> bos_token_id;
+  std::optional<int64_t> pad_token_id;
+  std::vector<int64_t> eos_token_ids;
+  std::optional<bool> do_sample;
+  std::optional<double> temperature;
+  std::optional<double> top_p;
+  std::optional<int64_t> top_k;
+  std::optional<double> repetition_penalty;
+  std::optional<int64_t> max_new_tokens;
+  std::optional<int64_t> max_length;
+  nlohmann::json raw;
+
+  std::string to_json_text() const;
+};
+
+/// Throws NOT_FOUND, or INVALID_ARGUMENT "FILE:LINE: key 'K': expected ..., got ...".
+GenerationConfig parse_generation_config(std::string_view text, const std::filesystem::path& file);
+GenerationConfig read_generation_config(const std::filesystem::path& file);
+
+/// The folder's generation_config.json, or one made from config.json's token ids where there is none.
+GenerationConfig generation_config_of(const std::filesystem::path& model_folder, const ModelConfig& config);
+
+}  // namespace ftrun

@@ -1,0 +1,90 @@
+// Values of parameters on their way to a file.
+#include "core/model/model_values.h"
+
+#include <algorithm>
+
+#include "core/base/error.h"
+#include "core/io/convert.h"
+#include "core/tensor/device.h"
+
+namespace ftrun {
+namespace {
+
+/// Elements read from the device at a time.
+constexpr int64_t kChunkElements = int64_t{1} << 22;
+
+/// The f32 master weights of [begin, end) of a unit's trained part, or an empty Tensor.
+Tensor master_of(const Rank& rank, int32_t role, int32_t unit, int64_t begin, int64_t end) {
+  for (const auto& slice : rank.optimizer_slices()) {
+    if (slice->role == role && slice->unit == unit && slice->master && slice->begin <= begin && end <= slice->end) {
+      return slice->master.slice(0, begin - slice->begin, end - slice->begin);
+    }
+  }
+  return {};
+}
+
+/// The compute weights of the range, copied out of the strategy's buffers.
+Tensor compute_of(Rank& rank, int32_t role, const ParameterPlace& place, int64_t begin, int64_t end) {
+  const StrategyHooks& hooks = rank.hooks();
+  int64_t owned_begin = 0;
+  int64_t owned_end = 0;
+  check_status(hooks.table().owned_range(hooks.instance(), &rank.context(), role, place.unit, place.part, &owned_begin,
+                                         &owned_end),
+               "strategy: owned_range");
+  if (begin < owned_begin || end > owned_end) {
+    throw failed_precondition("elements [{}, {}) of unit {} are not on this rank, it holds [{}, {})", begin, end,
+                              place.unit, owned_begin, owned_end);
+  }
+  Tensor copy = empty(rank.context(), rank.arguments().precision.compute, {end - begin}, FTRUN_MEMORY_WORKSPACE);
+  check_status(
+      hooks.table().read_range(hooks.instance(), &rank.context(), role, place.unit, place.part, begin, end, copy.get()),
+      "strategy: read_range");
+  return copy;
+}
+
+}  // namespace
+
+std::vector<TensorSpec> saved_tensors(const NetworkModel& model, StoredDtype dtype) {
+  std::vector<TensorSpec> specs;
+  for (const ModelParameter& parameter : model.parameters()) specs.push_back({parameter.name, dtype, parameter.shape});
+  return specs;
+}
+
+void read_values(Rank& rank, int32_t role, int32_t parameter, int64_t begin, int64_t end, StoredDtype to,
+                 std::span<std::byte> out) {
+  const ParameterPlace& place = rank.role(role).layout().place(parameter);
+  const int64_t from = place.begin + begin;
+  const int64_t until = place.begin + end;
+  Tensor values;
+  if (place.part == FTRUN_PART_TRAINED) values = master_of(rank, role, place.unit, from, until);
+  if (!values) values = compute_of(rank, role, place, from, until);
+  const StoredDtype held = stored_dtype_of(values.dtype());
+  if (held == to) {
+    if (out.size() != values.bytes()) throw internal_error("read_values: {} bytes for {}", out.size(), values.text());
+    read(rank.context(), values, out.data(), out.size());
+    return;
+  }
+  std::vector<std::byte> bytes(values.bytes());
+  read(rank.context(), values, bytes.data(), bytes.size());
+  if (convert_elements(held, bytes, to, out) > 0) {
+    throw io_error("parameter '{}' holds numbers that {} cannot hold",
+                   rank.role(role).model().parameter(parameter).name, dtype_name(to));
+  }
+}
+
+void for_each_value_chunk(Rank& rank, int32_t role, StoredDtype dtype,
+                          const std::function<void(std::string_view name, std::span<const std::byte> bytes)>& write) {
+  const NetworkModel& model = rank.role(role).model();
+  std::vector<std::byte> chunk;
+  for (size_t id = 0; id < model.parameters().size(); ++id) {
+    const ModelParameter& parameter = model.parameters()[id];
+    for (int64_t from = 0; from < parameter.elements; from += kChunkElements) {
+      const int64_t to = std::min(parameter.elements, from + kChunkElements);
+      chunk.resize(static_cast<size_t>(to - from) * dtype_size_bytes(dtype));
+      read_values(rank, role, static_cast<int32_t>(id), from, to, dtype, chunk);
+      write(parameter.name, chunk);
+    }
+  }
+}
+
+}  // namespace ftrun

@@ -1,0 +1,95 @@
+// Updating a slice run by run; copies between devices.
+#include "core/model/optimizer_slice.h"
+
+#include <vector>
+
+#include "core/base/error.h"
+#include "core/ops/layout.h"
+
+namespace ftrun {
+namespace {
+
+/// A copy of `from` on the host device.
+Tensor to_host_device(ExecutionContext& ctx, const Tensor& from) {
+  const Tensor copy = empty_on(ctx, *ctx.host_device, from.dtype(), from.shape(), FTRUN_MEMORY_WORKSPACE);
+  copy_between(ctx, from, copy);
+  return copy;
+}
+
+void update_runs(ExecutionContext& ctx, const Optimizer& optimizer, const ftrun_optimizer_slice& slice,
+                 const Tensor& gradient, const Tensor& compute, double grad_scale, double learning_rate,
+                 double weight_decay, int64_t step) {
+  std::vector<Tensor> states;
+  for (const ftrun_optimizer_slice::DecayRun& run : slice.runs) {
+    const auto part_of = [&](const Tensor& whole) { return whole.slice(0, run.begin, run.end); };
+    states.clear();
+    for (const Tensor& state : slice.states) states.push_back(part_of(state));
+    OptimizerSpan span;
+    span.gradient = part_of(gradient);
+    span.master = part_of(slice.master ? slice.master : compute);
+    if (slice.master) span.parameter = part_of(compute);
+    span.states = states;
+    span.learning_rate = learning_rate;
+    span.weight_decay = run.decays ? weight_decay : 0.0;
+    optimizer.update(ctx, span, grad_scale, step);
+  }
+}
+
+}  // namespace
+
+std::vector<ftrun_optimizer_slice::DecayRun> decay_runs(const NetworkModel& model, const ParameterLayout& layout,
+                                                        int32_t unit, int64_t begin, int64_t end) {
+  std::vector<ftrun_optimizer_slice::DecayRun> runs;
+  for (const ParameterPiece& piece : layout.pieces(unit, FTRUN_PART_TRAINED, begin, end)) {
+    const bool decays = model.parameter(piece.id).decays();
+    const int64_t piece_end = piece.offset + piece.end - piece.begin;
+    if (!runs.empty() && runs.back().decays == decays) {
+      runs.back().end = piece_end;
+    } else {
+      runs.push_back({piece.offset, piece_end, decays});
+    }
+  }
+  // Padding is zero with zero gradients and stays so in any run.
+  if (runs.empty()) runs.push_back({0, 0, false});
+  runs.back().end = end - begin;
+  return runs;
+}
+
+void update_slice(ExecutionContext& ctx, const Optimizer& optimizer, const ftrun_optimizer_slice& slice,
+                  const Tensor& gradient, const Tensor& compute, double grad_scale, double learning_rate,
+                  double weight_decay, int64_t step) {
+  const Shape expected = {slice.end - slice.begin};
+  if (!(gradient.shape() == expected) || !(compute.shape() == expected)) {
+    throw invalid_argument("optimizer_update: gradient {} and weights {} of a slice of {} elements", gradient.text(),
+                           compute.text(), slice.end - slice.begin);
+  }
+  const bool here = slice.states.empty() || &slice.states.front().device() == &compute.device();
+  if (here) {
+    update_runs(ctx, optimizer, slice, gradient, compute, grad_scale, learning_rate, weight_decay, step);
+    return;
+  }
+  const Tensor host_gradient = to_host_device(ctx, gradient);
+  const Tensor host_compute = to_host_device(ctx, compute);
+  update_runs(ctx, optimizer, slice, host_gradient, host_compute, grad_scale, learning_rate, weight_decay, step);
+  copy_between(ctx, host_compute, compute);
+}
+
+void copy_between(ExecutionContext& ctx, const Tensor& from, const Tensor& to) {
+  if (from.element_count() != to.element_count() || !from.is_contiguous() || !to.is_contiguous()) {
+    throw invalid_argument("copy: {} to {}", from.text(), to.text());
+  }
+  if (&from.device() == &to.device()) {
+    ops::copy_into(ctx, from.reshape(to.shape()), to);
+    return;
+  }
+  Tensor same_dtype = from;
+  if (from.dtype() != to.dtype()) {
+    same_dtype = empty_on(ctx, from.device(), to.dtype(), from.shape(), FTRUN_MEMORY_WORKSPACE);
+    ops::copy_into(ctx, from, same_dtype);
+  }
+  std::vector<std::byte> bytes(same_dtype.bytes());
+  read(ctx, same_dtype, bytes.data(), bytes.size());
+  write_from_host(ctx, to, bytes.data(), bytes.size());
+}
+
+}  // namespace ftrun

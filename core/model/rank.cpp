@@ -1,0 +1,186 @@
+// Roles, attaching, updates and optimizer state of one rank.
+#include "core/model/rank.h"
+
+#include <cmath>
+
+#include "core/base/error.h"
+#include "core/model/abi_struct.h"
+#include "core/ops/layout.h"
+#include "core/ops/reductions.h"
+
+namespace ftrun {
+
+void OptimizerPiece::read(ExecutionContext& ctx, std::span<float> out) const {
+  ftrun::read(ctx, values, out.data(), out.size_bytes());
+}
+
+void OptimizerPiece::write(ExecutionContext& ctx, std::span<const float> in) const {
+  write_from_host(ctx, values, in.data(), in.size_bytes());
+}
+
+Rank::Rank(const RankArguments& arguments)
+    : arguments_(arguments), hooks_(*arguments.strategy, arguments.strategy_instance) {
+  if (arguments.world < 1 || arguments.rank < 0 || arguments.rank >= arguments.world || arguments.accumulation < 1) {
+    throw internal_error("rank {} of {} with accumulation {}", arguments.rank, arguments.world, arguments.accumulation);
+  }
+  context_.device = arguments.device;
+  context_.host_device = arguments.host_device != nullptr ? arguments.host_device : arguments.device;
+  context_.stream = arguments.stream;
+  context_.host_stream = arguments.host_stream;
+  context_.rank = this;
+}
+
+Rank::~Rank() = default;
+
+int32_t Rank::add_role(std::string name, std::shared_ptr<const NetworkModel> model,
+                       const std::function<bool(int32_t id)>& is_trained, std::unique_ptr<WeightSource> weights) {
+  const auto index = role_count();
+  const auto decide = is_trained ? is_trained : [](int32_t) { return false; };
+  roles_.push_back(
+      std::make_unique<Role>(std::move(name), index, std::move(model), arguments_.world, decide, std::move(weights)));
+  return index;
+}
+
+Role& Rank::role(int32_t index) {
+  if (index < 0 || index >= role_count())
+    throw invalid_argument("there is no role {}: {} are declared", index, role_count());
+  return *roles_[static_cast<size_t>(index)];
+}
+
+void Rank::attach() {
+  for (; attached_roles_ < roles_.size(); ++attached_roles_) attach_role(*roles_[attached_roles_]);
+}
+
+void Rank::attach_role(Role& role) {
+  const Precision& precision = arguments_.precision;
+  const ParameterLayout& layout = role.layout();
+  std::vector<ftrun_unit_layout> units;
+  for (int32_t unit = 0; unit < layout.unit_count(); ++unit) {
+    auto entry = make_abi_struct<ftrun_unit_layout>(FTRUN_UNIT_LAYOUT_TAG);
+    const PartLayout& trained = layout.part(unit, FTRUN_PART_TRAINED);
+    const PartLayout& frozen = layout.part(unit, FTRUN_PART_FROZEN);
+    entry.name = abi_text(role.model().units()[static_cast<size_t>(unit)].name);
+    entry.trained_elements = trained.elements;
+    entry.trained_padded_elements = trained.padded_elements;
+    entry.frozen_elements = frozen.elements;
+    entry.frozen_padded_elements = frozen.padded_elements;
+    entry.largest_tensor_elements = layout.largest_tensor_elements(unit);
+    units.push_back(entry);
+  }
+  auto description = make_abi_struct<ftrun_role_layout>(FTRUN_ROLE_LAYOUT_TAG);
+  description.name = abi_text(role.name());
+  description.role = role.index();
+  description.trained = role.trained() ? 1 : 0;
+  description.rank = arguments_.rank;
+  description.world = arguments_.world;
+  description.compute_dtype = precision.compute;
+  description.gradient_dtype = precision.compute;
+  description.accumulator_dtype = precision.master_weights ? FTRUN_F32 : precision.compute;
+  description.accumulation = arguments_.accumulation;
+  description.n_units = layout.unit_count();
+  description.unit_stride = sizeof(ftrun_unit_layout);
+  description.units = units.data();
+  check_status(hooks_.table().attach(hooks_.instance(), &context_, &description), "strategy: attach");
+}
+
+void Rank::release_weight_sources() {
+  for (const auto& role : roles_) role->set_weights(nullptr);
+}
+
+void Rank::load_values(int32_t index, WeightSource& source) {
+  Role& loaded = role(index);
+  const ParameterLayout& layout = loaded.layout();
+  for (int32_t unit = 0; unit < layout.unit_count(); ++unit) {
+    for (const ftrun_part part : {FTRUN_PART_TRAINED, FTRUN_PART_FROZEN}) {
+      const int64_t elements = layout.part(unit, part).padded_elements;
+      if (elements == 0) continue;
+      const Tensor& flat = loaded.bound(unit, part);
+      if (!flat)
+        throw failed_precondition("role '{}': unit {} is not bound, its values cannot be replaced", loaded.name(),
+                                  unit);
+      fill_from(context_, source, loaded.model(), layout, unit, part, 0, elements, flat);
+    }
+  }
+  for (const auto& slice : slices_) {
+    if (slice->role != index || !slice->master) continue;
+    fill_from(context_, source, loaded.model(), layout, slice->unit, FTRUN_PART_TRAINED, slice->begin, slice->end,
+              slice->master);
+  }
+}
+
+ftrun_optimizer_slice* Rank::create_optimizer_slice(int32_t role_index, int32_t unit, int64_t begin, int64_t end,
+                                                    ftrun_placement placement) {
+  Role& owner = role(role_index);
+  if (arguments_.optimizer == nullptr) throw failed_precondition("optimizer_create: this run trains nothing");
+  if (placement != FTRUN_PLACEMENT_DEVICE && placement != FTRUN_PLACEMENT_HOST) {
+    throw invalid_argument("optimizer_create: placement {}", placement);
+  }
+  auto slice = std::make_unique<ftrun_optimizer_slice>();
+  slice->role = role_index;
+  slice->unit = unit;
+  slice->begin = begin;
+  slice->end = end;
+  slice->placement = placement;
+  slice->runs = decay_runs(owner.model(), owner.layout(), unit, begin, end);
+  const Shape shape = {end - begin};
+  if (arguments_.precision.master_weights) {
+    slice->master = empty(context_, FTRUN_F32, shape, FTRUN_MEMORY_OPTIMIZER, placement);
+    owner.load(context_, unit, FTRUN_PART_TRAINED, begin, end, slice->master);
+  }
+  for (size_t i = 0; i < arguments_.optimizer->state_names().size(); ++i) {
+    slice->states.push_back(empty(context_, FTRUN_F32, shape, FTRUN_MEMORY_OPTIMIZER, placement));
+    ops::fill(context_, slice->states.back(), 0.0);
+  }
+  slices_.push_back(std::move(slice));
+  return slices_.back().get();
+}
+
+void Rank::update(std::span<const ftrun_span> spans, double grad_scale, double learning_rate) {
+  for (const ftrun_span& span : spans) {
+    if (span.slice == nullptr || span.gradient == nullptr || span.compute == nullptr) {
+      throw invalid_argument("optimizer_update: a span without slice, gradient or weights");
+    }
+    update_slice(context_, *arguments_.optimizer, *span.slice, Tensor::share(span.gradient),
+                 Tensor::share(span.compute), grad_scale, learning_rate, arguments_.weight_decay, steps_ + 1);
+  }
+}
+
+double Rank::grad_norm(std::span<const Tensor> slices) {
+  if (arguments_.world != 1)
+    throw unimplemented("grad_norm over {} ranks: only world 1 is supported", arguments_.world);
+  std::vector<double> blocks;
+  for (const Tensor& slice : slices) ops::append_sum_squares(context_, slice, blocks);
+  double sum = 0;
+  for (const double block : blocks) sum += block;
+  return static_cast<double>(static_cast<float>(std::sqrt(sum)));
+}
+
+double Rank::finish_grads() {
+  double norm = 0;
+  check_status(hooks_.table().finish_grads(hooks_.instance(), &context_, &norm), "strategy: finish_grads");
+  return norm;
+}
+
+void Rank::step(double grad_scale, double learning_rate) {
+  check_status(hooks_.table().step(hooks_.instance(), &context_, grad_scale, learning_rate), "strategy: step");
+  ++steps_;
+}
+
+std::vector<OptimizerPiece> Rank::optimizer_pieces() {
+  std::vector<OptimizerPiece> pieces;
+  if (arguments_.optimizer == nullptr) return pieces;
+  const auto names = arguments_.optimizer->state_names();
+  for (const auto& slice : slices_) {
+    const ParameterLayout& layout = role(slice->role).layout();
+    for (const ParameterPiece& piece : layout.pieces(slice->unit, FTRUN_PART_TRAINED, slice->begin, slice->end)) {
+      const int64_t to = piece.offset + piece.end - piece.begin;
+      for (size_t i = 0; i < names.size(); ++i) {
+        pieces.push_back(
+            {slice->role, piece.id, piece.begin, piece.end, names[i], slice->states[i].slice(0, piece.offset, to)});
+      }
+    }
+  }
+  return pieces;
+}
+
+}  // namespace ftrun

@@ -1,0 +1,173 @@
+// Matrix product and linear layer with their gradients.
+#include "core/ops/matmul.h"
+
+#include "core/autograd/tape.h"
+#include "core/base/error.h"
+#include "core/ops/checks.h"
+#include "core/ops/elementwise.h"
+#include "core/ops/families.h"
+#include "core/ops/layout.h"
+#include "core/ops/primitives.h"
+
+namespace ftrun::ops {
+namespace {
+
+struct Product {
+  bool transpose_a;
+  bool transpose_b;
+  double alpha;
+};
+
+Shape product_shape(const Tensor& a, const Tensor& b, const Product& product) {
+  const bool fits = (a.ndim() == 2 || a.ndim() == 3) && b.ndim() == a.ndim() &&
+                    (a.ndim() == 2 || a.dim(0) == b.dim(0)) &&
+                    a.dim(product.transpose_a ? -2 : -1) == b.dim(product.transpose_b ? -1 : -2);
+  if (!fits) {
+    throw invalid_argument("op 'matmul': a {}{} does not fit b {}{}", a.text(),
+                           product.transpose_a ? " transposed" : "", b.text(),
+                           product.transpose_b ? " transposed" : "");
+  }
+  const int64_t rows = a.dim(product.transpose_a ? -1 : -2);
+  const int64_t columns = b.dim(product.transpose_b ? -2 : -1);
+  return a.ndim() == 2 ? Shape{rows, columns} : Shape{a.dim(0), rows, columns};
+}
+
+/// da = alpha dc op(b)^T, or its transpose where a was transposed; db likewise.
+void matmul_backward(BackwardCall& call, const Tensor& a, const Tensor& b, const Product& product) {
+  ExecutionContext& ctx = call.context();
+  const Tensor& dc = call.gradient();
+  if (const GradientDestination da = call.destination(0)) {
+    if (product.transpose_a) {
+      matmul_into(ctx, b, dc, da.tensor, product.transpose_b, true, da.accumulate, product.alpha);
+    } else {
+      matmul_into(ctx, dc, b, da.tensor, false, !product.transpose_b, da.accumulate, product.alpha);
+    }
+  }
+  if (const GradientDestination db = call.destination(1)) {
+    if (product.transpose_b) {
+      matmul_into(ctx, dc, a, db.tensor, true, product.transpose_a, db.accumulate, product.alpha);
+    } else {
+      matmul_into(ctx, a, dc, db.tensor, !product.transpose_a, false, db.accumulate, product.alpha);
+    }
+  }
+}
+
+/// Inputs of the linear's node: x, then weights, then biases.
+struct LinearSaved {
+  Tensor x_TI;
+  std::vector<Tensor> weights;
+  size_t biases;
+};
+
+void linear_backward(BackwardCall& call, const LinearSaved& saved) {
+  ExecutionContext& ctx = call.context();
+  const size_t n = saved.weights.size();
+  for (size_t i = 0; i < n; ++i) {
+    if (!call.gradient(i)) continue;
+    const Tensor dy = call.gradient(i).reshape({saved.x_TI.dim(0), saved.weights[i].dim(0)});
+    if (const GradientDestination dx = call.destination(0)) {
+      const Tensor dx_TI = dx.tensor.reshape(saved.x_TI.shape());
+      matmul_into(ctx, dy, saved.weights[i], dx_TI, false, false, dx.accumulate);
+    }
+    if (const GradientDestination dw = call.destination(1 + i)) {
+      matmul_into(ctx, dy, saved.x_TI, dw.tensor, true, false, dw.accumulate);
+    }
+    if (i >= saved.biases) continue;
+    if (const GradientDestination db = call.destination(1 + n + i)) {
+      primitive::sum_rows_into(ctx, dy, db.tensor, db.accumulate);
+    }
+  }
+}
+
+void check_linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  require_float("linear", "weight", weight);
+  require_ndim("linear", "weight", weight, 2);
+  if (weight.dim(1) != x.dim(-1)) {
+    throw invalid_argument("op 'linear': weight {} does not fit x {}", weight.text(), x.text());
+  }
+  if (!bias) return;
+  require_float("linear", "bias", bias);
+  require_shape("linear", "bias", bias, {weight.dim(0)});
+}
+
+}  // namespace
+
+void matmul_into(ExecutionContext& ctx, const Tensor& a, const Tensor& b, const Tensor& c, bool transpose_a,
+                 bool transpose_b, bool accumulate, double alpha, const Tensor& bias) {
+  auto values = attributes<ftrun_matmul_attributes>();
+  values.transpose_a = transpose_a ? 1 : 0;
+  values.transpose_b = transpose_b ? 1 : 0;
+  values.accumulate = accumulate ? 1 : 0;
+  values.alpha = alpha;
+  if (bias) {
+    execute(ctx, FTRUN_OP_MATMUL, {a, b, bias}, {c}, &values);
+  } else {
+    execute(ctx, FTRUN_OP_MATMUL, {a, b}, {c}, &values);
+  }
+}
+
+Tensor matmul(ExecutionContext& ctx, const Tensor& a_any, const Tensor& b_any, bool transpose_a, bool transpose_b,
+              double alpha) {
+  const OpLabel label(ctx, FTRUN_OP_MATMUL);
+  require_float(FTRUN_OP_MATMUL, "a", a_any);
+  require_float(FTRUN_OP_MATMUL, "b", b_any);
+  const Product product{transpose_a, transpose_b, alpha};
+  const Shape shape = product_shape(a_any, b_any, product);
+  const Tensor a = contiguous(ctx, a_any);
+  const Tensor b = contiguous(ctx, b_any);
+  const Tensor c = empty_on(ctx, a.device(), a.dtype(), shape, FTRUN_MEMORY_ACTIVATIONS);
+  matmul_into(ctx, a, b, c, transpose_a, transpose_b, false, alpha);
+  record_op(ctx, FTRUN_OP_MATMUL, {a, b}, {c},
+            [a, b, product](BackwardCall& call) { matmul_backward(call, a, b, product); });
+  return c;
+}
+
+std::vector<Tensor> linear(ExecutionContext& ctx, const Tensor& x_any, std::span<const Tensor> weights,
+                           std::span<const Tensor> biases) {
+  const OpLabel label(ctx, "linear");
+  require_float("linear", "x", x_any);
+  if (x_any.ndim() == 0) require_ndim("linear", "x", x_any, 2);
+  const Tensor x = contiguous(ctx, x_any);
+  const Tensor x_TI = x.reshape({x.shape().rows(), x.dim(-1)});
+  std::vector<Tensor> inputs{x};
+  inputs.insert(inputs.end(), weights.begin(), weights.end());
+  inputs.insert(inputs.end(), biases.begin(), biases.end());
+  std::vector<Tensor> outputs;
+  for (size_t i = 0; i < weights.size(); ++i) {
+    const Tensor bias = i < biases.size() ? biases[i] : Tensor();
+    check_linear(x, weights[i], bias);
+    const int64_t features = weights[i].dim(0);
+    const Tensor y = empty_on(ctx, x.device(), x.dtype(), x.shape().with_last(features), FTRUN_MEMORY_ACTIVATIONS);
+    matmul_into(ctx, x_TI, weights[i], y.reshape({x_TI.dim(0), features}), false, true, false, 1.0, bias);
+    outputs.push_back(y);
+  }
+  if (should_record(ctx, inputs)) {
+    LinearSaved saved{x_TI, {weights.begin(), weights.end()}, biases.size()};
+    ctx.tape->record("linear", inputs, outputs,
+                     [saved = std::move(saved)](BackwardCall& call) { linear_backward(call, saved); });
+  }
+  return outputs;
+}
+
+Tensor linear(ExecutionContext& ctx, const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  const Tensor biases[] = {bias};
+  return linear(ctx, x, std::span(&weight, 1), std::span(biases, bias ? 1u : 0u)).front();
+}
+
+void register_matmul(OpTable& table) {
+  table[FTRUN_OP_MATMUL] = {.min_inputs = 2,
+                            .max_inputs = 3,
+                            .attribute_bytes = sizeof(ftrun_matmul_attributes),
+                            .run = [](ExecutionContext& ctx, std::span<const Tensor> in, const void* attributes) {
+                              const auto& values = *static_cast<const ftrun_matmul_attributes*>(attributes);
+                              if (values.accumulate != 0)
+                                throw invalid_argument("op 'matmul': accumulate must be 0, a new tensor is made");
+                              const Tensor c = matmul(ctx, in[0], in[1], values.transpose_a != 0,
+                                                      values.transpose_b != 0, values.alpha);
+                              if (in.size() < 3 || !in[2]) return std::vector{c};
+                              require_shape(FTRUN_OP_MATMUL, "bias", in[2], {c.dim(-1)});
+                              return std::vector{cast(ctx, add(ctx, c, in[2]), c.dtype())};
+                            }};
+}
+
+}  // namespace ftrun::ops

@@ -1,0 +1,26 @@
+// The process-wide thread pool behind host->parallel_for.
+// Leaves out: collectives and any work of its own.
+#pragma once
+
+#include <cstdint>
+
+#include "ftrun/host.h"
+
+namespace ftrun {
+
+/// Threads of the whole process, shared evenly by `ranks` in-process ranks (each gets at least one). threads <= 0: one
+/// per usable core. Before the first parallel_for or between them; later calls apply to threads that have not called
+/// yet. [control-thread]
+void configure_threads(int32_t threads, int32_t ranks = 1);
+
+/// Threads that parallel_for uses at most for the calling rank, >= 1. [any-thread]
+int32_t thread_count() noexcept;
+
+/// Index in [0, thread_count()) inside a task, 0 outside. [any-thread]
+int32_t thread_index() noexcept;
+
+/// Runs task(argument, i) for every i in [0, count), returns when all are done. Tasks must not throw. May be nested:
+/// inner tasks run on the same threads, and a thread waiting for inner tasks takes up no outer one. [any-thread]
+void parallel_for(int64_t count, ftrun_task task, void* argument) noexcept;
+
+}  // namespace ftrun

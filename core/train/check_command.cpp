@@ -1,0 +1,113 @@
+// `ftrun check`: compose a run without running it; print what it resolved to and where each value came from.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "core/io/disk_space.h"
+#include "core/train/checkpointing.h"
+#include "core/train/commands.h"
+#include "core/train/memory_estimate.h"
+#include "core/train/run.h"
+
+namespace ftrun {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json values_json(const OptionValues& values, bool only_given) {
+  Json result = Json::object();
+  for (const auto& [key, value] : values.entries()) {
+    if (only_given && value.source != ValueSource::kFile && value.source != ValueSource::kCommandLine) continue;
+    result[key] = {{"value", value_text(value)}, {"origin", value.origin}};
+  }
+  return result;
+}
+
+Json plugins_json(const OpenedPlugins& plugins) {
+  Json result = Json::object();
+  for (const ChosenPlugin* chosen : {&plugins.paradigm, &plugins.strategy, &plugins.device, &plugins.network}) {
+    if (chosen->plugin == nullptr) continue;
+    result[chosen->plugin->kind()] = {{"id", chosen->plugin->id()},
+                                      {"version", chosen->plugin->version()},
+                                      {"file", chosen->plugin->file().string()}};
+  }
+  return result;
+}
+
+Json run_json(Run& run) {
+  const TrainingArguments& a = run.arguments();
+  const ftrun_paradigm_plan& plan = run.plan();
+  const StateBytes states = state_bytes(run.model(), run.precision(), a.gradient_accumulation_steps);
+  const SaveBytes saved = save_bytes(run);
+  Json result;
+  result["plugins"] = plugins_json(*run.setup().plugins);
+  result["parameters"] = run.model().total_elements();
+  result["num_examples"] = plan.num_examples;
+  result["eval_examples"] = plan.eval_examples;
+  result["updates_per_epoch"] = plan.updates_per_epoch;
+  result["total_steps"] =
+      a.max_steps > 0 ? a.max_steps
+                      : static_cast<int64_t>(std::ceil(a.num_train_epochs * static_cast<double>(plan.updates_per_epoch)));
+  result["rows_per_update"] = global_batch(a);
+  result["longest_micro_batch_tokens"] = plan.max_micro_batch_tokens;
+  result["bytes"] = {{"weights", states.weights},   {"gradients", states.gradients}, {"optimizer", states.optimizer},
+                     {"checkpoint", saved.checkpoint}, {"model", saved.model},
+                     {"device", run.device().properties().total_bytes}};
+  result["values"] = values_json(run.setup().config().host(), false);
+  for (size_t i = 0; i < run.setup().config().plugin_count(); ++i) {
+    const auto& part = run.setup().config().plugin(i);
+    const Json values = values_json(part.values, false);
+    if (!values.empty()) result["plugin_values"][part.kind + "/" + part.id] = values;
+  }
+  return result;
+}
+
+void print_values(const Json& values) {
+  size_t width = 0;
+  for (const auto& [key, unused] : values.items()) width = std::max(width, key.size());
+  for (const auto& [key, value] : values.items()) {
+    fmt::print("  {:<{}}  {}  ({})\n", key, width, value["value"].get<std::string>(), value["origin"].get<std::string>());
+  }
+}
+
+void print_run(const Json& json) {
+  fmt::print("plugins\n");
+  for (const auto& [kind, plugin] : json["plugins"].items()) {
+    fmt::print("  {:<9} {} {}  ({})\n", kind, plugin["id"].get<std::string>(), plugin["version"].get<std::string>(),
+               plugin["file"].get<std::string>());
+  }
+  fmt::print("run\n  {} parameters; {} examples, {} for evaluation; {} rows per update, {} updates per epoch, {} in all\n",
+             json["parameters"].get<int64_t>(), json["num_examples"].get<int64_t>(), json["eval_examples"].get<int64_t>(),
+             json["rows_per_update"].get<int64_t>(), json["updates_per_epoch"].get<int64_t>(),
+             json["total_steps"].get<int64_t>());
+  const Json& bytes = json["bytes"];
+  const auto text = [&](const char* key) { return bytes_text(bytes[key].get<uint64_t>()); };
+  fmt::print("  device memory: weights {}, gradients {}, optimizer {}, of {}\n", text("weights"), text("gradients"),
+             text("optimizer"), text("device"));
+  fmt::print("  on disk: model {}, each checkpoint {}\n", text("model"), text("checkpoint"));
+  fmt::print("values\n");
+  print_values(json["values"]);
+  if (!json.contains("plugin_values")) return;
+  for (const auto& [plugin, values] : json["plugin_values"].items()) {
+    fmt::print("values of {}\n", plugin);
+    print_values(values);
+  }
+}
+
+}  // namespace
+
+int check_command(const CommandContext& context) {
+  Run run(prepare_setup(context, true));
+  const Json json = run_json(run);
+  if (context.json) {
+    fmt::print("{}\n", json.dump());
+  } else {
+    print_run(json);
+  }
+  return 0;
+}
+
+}  // namespace ftrun

@@ -1,0 +1,36 @@
+// Saving and restoring a run: the model folder at the end, checkpoints on the way, resuming bit for bit.
+// Leaves out: folder atomicity and limits (core/io/checkpoint.h), when to save (trainer.h).
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+
+#include "core/train/run.h"
+#include "core/train/trainer_state.h"
+
+namespace ftrun {
+
+/// Writes config, tokenizer files and weights into `folder` (created where missing): what transformers opens.
+void save_model_folder(Run& run, const std::filesystem::path& folder);
+
+/// Bytes of a checkpoint and of the final model, exact but for JSON files.
+struct SaveBytes {
+  uint64_t model = 0;
+  uint64_t checkpoint = 0;
+};
+SaveBytes save_bytes(Run& run);
+
+/// Writes output_dir/checkpoint-STEP as a whole or not at all: model, optimizer state (unless save_only_model), trainer state.
+std::filesystem::path save_checkpoint(Run& run, const TrainerState& state);
+
+/// Puts weights, optimizer state and position back. Throws INVALID_ARGUMENT when the checkpoint is of another model, batch, seed or
+/// data, naming the key that differs and what restores it.
+TrainerState restore_checkpoint(Run& run, const std::filesystem::path& checkpoint);
+
+/// Overwrites the trained weights from a model folder or checkpoint.
+void load_weights(Run& run, const std::filesystem::path& folder);
+
+/// Rows per update.
+int64_t global_batch(const TrainingArguments& arguments);
+
+}  // namespace ftrun

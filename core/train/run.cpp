@@ -1,0 +1,235 @@
+// Composition in the order of DESIGN.md section 3: device, paradigm's declaration, networks, strategy, weights, data.
+#include "core/train/run.h"
+
+#include <algorithm>
+
+#include "core/base/error.h"
+#include "core/base/failure_detail.h"
+#include "core/base/logging.h"
+#include "core/io/model_weights.h"
+#include "core/model/abi_struct.h"
+#include "core/model/weight_source.h"
+#include "core/parallel/thread_pool.h"
+#include "core/train/memory_estimate.h"
+
+namespace ftrun {
+namespace {
+
+// Collects what a paradigm declares.
+struct Declared {
+  std::vector<ParadigmInstance::RoleRequest>* roles;
+  std::vector<std::string>* denominators;
+};
+
+ftrun_status add_role(const ftrun_declaration* declaration, const ftrun_role_request* written, int32_t* index) {
+  const auto role = read_abi_struct(written, FTRUN_ROLE_REQUEST_TAG, "ftrun_role_request");
+  auto& roles = *static_cast<Declared*>(declaration->self)->roles;
+  *index = static_cast<int32_t>(roles.size());
+  roles.push_back({std::string(text_of(role.name)), std::string(text_of(role.model_key)),
+                   (role.flags & FTRUN_ROLE_TRAINED) != 0});
+  return FTRUN_OK;
+}
+
+ftrun_status add_denominator(const ftrun_declaration* declaration, ftrun_str name, int32_t* index) {
+  auto& denominators = *static_cast<Declared*>(declaration->self)->denominators;
+  if (denominators.size() >= FTRUN_MAX_DENOMINATORS) return FTRUN_OUT_OF_RANGE;
+  *index = static_cast<int32_t>(denominators.size());
+  denominators.emplace_back(text_of(name));
+  return FTRUN_OK;
+}
+
+// Runs body(i) for all i on the pool; the first exception (by index) leaves.
+void run_parallel(int64_t count, const std::function<void(int64_t)>& body) {
+  struct Job {
+    const std::function<void(int64_t)>* body;
+    std::vector<std::exception_ptr> failures;
+  } job = {&body, std::vector<std::exception_ptr>(static_cast<size_t>(count))};
+  parallel_for(
+      count,
+      [](void* argument, int64_t index) {
+        Job& shared = *static_cast<Job*>(argument);
+        try {
+          (*shared.body)(index);
+        } catch (...) {
+          shared.failures[index] = std::current_exception();
+        }
+      },
+      &job);
+  for (const std::exception_ptr& failure : job.failures) {
+    if (failure) std::rethrow_exception(failure);
+  }
+}
+
+void add_unique(std::vector<int32_t>& ids, int64_t id) {
+  if (std::find(ids.begin(), ids.end(), id) == ids.end()) ids.push_back(static_cast<int32_t>(id));
+}
+
+}  // namespace
+
+OpenedDevice::OpenedDevice(const ChosenPlugin& chosen, const ftrun_host* host, int32_t ordinal) : plugin_(chosen.plugin) {
+  const ftrun_device& table = plugin_->device();
+  int32_t count = 0;
+  check_plugin(table.count(host, chosen.options, &count), *plugin_, "count");
+  if (ordinal >= count) {
+    throw failed_precondition("device '{}': rank {} needs a device of its own, {} are visible", plugin_->id(), ordinal, count);
+  }
+  auto args = make_abi_struct<ftrun_device_open_args>(FTRUN_DEVICE_OPEN_TAG);
+  args.host = host;
+  args.options = chosen.options;
+  args.ordinal = ordinal;
+  check_plugin(table.open(&args, &instance_), *plugin_, "open");
+  device_ = std::make_unique<Device>(table, instance_);
+}
+
+OpenedDevice::~OpenedDevice() {
+  device_.reset();
+  plugin_->device().close(instance_);
+}
+
+ParadigmInstance::ParadigmInstance(const ChosenPlugin& chosen, const ftrun_host* host) : plugin_(chosen.plugin) {
+  check_plugin(table().create(host, chosen.options, &self_), *plugin_, "create");
+  Declared declared = {&roles_, &denominators_};
+  auto declaration = make_abi_struct<ftrun_declaration>(FTRUN_DECLARATION_TAG);
+  declaration.self = &declared;
+  declaration.add_role = add_role;
+  declaration.add_denominator = add_denominator;
+  try {
+    check_plugin(table().declare(self_, &declaration), *plugin_, "declare");
+  } catch (...) {
+    table().destroy(self_);
+    throw;
+  }
+}
+
+ParadigmInstance::~ParadigmInstance() { table().destroy(self_); }
+
+RankInstance::RankInstance(const RunSetup& setup, const ftrun_host* strategy_host, Device& device, Device& host_device,
+                           const Optimizer* optimizer, RankServices* services)
+    : strategy_(setup.plugins->strategy.plugin) {
+  const ftrun_strategy& table = strategy_->strategy();
+  check_plugin(table.create(strategy_host, setup.plugins->strategy.options, &strategy_instance_), *strategy_, "create");
+  const TrainingArguments& a = setup.arguments;
+  RankArguments arguments;
+  arguments.device = &device;
+  arguments.host_device = &host_device;
+  arguments.strategy = &table;
+  arguments.strategy_instance = strategy_instance_;
+  arguments.precision = a.bf16 ? Precision::bf16() : a.pure_bf16 ? Precision::pure_bf16() : Precision::f32();
+  arguments.gradient_checkpointing = a.gradient_checkpointing;
+  arguments.accumulation = static_cast<int32_t>(a.gradient_accumulation_steps);
+  arguments.seed = a.seed;
+  arguments.optimizer = optimizer;
+  arguments.weight_decay = a.weight_decay;
+  rank_ = std::make_unique<Rank>(arguments);
+  rank_->context().services = services;
+}
+
+RankInstance::~RankInstance() {
+  rank_.reset();
+  strategy_->strategy().destroy(strategy_instance_);
+}
+
+Run::Run(RunSetup setup, const std::function<void(const DataLedger&)>& on_ledger)
+    : setup_(std::move(setup)), host_services_(host_services()) {
+  open_devices();
+  const ChosenPlugin& chosen = setup_.plugins->paradigm;
+  paradigm_ = std::make_unique<ParadigmInstance>(chosen, make_host_table("paradigm/" + chosen.plugin->id(), host_services_));
+  make_model();
+  check_memory();
+  make_rank();
+  begin(on_ledger);
+}
+
+Run::~Run() {
+  rank_instance_.reset();
+  paradigm_.reset();
+}
+
+void Run::open_devices() {
+  const OpenedPlugins& plugins = *setup_.plugins;
+  const auto host_of = [&](const ChosenPlugin& chosen) {
+    return make_host_table("device/" + chosen.plugin->id(), host_services_);
+  };
+  host_device_ = std::make_unique<OpenedDevice>(plugins.host_device, host_of(plugins.host_device), 0);
+  device_ = host_device_.get();
+  if (plugins.device.plugin != plugins.host_device.plugin) {
+    accelerator_ = std::make_unique<OpenedDevice>(plugins.device, host_of(plugins.device), 0);
+    device_ = accelerator_.get();
+  }
+}
+
+void Run::make_model() {
+  const auto& roles = paradigm_->roles();
+  if (roles.size() != 1 || !roles.front().trained || roles.front().model_key != "model_name_or_path") {
+    throw unimplemented("paradigm '{}' declares roles beyond one trained model of model_name_or_path: not in this build",
+                        paradigm_->plugin().id());
+  }
+  const ChosenPlugin& network = setup_.plugins->network;
+  model_ = std::make_shared<NetworkModel>(&network.plugin->network(),
+                                          make_host_table("network/" + network.plugin->id(), host_services_),
+                                          network.options, setup_.model.to_json_text(), setup_.model.file);
+}
+
+void Run::check_memory() const {
+  const StateBytes bytes = state_bytes(*model_, precision(), arguments().gradient_accumulation_steps);
+  const uint64_t total = device_->device().properties().total_bytes;
+  if (bytes.total() <= total) return;
+  throw resource_exhausted(
+      "device '{}' has {:.2f} GiB: weights {:.2f} + gradients {:.2f} + optimizer {:.2f} = {:.2f} GiB are needed before any "
+      "activation ({} parameters); {}",
+      device_->device().name(), in_gib(total), in_gib(bytes.weights), in_gib(bytes.gradients), in_gib(bytes.optimizer),
+      in_gib(bytes.total()), model_->total_elements(),
+      precision().compute == FTRUN_F32 ? "bf16: true does not change that; pure_bf16: true halves the weights and gradients"
+                                       : "a larger device or a sharding strategy is needed");
+}
+
+Precision Run::precision() const {
+  return arguments().bf16 ? Precision::bf16() : arguments().pure_bf16 ? Precision::pure_bf16() : Precision::f32();
+}
+
+std::unique_ptr<WeightSource> Run::initial_weights() const {
+  if (arguments().train_from_scratch) return std::make_unique<InitialWeights>(arguments().seed);
+  return std::make_unique<FileWeights>(std::make_shared<ModelWeights>(arguments().model_name_or_path), *model_);
+}
+
+void Run::make_rank() {
+  const TrainingArguments& a = arguments();
+  optimizer_ = make_optimizer(a.optim, {a.adam_beta1, a.adam_beta2, a.adam_epsilon});
+  const Plugin& strategy = *setup_.plugins->strategy.plugin;
+  services_.data = &data_;
+  services_.generate = &generate_;
+  rank_instance_ = std::make_unique<RankInstance>(setup_, make_host_table("strategy/" + strategy.id(), host_services_),
+                                                  device(), host_device_->device(), optimizer_.get(), &services_);
+  saved_dtype_ = a.bf16 || a.pure_bf16 ? StoredDtype::kBF16 : StoredDtype::kF32;
+  if (a.save_dtype != "auto") {
+    saved_dtype_ = *parse_config_dtype_name(a.save_dtype);
+  } else if (setup_.model.dtype) {
+    saved_dtype_ = *setup_.model.dtype;
+  } else if (!a.train_from_scratch) {
+    saved_dtype_ = ModelWeights(a.model_name_or_path).main_dtype();
+  }
+  rank().add_role(paradigm_->roles().front().name, model_, [](int32_t) { return true; }, initial_weights());
+  rank().attach();
+  rank().release_weight_sources();
+}
+
+void Run::begin(const std::function<void(const DataLedger&)>& on_ledger) {
+  const TrainingArguments& a = arguments();
+  data_.spec = setup_.data;
+  data_.tokenizer = setup_.tokenizer;
+  data_.parallel_for = run_parallel;
+  data_.train_shape = {1, a.per_device_train_batch_size, a.gradient_accumulation_steps};
+  data_.eval_shape = {1, a.per_device_eval_batch_size, 1};
+  data_.seed = a.seed;
+  data_.shuffle = !a.disable_shuffling;
+  data_.on_ledger = on_ledger;
+  plan_ = make_abi_struct<ftrun_paradigm_plan>(FTRUN_PLAN_TAG);
+  check_plugin(paradigm_->table().begin(paradigm_->self(), context(), &plan_), paradigm_->plugin(), "begin");
+  if (const auto eos = setup_.tokenizer->eos_id()) add_unique(generate_.stop_ids, *eos);
+  for (const int64_t id : setup_.generation.eos_token_ids) add_unique(generate_.stop_ids, id);
+  const ftrun_data* opened = opened_data();
+  if (opened == nullptr || !prepared_data(*opened).encoder) return;
+  for (const int32_t id : prepared_data(*opened).encoder->stop_ids()) add_unique(generate_.stop_ids, id);
+}
+
+}  // namespace ftrun

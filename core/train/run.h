@@ -1,0 +1,135 @@
+// A composed run on one rank: opened devices, models with weights, the paradigm with its data.
+// Leaves out: the loop (trainer.h) and checkpoints (checkpointing.h).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/model/rank.h"
+#include "core/optim/optimizer.h"
+#include "core/tensor/device.h"
+#include "core/train/data_service.h"
+#include "core/train/generate_service.h"
+#include "core/train/rank_services.h"
+#include "core/train/run_setup.h"
+#include "ftrun/kinds/paradigm.h"
+
+namespace ftrun {
+
+/// An opened device plugin. Closes it when destroyed.
+class OpenedDevice {
+ public:
+  OpenedDevice(const ChosenPlugin& chosen, const ftrun_host* host, int32_t ordinal);
+  OpenedDevice(const OpenedDevice&) = delete;
+  OpenedDevice& operator=(const OpenedDevice&) = delete;
+  ~OpenedDevice();
+  Device& device() noexcept { return *device_; }
+
+ private:
+  const Plugin* plugin_;
+  void* instance_ = nullptr;
+  std::unique_ptr<Device> device_;
+};
+
+/// An instance of the paradigm with what it declared. Destroys it when destroyed.
+class ParadigmInstance {
+ public:
+  ParadigmInstance(const ChosenPlugin& chosen, const ftrun_host* host);
+  ParadigmInstance(const ParadigmInstance&) = delete;
+  ParadigmInstance& operator=(const ParadigmInstance&) = delete;
+  ~ParadigmInstance();
+
+  struct RoleRequest {
+    std::string name;
+    std::string model_key;
+    bool trained = false;
+  };
+  const std::vector<RoleRequest>& roles() const noexcept { return roles_; }
+  const std::vector<std::string>& denominators() const noexcept { return denominators_; }
+  const ftrun_paradigm& table() const { return plugin_->paradigm(); }
+  void* self() const noexcept { return self_; }
+  const Plugin& plugin() const noexcept { return *plugin_; }
+
+ private:
+  const Plugin* plugin_;
+  void* self_ = nullptr;
+  std::vector<RoleRequest> roles_;
+  std::vector<std::string> denominators_;
+};
+
+/// A strategy instance and the rank it drives; destroyed together.
+class RankInstance {
+ public:
+  RankInstance(const RunSetup& setup, const ftrun_host* strategy_host, Device& device, Device& host_device,
+               const Optimizer* optimizer, RankServices* services);
+  RankInstance(const RankInstance&) = delete;
+  RankInstance& operator=(const RankInstance&) = delete;
+  ~RankInstance();
+  Rank& rank() noexcept { return *rank_; }
+
+ private:
+  const Plugin* strategy_;
+  void* strategy_instance_ = nullptr;
+  std::unique_ptr<Rank> rank_;
+};
+
+/// Where a run's weights come from.
+using WeightSources = std::function<std::unique_ptr<WeightSource>(const NetworkModel& model)>;
+
+/// [rank-thread] after construction. Construction opens devices, declares and lays out models, loads weights, then lets the paradigm
+/// open its data. Throws what any of it fails with; nothing has been written then.
+class Run {
+ public:
+  explicit Run(RunSetup setup, const std::function<void(const DataLedger&)>& on_ledger = {});
+  Run(const Run&) = delete;
+  Run& operator=(const Run&) = delete;
+  ~Run();
+
+  const RunSetup& setup() const noexcept { return setup_; }
+  const TrainingArguments& arguments() const noexcept { return setup_.arguments; }
+  Rank& rank() noexcept { return rank_instance_->rank(); }
+  ftrun_context* context() noexcept { return &rank().context(); }
+  Device& device() noexcept { return device_->device(); }
+  const NetworkModel& model() const noexcept { return *model_; }
+  /// Index of the trained role.
+  int32_t trained_role() const noexcept { return 0; }
+  const ParadigmInstance& paradigm() const noexcept { return *paradigm_; }
+  const ftrun_paradigm_plan& plan() const noexcept { return plan_; }
+  RankServices& services() noexcept { return services_; }
+  DataService& data() noexcept { return data_; }
+  /// The data the paradigm opened; NULL when it opened none.
+  const ftrun_data* opened_data() const noexcept { return data_.opened.empty() ? nullptr : data_.opened.front().get(); }
+  /// dtype of saved weights.
+  StoredDtype saved_dtype() const noexcept { return saved_dtype_; }
+  Precision precision() const;
+
+  /// Weights as they were before any training: the model folder's, or made again from the seed.
+  std::unique_ptr<WeightSource> initial_weights() const;
+
+ private:
+  void open_devices();
+  void make_model();
+  void check_memory() const;
+  void make_rank();
+  void begin(const std::function<void(const DataLedger&)>& on_ledger);
+
+  RunSetup setup_;
+  HostServices host_services_;
+  RankServices services_;
+  DataService data_;
+  GenerateService generate_;
+  std::unique_ptr<OpenedDevice> host_device_;
+  std::unique_ptr<OpenedDevice> accelerator_;  // NULL when the device is the host device itself
+  OpenedDevice* device_ = nullptr;
+  std::shared_ptr<const NetworkModel> model_;
+  std::unique_ptr<Optimizer> optimizer_;
+  std::unique_ptr<ParadigmInstance> paradigm_;
+  std::unique_ptr<RankInstance> rank_instance_;
+  ftrun_paradigm_plan plan_{};
+  StoredDtype saved_dtype_;
+};
+
+}  // namespace ftrun

@@ -1,0 +1,177 @@
+// Configuration to a validated setup; the order of checks is the order in which a user can mend things.
+#include "core/train/run_setup.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "core/base/error.h"
+#include "core/base/logging.h"
+#include "core/config/document.h"
+#include "core/io/checkpoint.h"
+#include "core/io/model_weights.h"
+#include "core/model/api_tables.h"
+#include "core/model/context.h"
+#include "core/parallel/thread_pool.h"
+#include "core/train/data_service.h"
+#include "core/train/generate_service.h"
+#include "core/train/rank_services.h"
+#include "core/train/stop_request.h"
+
+namespace ftrun {
+namespace fs = std::filesystem;
+namespace {
+
+ftrun_status record_metric(ftrun_context* ctx, ftrun_str name, double value) {
+  services_of(ctx).metrics[std::string(name.data, name.size)] = value;
+  return FTRUN_OK;
+}
+
+void check_vocabulary(const RunSetup& setup) {
+  const int32_t needed = setup.tokenizer->vocabulary_size();
+  if (setup.model.vocab_size >= needed) return;
+  throw invalid_argument(
+      "{}: key 'vocab_size' is {}, but the tokenizer in '{}' has ids up to {}: the embedding would be too small by {} rows",
+      setup.model.file.string(), setup.model.vocab_size, setup.arguments.tokenizer_name_or_path.string(), needed - 1,
+      needed - setup.model.vocab_size);
+}
+
+void check_weights_exist(const TrainingArguments& arguments, const ResolvedConfig& config) {
+  if (arguments.train_from_scratch || has_model_weights(arguments.model_name_or_path)) return;
+  // Opening says exactly what is wrong with the folder.
+  const ModelWeights weights(arguments.model_name_or_path);
+  throw not_found("{}: model_name_or_path: '{}' has no weights", config.origin("model_name_or_path"),
+                  arguments.model_name_or_path.string());
+}
+
+bool is_empty_or_missing(const fs::path& folder) {
+  std::error_code ignored;
+  return !fs::exists(folder, ignored) || fs::is_empty(folder, ignored);
+}
+
+std::optional<fs::path> find_resume_checkpoint(const TrainingArguments& arguments, const ResolvedConfig& config) {
+  if (!arguments.resume_from_checkpoint) return {};
+  const std::string& wanted = *arguments.resume_from_checkpoint;
+  const std::string& origin = config.origin("resume_from_checkpoint");
+  if (wanted == "true" || wanted == "True") {
+    const auto newest = newest_complete_checkpoint(arguments.output_dir);
+    if (!newest) {
+      throw not_found("{}: resume_from_checkpoint: '{}' has no complete checkpoint-N folder", origin,
+                      arguments.output_dir.string());
+    }
+    return newest->path;
+  }
+  if (!fs::is_directory(wanted)) {
+    throw not_found("{}: resume_from_checkpoint: '{}' is not a folder: expected true or the path of a checkpoint", origin, wanted);
+  }
+  if (const std::string reason = incomplete_reason(wanted); !reason.empty()) {
+    throw invalid_argument("{}: resume_from_checkpoint: '{}' is not a complete checkpoint: {}", origin, wanted, reason);
+  }
+  if (!fs::exists(fs::path(wanted) / "optimizer.safetensors")) {
+    throw invalid_argument("{}: resume_from_checkpoint: '{}' has no optimizer state (was save_only_model on?): it cannot be "
+                           "resumed; use it as model_name_or_path instead",
+                           origin, wanted);
+  }
+  return fs::path(wanted);
+}
+
+void check_output_dir(const TrainingArguments& arguments, const ResolvedConfig& config) {
+  const fs::path& folder = arguments.output_dir;
+  if (fs::exists(folder) && !fs::is_directory(folder)) {
+    throw invalid_argument("{}: output_dir: '{}' is a file", config.origin("output_dir"), folder.string());
+  }
+  if (arguments.resume_from_checkpoint || arguments.overwrite_output_dir || is_empty_or_missing(folder)) return;
+  throw Error(FTRUN_ALREADY_EXISTS,
+              fmt::format("{}: output_dir: '{}' is not empty: set overwrite_output_dir: true, resume_from_checkpoint: true, or "
+                          "another output_dir",
+                          config.origin("output_dir"), folder.string()));
+}
+
+DataSpec read_data_spec(const ResolvedConfig& config) {
+  DataSpec spec;
+  if (config.is_set("dataset")) spec.datasets = config.get_list("dataset");
+  if (config.is_set("eval_dataset")) spec.eval_datasets = config.get_list("eval_dataset");
+  spec.dataset_dir = config.get_string("dataset_dir");
+  spec.template_name = config.find_string("template").value_or("empty");
+  spec.template_search_path = template_search_path(config);
+  spec.cutoff_len = static_cast<int32_t>(config.get_int("cutoff_len"));
+  spec.max_samples = config.find_int("max_samples");
+  spec.val_size = config.get_float("val_size");
+  spec.seed = static_cast<uint64_t>(config.get_int("seed"));
+  spec.enable_thinking = config.get_bool("enable_thinking");
+  spec.preserve_thinking = config.get_bool("preserve_thinking");
+  spec.default_system = config.find_string("default_system");
+  spec.max_bad_rows = config.get_int("max_bad_rows");
+  if (const auto folder = config.find_string("cache_dir")) spec.cache_dir = *folder;
+  spec.overwrite_cache = config.get_bool("overwrite_cache");
+  return spec;
+}
+
+void check_ranks(const ResolvedConfig& config) {
+  if (config.get_int("nproc") != 1) {
+    throw unimplemented("{}: nproc: {} ranks need a distributed strategy; this build trains on one", config.origin("nproc"),
+                        config.get_int("nproc"));
+  }
+}
+
+}  // namespace
+
+RankServices& services_of(ftrun_context* ctx) {
+  if (ctx->services == nullptr) throw internal_error("this context has no run services");
+  return *ctx->services;
+}
+
+HostServices host_services() {
+  HostServices services;
+  services.metric = record_metric;
+  services.cancelled = stop_requested;
+  services.tensor = tensor_api_table();
+  services.context = context_api_table();
+  services.shard = shard_api_table();
+  services.collectives = collectives_api_table();
+  services.data = data_api();
+  services.generate = generate_api();
+  return services;
+}
+
+std::vector<fs::path> template_search_path(const ResolvedConfig& config) {
+  std::vector<fs::path> folders;
+  if (const auto given = config.find_string("template_dir")) {
+    if (!fs::is_directory(*given)) {
+      throw not_found("{}: template_dir: '{}' is not a folder", config.origin("template_dir"), *given);
+    }
+    folders.emplace_back(*given);
+  }
+  const fs::path executable = fs::read_symlink("/proc/self/exe");
+  const fs::path root = executable.parent_path().parent_path();
+  for (const fs::path& candidate : {root / "share/ftrun/configs/templates", root.parent_path() / "configs/templates"}) {
+    if (fs::is_directory(candidate)) folders.push_back(candidate);
+  }
+  return folders;
+}
+
+RunSetup prepare_setup(const CommandContext& context, bool for_training) {
+  const ConfigSources sources = read_config(context.config_file, context.override_arguments);
+  RunSetup setup;
+  setup.registry = std::make_unique<Registry>(open_registry(sources));
+  setup.plugins = std::make_unique<OpenedPlugins>(open_plugins(*setup.registry, sources));
+  const ResolvedConfig& config = setup.config();
+  for (const std::string& notice : config.notices()) log_info("{}", notice);
+  setup.arguments = read_training_arguments(config);
+  check_ranks(config);
+  configure_threads(static_cast<int32_t>(config.get_int("threads")));
+  setup.model = read_model_config(setup.arguments.model_name_or_path / "config.json");
+  require_trainable(setup.model);
+  setup.generation = generation_config_of(setup.arguments.model_name_or_path, setup.model);
+  setup.tokenizer = Tokenizer::load(setup.arguments.tokenizer_name_or_path);
+  check_vocabulary(setup);
+  check_weights_exist(setup.arguments, config);
+  setup.data = read_data_spec(config);
+  if (for_training) {
+    check_output_dir(setup.arguments, config);
+    setup.resume_from = find_resume_checkpoint(setup.arguments, config);
+  }
+  return setup;
+}
+
+}  // namespace ftrun

@@ -1,0 +1,46 @@
+// Everything a run is made from, validated, before anything is allocated or written.
+// Leaves out: devices and weights (run.h), commands (commands.h).
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "core/config/command_context.h"
+#include "core/data/dataset.h"
+#include "core/data/tokenizer/tokenizer.h"
+#include "core/io/generation_config.h"
+#include "core/io/hf_config.h"
+#include "core/plugin/host_table.h"
+#include "core/plugin/open_plugins.h"
+#include "core/train/training_arguments.h"
+
+namespace ftrun {
+
+/// Movable; outlives what is built from it. Heavy parts (weights, data) are only checked for existence.
+struct RunSetup {
+  std::unique_ptr<Registry> registry;
+  std::unique_ptr<OpenedPlugins> plugins;
+  TrainingArguments arguments;
+  ModelConfig model;
+  GenerationConfig generation;
+  std::shared_ptr<const Tokenizer> tokenizer;
+  DataSpec data;
+  /// The checkpoint to continue from.
+  std::optional<std::filesystem::path> resume_from;
+
+  const ResolvedConfig& config() const { return plugins->config; }
+};
+
+/// Resolves the configuration and reads the small files of the model folder. Throws with file, line and key for everything that
+/// can be known now. `for_training` also checks output_dir and the checkpoint to resume from. [control-thread]
+RunSetup prepare_setup(const CommandContext& context, bool for_training);
+
+/// Folders with chat templates: the configured one, the source tree's or the install's.
+std::vector<std::filesystem::path> template_search_path(const ResolvedConfig& config);
+
+/// The host services given to every plugin of a run.
+HostServices host_services();
+
+}  // namespace ftrun

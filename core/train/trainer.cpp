@@ -1,0 +1,456 @@
+// One update after the other, as in DESIGN.md section 3 "One training step".
+#include "core/train/trainer.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "core/base/error.h"
+#include "core/base/files.h"
+#include "core/base/logging.h"
+#include "core/io/checkpoint.h"
+#include "core/io/disk_space.h"
+#include "core/io/model_weights.h"
+#include "core/model/abi_struct.h"
+#include "core/train/checkpointing.h"
+#include "core/train/loss_plot.h"
+#include "core/train/memory_estimate.h"
+#include "core/train/results.h"
+#include "core/train/stop_request.h"
+
+namespace ftrun {
+namespace fs = std::filesystem;
+namespace {
+
+Progress* active_progress = nullptr;
+
+using Denominators = std::array<double, FTRUN_MAX_DENOMINATORS>;
+
+// An update of the paradigm, released with the scope.
+class UpdateScope {
+ public:
+  UpdateScope(Run& run, ftrun_split split, int64_t epoch, int64_t index) : paradigm_(run.paradigm()) {
+    auto request = make_abi_struct<ftrun_update_request>(FTRUN_UPDATE_REQUEST_TAG);
+    request.split = split;
+    request.epoch = epoch;
+    request.update = index;
+    update_ = make_abi_struct<ftrun_update>(FTRUN_UPDATE_TAG);
+    check_plugin(paradigm_.table().next_update(paradigm_.self(), run.context(), &request, &update_), paradigm_.plugin(),
+                 "next_update");
+  }
+  UpdateScope(const UpdateScope&) = delete;
+  UpdateScope& operator=(const UpdateScope&) = delete;
+  ~UpdateScope() { paradigm_.table().release_update(paradigm_.self(), &update_); }
+  const ftrun_update& update() const noexcept { return update_; }
+
+  // Summed over ranks; with one rank they are the rank's own.
+  Denominators denominators() const {
+    Denominators result;
+    std::copy_n(update_.denominators, result.size(), result.begin());
+    return result;
+  }
+
+ private:
+  const ParadigmInstance& paradigm_;
+  ftrun_update update_;
+};
+
+Tensor paradigm_loss(Run& run, const ftrun_update& update, int32_t micro_batch, const double* denominators) {
+  ftrun_tensor* loss = nullptr;
+  const ParadigmInstance& paradigm = run.paradigm();
+  check_plugin(paradigm.table().loss(paradigm.self(), run.context(), &update, micro_batch, denominators, &loss),
+               paradigm.plugin(), "loss");
+  return Tensor::adopt(loss);
+}
+
+double value_of(Run& run, const Tensor& loss) { return read_floats(*run.context(), loss).at(0); }
+
+void require_positive(const Run& run, const Denominators& denominators, int64_t step) {
+  const auto& names = run.paradigm().denominators();
+  for (size_t i = 0; i < names.size(); ++i) {
+    if (denominators[i] > 0) continue;
+    throw failed_precondition("step {}: the update has no {}: its loss would be divided by zero", step, names[i]);
+  }
+}
+
+int64_t planned_steps(const TrainingArguments& a, const ftrun_paradigm_plan& plan) {
+  if (a.max_steps > 0) return a.max_steps;
+  return static_cast<int64_t>(std::ceil(a.num_train_epochs * static_cast<double>(plan.updates_per_epoch)));
+}
+
+int64_t non_embedding_elements(const NetworkModel& model) {
+  int64_t elements = 0;
+  for (const ModelParameter& parameter : model.parameters()) {
+    if (parameter.role != FTRUN_PARAMETER_EMBEDDING) elements += parameter.elements;
+  }
+  return elements;
+}
+
+}  // namespace
+
+Trainer::Trainer(Run& run) : run_(run) {}
+
+Trainer::~Trainer() {
+  set_log_line_hook(nullptr);
+  active_progress = nullptr;
+}
+
+double Trainer::elapsed_seconds() const {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count();
+}
+
+void Trainer::prepare_output_dir() {
+  const TrainingArguments& a = run_.arguments();
+  const SaveBytes bytes = save_bytes(run_);
+  const bool checkpoints = a.saving.unit != Period::Unit::kNever;
+  require_disk_space(a.output_dir, bytes.model + (checkpoints ? bytes.checkpoint : 0),
+                     checkpoints ? "a checkpoint and the final model" : "the final model");
+  fs::create_directories(a.output_dir);
+  remove_leftover_temporaries(a.output_dir);
+  if (run_.setup().resume_from) return;
+  for (const Checkpoint& stale : list_checkpoints(a.output_dir)) fs::remove_all(stale.path);
+  for (const char* name : {"all_results.json", "train_results.json", "eval_results.json", "trainer_state.json"}) {
+    fs::remove(a.output_dir / name);
+  }
+  if (checkpoints) {
+    log_info("a checkpoint takes {}, the final model {}", bytes_text(bytes.checkpoint), bytes_text(bytes.model));
+  }
+}
+
+void Trainer::start() {
+  const TrainingArguments& a = run_.arguments();
+  const ftrun_paradigm_plan& plan = run_.plan();
+  if (run_.setup().resume_from) state_ = restore_checkpoint(run_, *run_.setup().resume_from);
+  prepare_output_dir();
+  state_.max_steps = planned_steps(a, plan);
+  state_.updates_per_epoch = plan.updates_per_epoch;
+  state_.num_train_epochs =
+      a.max_steps > 0 ? std::ceil(static_cast<double>(a.max_steps) / static_cast<double>(plan.updates_per_epoch))
+                      : a.num_train_epochs;
+  state_.logging_steps = a.logging.steps;
+  state_.eval_steps = a.evaluation.steps;
+  state_.save_steps = a.saving.steps;
+  state_.train_batch_size = a.per_device_train_batch_size;
+  state_.global_batch = global_batch(a);
+  state_.seed = a.seed;
+  if (run_.opened_data() != nullptr) state_.data_fingerprint = data_fingerprint(*run_.opened_data());
+  ScheduleArguments schedule;
+  schedule.learning_rate = a.learning_rate;
+  schedule.total_steps = state_.max_steps;
+  schedule.warmup_steps = warmup_updates(a.warmup_steps, a.warmup_ratio, state_.max_steps);
+  schedule.min_lr = a.min_lr;
+  schedule_ = make_schedule(a.lr_scheduler_type, schedule);
+  log_file_ = std::make_unique<TrainerLogFile>(a.output_dir, state_.global_step);
+  log_info("{}", format_banner({plan.num_examples, state_.num_train_epochs, a.per_device_train_batch_size,
+                                state_.global_batch, a.gradient_accumulation_steps, state_.max_steps,
+                                run_.model().total_elements()}));
+  progress_ = std::make_unique<Progress>("", state_.max_steps, state_.global_step);
+  active_progress = progress_.get();
+  set_log_line_hook([] {
+    if (active_progress != nullptr) active_progress->clear();
+  });
+  started_ = std::chrono::steady_clock::now();
+}
+
+int Trainer::train() {
+  const StopRequestScope stop_scope;
+  start();
+  while (state_.global_step < state_.max_steps && !stop_early_) {
+    if (stop_requested()) return finish_interrupted();
+    after_step(train_step());
+  }
+  if (stop_requested()) return finish_interrupted();
+  finish();
+  return 0;
+}
+
+Trainer::StepResult Trainer::train_step() {
+  const int64_t epoch = state_.global_step / state_.updates_per_epoch;
+  const UpdateScope scope(run_, FTRUN_SPLIT_TRAIN, epoch, state_.global_step % state_.updates_per_epoch);
+  const ftrun_update& update = scope.update();
+  const Denominators denominators = scope.denominators();
+  require_positive(run_, denominators, state_.global_step + 1);
+  StepResult result;
+  result.learning_rate = schedule_(state_.global_step);
+  result.input_tokens = update.num_input_tokens;
+  for (int32_t index = 0; index < update.n_micro_batches; ++index) {
+    const Tensor loss = run_.rank().train_micro_batch(
+        index, update.n_micro_batches, [&] { return paradigm_loss(run_, update, index, denominators.data()); });
+    result.loss += value_of(run_, loss);
+  }
+  result.grad_norm = run_.rank().finish_grads();
+  require_finite(result, update, denominators.data());
+  const double limit = run_.arguments().max_grad_norm;
+  const double scale = limit > 0 ? std::min(1.0, limit / (result.grad_norm + 1e-6)) : 1.0;
+  run_.rank().step(scale, result.learning_rate);
+  return result;
+}
+
+void Trainer::require_finite(const StepResult& result, const ftrun_update& update, const double* denominators) {
+  if (std::isfinite(result.loss) && std::isfinite(result.grad_norm)) return;
+  ftrun_context& context = run_.rank().context();
+  context.check_finite = true;
+  for (int32_t index = 0; index < update.n_micro_batches && context.first_nonfinite_op.empty(); ++index) {
+    run_.rank().train_micro_batch(index, update.n_micro_batches,
+                                  [&] { return paradigm_loss(run_, update, index, denominators); });
+  }
+  throw io_error("step {}, rank 0: loss is {} and grad_norm is {}; the first op with a result that is not finite: {}. No weight was "
+                 "changed by this step; lower learning_rate or look at the data of this update with `ftrun data`",
+                 state_.global_step + 1, result.loss, result.grad_norm,
+                 context.first_nonfinite_op.empty() ? "none when run again" : context.first_nonfinite_op);
+}
+
+void Trainer::after_step(const StepResult& result) {
+  const TrainingArguments& a = run_.arguments();
+  ++state_.global_step;
+  state_.epoch = static_cast<double>(state_.global_step) / static_cast<double>(state_.updates_per_epoch);
+  const int64_t in_epoch = state_.global_step % state_.updates_per_epoch;
+  state_.items_consumed = state_.global_step / state_.updates_per_epoch * run_.plan().num_examples +
+                          std::min(in_epoch * state_.global_batch, run_.plan().num_examples);
+  state_.num_input_tokens_seen += result.input_tokens;
+  tokens_since_log_ += result.input_tokens;
+  state_.total_flos += 6.0 * static_cast<double>(result.input_tokens) * static_cast<double>(non_embedding_elements(run_.model()));
+  state_.loss_total += result.loss;
+  state_.loss_since_log += result.loss;
+  ++state_.updates_since_log;
+  progress_->advance_to(state_.global_step);
+  const bool last = state_.global_step >= state_.max_steps;
+  if (a.logging.is_due(state_.global_step, ends_epoch()) || (a.logging_first_step && state_.global_step == 1)) {
+    log_step(result);
+  }
+  if (a.evaluation.is_due(state_.global_step, ends_epoch()) && run_.plan().eval_updates > 0) evaluate_and_judge();
+  if (a.saving.is_due(state_.global_step, ends_epoch()) ||
+      (a.saving.unit == Period::Unit::kSteps && (last || stop_early_))) {
+    save();
+  }
+}
+
+void Trainer::log_step(const StepResult& result) {
+  const double seconds = elapsed_seconds();
+  const double interval = std::max(seconds - last_log_seconds_, 1e-9);
+  const ftrun_memory_stats memory = run_.device().memory_stats();
+  nlohmann::ordered_json entry;
+  entry["loss"] = state_.loss_since_log / static_cast<double>(state_.updates_since_log);
+  entry["grad_norm"] = result.grad_norm;
+  entry["learning_rate"] = result.learning_rate;
+  entry["epoch"] = state_.epoch;
+  nlohmann::json history = entry;
+  history["step"] = state_.global_step;
+  state_.log_history.push_back(history);
+  nlohmann::ordered_json printed = entry;
+  printed["epoch"] = std::round(state_.epoch * 100) / 100;
+  printed["tokens_per_second"] = std::round(static_cast<double>(tokens_since_log_) / interval);
+  printed["memory_gib"] = in_gib(memory.peak_allocated_bytes);
+  log_info("{}", format_log_line(printed));
+  log_file_->append({{"current_steps", state_.global_step},
+                     {"total_steps", state_.max_steps},
+                     {"loss", entry["loss"]},
+                     {"lr", result.learning_rate},
+                     {"epoch", state_.epoch},
+                     {"percentage", 100.0 * static_cast<double>(state_.global_step) / static_cast<double>(state_.max_steps)},
+                     {"elapsed_time", format_duration(seconds)},
+                     {"remaining_time", format_duration(progress_->remaining_seconds())},
+                     {"throughput", static_cast<double>(tokens_since_log_) / interval},
+                     {"total_tokens", state_.num_input_tokens_seen},
+                     {"memory_allocated_gib", in_gib(memory.allocated_bytes)},
+                     {"memory_peak_gib", in_gib(memory.peak_allocated_bytes)}});
+  state_.loss_since_log = 0;
+  state_.updates_since_log = 0;
+  tokens_since_log_ = 0;
+  last_log_seconds_ = seconds;
+}
+
+double Trainer::evaluate_loss() {
+  double weighted = 0;
+  double weight = 0;
+  Progress progress("evaluating", run_.plan().eval_updates);
+  for (int64_t index = 0; index < run_.plan().eval_updates; ++index) {
+    const UpdateScope scope(run_, FTRUN_SPLIT_EVAL, 0, index);
+    const Denominators denominators = scope.denominators();
+    for (int32_t micro_batch = 0; micro_batch < scope.update().n_micro_batches; ++micro_batch) {
+      const Tensor loss =
+          run_.rank().evaluate([&] { return paradigm_loss(run_, scope.update(), micro_batch, denominators.data()); });
+      weighted += value_of(run_, loss) * denominators[0];
+    }
+    weight += denominators[0];
+    progress.advance_to(index + 1);
+    progress.clear();
+  }
+  if (!(weight > 0)) throw failed_precondition("the evaluation data has nothing to measure a loss on");
+  return weighted / weight;
+}
+
+nlohmann::json Trainer::evaluate() {
+  if (last_evaluated_step_ == state_.global_step) return last_measures_;
+  progress_->clear();
+  const double begin = elapsed_seconds();
+  nlohmann::json measures;
+  measures["eval_loss"] = evaluate_loss();
+  measures["eval_perplexity"] = std::exp(measures["eval_loss"].get<double>());
+  const double seconds = std::max(elapsed_seconds() - begin, 1e-9);
+  measures["eval_runtime"] = seconds;
+  measures["eval_samples_per_second"] = static_cast<double>(run_.plan().eval_examples) / seconds;
+  measures["eval_steps_per_second"] = static_cast<double>(run_.plan().eval_updates) / seconds;
+  measures["epoch"] = state_.epoch;
+  nlohmann::json history = measures;
+  history["step"] = state_.global_step;
+  state_.log_history.push_back(history);
+  nlohmann::ordered_json printed = {{"eval_loss", measures["eval_loss"]},
+                                    {"eval_perplexity", measures["eval_perplexity"]},
+                                    {"eval_runtime", measures["eval_runtime"]},
+                                    {"epoch", std::round(state_.epoch * 100) / 100}};
+  log_info("{}", format_log_line(printed));
+  log_file_->append({{"current_steps", state_.global_step},
+                     {"total_steps", state_.max_steps},
+                     {"eval_loss", measures["eval_loss"]},
+                     {"epoch", state_.epoch},
+                     {"elapsed_time", format_duration(elapsed_seconds())}});
+  last_evaluated_step_ = state_.global_step;
+  last_measures_ = measures;
+  return measures;
+}
+
+void Trainer::evaluate_and_judge() { judge(evaluate()); }
+
+void Trainer::judge(const nlohmann::json& measures) {
+  const TrainingArguments& a = run_.arguments();
+  if (!a.load_best_model_at_end && a.early_stopping_steps == 0) return;
+  if (!measures.contains(a.metric_for_best_model)) {
+    throw invalid_argument("metric_for_best_model '{}' is not measured during training: expected eval_loss or eval_perplexity",
+                           a.metric_for_best_model);
+  }
+  const double value = measures[a.metric_for_best_model];
+  const bool better =
+      !state_.best_metric || (a.greater_is_better ? value > *state_.best_metric : value < *state_.best_metric);
+  if (better) {
+    state_.best_metric = value;
+    state_.best_global_step = state_.global_step;
+    state_.evaluations_without_gain = 0;
+    state_.best_model_checkpoint = (a.output_dir / fmt::format("checkpoint-{}", state_.global_step)).string();
+  } else {
+    ++state_.evaluations_without_gain;
+  }
+  if (a.early_stopping_steps > 0 && state_.evaluations_without_gain >= a.early_stopping_steps) {
+    log_info("stopping early: {} has not become better for {} evaluations", a.metric_for_best_model,
+             state_.evaluations_without_gain);
+    stop_early_ = true;
+  }
+}
+
+void Trainer::save() {
+  if (last_saved_step_ == state_.global_step) return;
+  const TrainingArguments& a = run_.arguments();
+  TrainerState saved = state_;
+  saved.train_runtime_seconds += elapsed_seconds();
+  const fs::path folder = save_checkpoint(run_, saved);
+  last_saved_step_ = state_.global_step;
+  log_info("saved '{}'", folder.string());
+  if (a.save_total_limit <= 0) return;
+  std::optional<fs::path> best;
+  if (a.load_best_model_at_end && !state_.best_model_checkpoint.empty()) best = state_.best_model_checkpoint;
+  enforce_save_total_limit(a.output_dir, a.save_total_limit, best);
+}
+
+int Trainer::finish_interrupted() {
+  progress_->clear();
+  save();
+  log_warning("stopped at step {} of {}: continue with --resume_from_checkpoint true", state_.global_step, state_.max_steps);
+  summary_["interrupted"] = true;
+  summary_["global_step"] = state_.global_step;
+  summary_["output_dir"] = run_.arguments().output_dir.string();
+  return exit_code_of(FTRUN_CANCELLED);
+}
+
+void Trainer::write_train_results() {
+  const double seconds = state_.train_runtime_seconds + elapsed_seconds();
+  const auto steps = static_cast<double>(std::max<int64_t>(state_.global_step, 1));
+  nlohmann::json results;
+  results["train_loss"] = state_.loss_total / steps;
+  results["train_runtime"] = seconds;
+  results["train_samples_per_second"] = static_cast<double>(state_.items_consumed) / seconds;
+  results["train_steps_per_second"] = steps / seconds;
+  results["train_tokens_per_second"] = static_cast<double>(state_.num_input_tokens_seen) / seconds;
+  results["total_flos"] = state_.total_flos;
+  results["epoch"] = state_.epoch;
+  const ftrun_memory_stats memory = run_.device().memory_stats();
+  results["peak_memory_bytes"] = memory.peak_allocated_bytes;
+  nlohmann::ordered_json printed = {{"train_runtime", seconds},
+                                    {"train_samples_per_second", results["train_samples_per_second"]},
+                                    {"train_steps_per_second", results["train_steps_per_second"]},
+                                    {"train_loss", results["train_loss"]},
+                                    {"epoch", std::round(state_.epoch * 100) / 100}};
+  nlohmann::json history = results;
+  history["step"] = state_.global_step;
+  state_.log_history.push_back(history);
+  log_info("{}", format_log_line(printed));
+  write_results(run_.arguments().output_dir, "train", results);
+  summary_["train"] = results;
+}
+
+void Trainer::plot() const {
+  const auto points_of = [&](const char* key) {
+    std::vector<PlotPoint> points;
+    for (const auto& entry : state_.log_history) {
+      if (entry.contains(key)) points.push_back({entry.at("step").get<double>(), entry.at(key).get<double>()});
+    }
+    return points;
+  };
+  const fs::path& folder = run_.arguments().output_dir;
+  write_loss_plot(folder / "training_loss.svg", points_of("loss"), "loss", "training loss of " + folder.string());
+  const auto evaluations = points_of("eval_loss");
+  if (evaluations.size() > 1) {
+    write_loss_plot(folder / "training_eval_loss.svg", evaluations, "eval_loss", "evaluation loss of " + folder.string());
+  }
+}
+
+// Runs the paradigm's own measures and moves what they reported into `measures`.
+static void add_paradigm_measures(Run& run, ftrun_evaluation_phase phase, nlohmann::json& measures) {
+  const ParadigmInstance& paradigm = run.paradigm();
+  if (!paradigm.plugin().provides("evaluate")) return;
+  int32_t wanted = 0;
+  check_plugin(paradigm.table().evaluate(paradigm.self(), nullptr, phase, &wanted), paradigm.plugin(), "evaluate");
+  if (wanted == 0) return;
+  run.services().metrics.clear();
+  check_plugin(paradigm.table().evaluate(paradigm.self(), run.context(), phase, &wanted), paradigm.plugin(), "evaluate");
+  for (const auto& [name, value] : run.services().metrics) {
+    measures[name] = value;
+    log_info("{} = {:.4f}", name, value);
+  }
+}
+
+void Trainer::measure_initial(nlohmann::json& measures) {
+  const ParadigmInstance& paradigm = run_.paradigm();
+  if (!paradigm.plugin().provides("evaluate")) return;
+  int32_t wanted = 0;
+  check_plugin(paradigm.table().evaluate(paradigm.self(), nullptr, FTRUN_EVALUATION_INITIAL, &wanted), paradigm.plugin(),
+               "evaluate");
+  if (wanted == 0) return;
+  run_.rank().load_values(run_.trained_role(), *run_.initial_weights());
+  add_paradigm_measures(run_, FTRUN_EVALUATION_INITIAL, measures);
+}
+
+void Trainer::finish() {
+  const TrainingArguments& a = run_.arguments();
+  write_train_results();
+  if (a.load_best_model_at_end && fs::exists(state_.best_model_checkpoint)) {
+    log_info("loading the best model from '{}' ({} = {})", state_.best_model_checkpoint, a.metric_for_best_model,
+             *state_.best_metric);
+    load_weights(run_, state_.best_model_checkpoint);
+    last_evaluated_step_ = -1;
+  }
+  save_model_folder(run_, a.output_dir);
+  log_info("saved the model in '{}'", a.output_dir.string());
+  summary_["output_dir"] = a.output_dir.string();
+  summary_["global_step"] = state_.global_step;
+  if (run_.plan().eval_updates > 0) {
+    nlohmann::json measures = evaluate();
+    add_paradigm_measures(run_, FTRUN_EVALUATION_FINAL, measures);
+    measure_initial(measures);
+    write_results(a.output_dir, "eval", measures);
+    summary_["eval"] = measures;
+  }
+  write_file_atomically(a.output_dir / "trainer_state.json", to_json_text(state_));
+  if (a.plot_loss) plot();
+}
+
+}  // namespace ftrun

@@ -1,0 +1,73 @@
+// The training loop: updates, logging, evaluation, checkpoints, stopping, results.
+// Leaves out: what is learned (paradigm), how it is distributed (strategy), formats of what is written (training_log.h, ...).
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "core/train/progress.h"
+#include "core/train/run.h"
+#include "core/train/schedule.h"
+#include "core/train/trainer_state.h"
+#include "core/train/training_log.h"
+
+namespace ftrun {
+
+/// One training run from its first (or resumed) update to its result files. [rank-thread]
+class Trainer {
+ public:
+  explicit Trainer(Run& run);
+  ~Trainer();
+
+  /// Trains to the end or until a stop is asked for. Returns the process's exit code: 0, or 130 after a stop was asked for and a
+  /// checkpoint was written. Throws DATA_LOSS naming step and first op when numbers stop being finite.
+  int train();
+
+  /// Everything measured, for --json: train_results, eval_results, output_dir, steps.
+  const nlohmann::json& summary() const noexcept { return summary_; }
+
+ private:
+  struct StepResult {
+    double loss = 0;
+    double grad_norm = 0;
+    double learning_rate = 0;
+    int64_t input_tokens = 0;
+  };
+
+  void start();
+  void prepare_output_dir();
+  StepResult train_step();
+  void require_finite(const StepResult& result, const ftrun_update& update, const double* denominators);
+  void after_step(const StepResult& result);
+  void log_step(const StepResult& result);
+  nlohmann::json evaluate();
+  double evaluate_loss();
+  void evaluate_and_judge();
+  void judge(const nlohmann::json& measures);
+  void save();
+  int finish_interrupted();
+  void finish();
+  void measure_initial(nlohmann::json& measures);
+  void write_train_results();
+  void plot() const;
+  bool ends_epoch() const { return state_.global_step % state_.updates_per_epoch == 0; }
+  double elapsed_seconds() const;
+
+  Run& run_;
+  TrainerState state_;
+  Schedule schedule_;
+  std::unique_ptr<TrainerLogFile> log_file_;
+  std::unique_ptr<Progress> progress_;
+  std::chrono::steady_clock::time_point started_;
+  double last_log_seconds_ = 0;
+  int64_t tokens_since_log_ = 0;
+  int64_t last_saved_step_ = -1;
+  int64_t last_evaluated_step_ = -1;
+  nlohmann::json last_measures_;
+  bool stop_early_ = false;
+  nlohmann::json summary_;
+};
+
+}  // namespace ftrun

@@ -1,0 +1,83 @@
+// One list of fields serves writing and reading, so the two cannot drift apart.
+#include "core/train/trainer_state.h"
+
+#include "core/base/error.h"
+#include "core/base/json_text.h"
+
+namespace ftrun {
+namespace {
+
+using Json = nlohmann::json;
+
+// Calls field(json object, key, member) for every plain field.
+template <typename State, typename Field>
+void each_field(State& state, const Field& field) {
+  field("global_step", state.global_step);
+  field("max_steps", state.max_steps);
+  field("num_train_epochs", state.num_train_epochs);
+  field("epoch", state.epoch);
+  field("logging_steps", state.logging_steps);
+  field("eval_steps", state.eval_steps);
+  field("save_steps", state.save_steps);
+  field("train_batch_size", state.train_batch_size);
+  field("num_input_tokens_seen", state.num_input_tokens_seen);
+  field("total_flos", state.total_flos);
+  field("best_global_step", state.best_global_step);
+  field("log_history", state.log_history);
+}
+
+template <typename State, typename Field>
+void each_own_field(State& state, const Field& field) {
+  field("items_consumed", state.items_consumed);
+  field("updates_per_epoch", state.updates_per_epoch);
+  field("global_batch", state.global_batch);
+  field("loss_total", state.loss_total);
+  field("loss_since_log", state.loss_since_log);
+  field("updates_since_log", state.updates_since_log);
+  field("train_runtime_seconds", state.train_runtime_seconds);
+  field("evaluations_without_gain", state.evaluations_without_gain);
+  field("seed", state.seed);
+  field("data_fingerprint", state.data_fingerprint);
+}
+
+}  // namespace
+
+std::string to_json_text(const TrainerState& state) {
+  Json json;
+  each_field(state, [&](const char* key, const auto& value) { json[key] = value; });
+  each_own_field(state, [&](const char* key, const auto& value) { json["ftrun"][key] = value; });
+  json["best_metric"] = state.best_metric ? Json(*state.best_metric) : Json();
+  json["best_model_checkpoint"] =
+      state.best_model_checkpoint.empty() ? Json() : Json(state.best_model_checkpoint);
+  json["is_local_process_zero"] = true;
+  json["is_world_process_zero"] = true;
+  json["is_hyper_param_search"] = false;
+  json["trial_name"] = Json();
+  json["trial_params"] = Json();
+  json["stateful_callbacks"] = Json::object();
+  return json.dump(2) + "\n";
+}
+
+TrainerState parse_trainer_state(const std::string& text, const std::filesystem::path& file) {
+  const Json json = parse_json(text, file);
+  if (!json.is_object() || !json.contains("ftrun")) {
+    throw invalid_argument("{}: not a trainer state of ftrun (key 'ftrun' is missing): a run of another framework cannot be "
+                           "resumed; train from its weights with model_name_or_path instead",
+                           file.string());
+  }
+  TrainerState state;
+  const char* current = "";
+  try {
+    each_field(state, [&](const char* key, auto& value) { json.at(current = key).get_to(value); });
+    each_own_field(state, [&](const char* key, auto& value) { json.at("ftrun").at(current = key).get_to(value); });
+    current = "best_metric";
+    if (!json.at(current).is_null()) state.best_metric = json.at(current).get<double>();
+    current = "best_model_checkpoint";
+    if (!json.at(current).is_null()) state.best_model_checkpoint = json.at(current).get<std::string>();
+  } catch (const Json::exception& error) {
+    throw invalid_argument("{}: key '{}' is missing or has the wrong type ({})", file.string(), current, error.what());
+  }
+  return state;
+}
+
+}  // namespace ftrun

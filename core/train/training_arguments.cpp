@@ -1,0 +1,137 @@
+// Keys to fields, then the rules between them, all reported at once.
+#include "core/train/training_arguments.h"
+
+#include <vector>
+
+#include "core/base/error.h"
+#include "core/config/resolve.h"
+
+namespace ftrun {
+namespace {
+
+// Collects complaints so that a user sees all of them in one go.
+class Complaints {
+ public:
+  explicit Complaints(const ResolvedConfig& config) : config_(config) {}
+
+  template <typename... Args>
+  void add(std::string_view key, fmt::format_string<Args...> format, Args&&... args) {
+    lines_.push_back(fmt::format("{}: {}: {}", config_.origin(key), key, fmt::format(format, std::forward<Args>(args)...)));
+  }
+
+  void throw_if_any() const {
+    if (!lines_.empty()) throw invalid_argument("{}", fmt::join(lines_, "\n"));
+  }
+
+ private:
+  const ResolvedConfig& config_;
+  std::vector<std::string> lines_;
+};
+
+Period read_period(const ResolvedConfig& config, Complaints& complaints, std::string_view strategy_key,
+                   std::string_view steps_key, int64_t default_steps) {
+  Period period;
+  const std::string& strategy = config.get_string(strategy_key);
+  if (strategy == "epoch") period.unit = Period::Unit::kEpoch;
+  if (strategy != "steps") return period;
+  period.unit = Period::Unit::kSteps;
+  period.steps = config.find_int(steps_key).value_or(default_steps);
+  if (period.steps < 1) complaints.add(steps_key, "is {}: expected at least 1", period.steps);
+  return period;
+}
+
+void read_periods(const ResolvedConfig& config, Complaints& complaints, TrainingArguments& a) {
+  a.logging = {Period::Unit::kSteps, config.get_int("logging_steps")};
+  a.logging_first_step = config.get_bool("logging_first_step");
+  a.saving = read_period(config, complaints, "save_strategy", "save_steps", 500);
+  a.evaluation = read_period(config, complaints, "eval_strategy", "eval_steps", a.logging.steps);
+}
+
+void read_best_model_rules(const ResolvedConfig& config, Complaints& complaints, TrainingArguments& a) {
+  a.load_best_model_at_end = config.get_bool("load_best_model_at_end");
+  a.metric_for_best_model = config.find_string("metric_for_best_model").value_or("loss");
+  if (a.metric_for_best_model.rfind("eval_", 0) != 0) a.metric_for_best_model = "eval_" + a.metric_for_best_model;
+  const bool is_loss = a.metric_for_best_model.ends_with("loss") || a.metric_for_best_model.ends_with("perplexity");
+  a.greater_is_better = config.is_set("greater_is_better") ? config.get_bool("greater_is_better") : !is_loss;
+  a.early_stopping_steps = config.find_int("early_stopping_steps").value_or(0);
+  const bool evaluates = a.evaluation.unit != Period::Unit::kNever;
+  if (a.early_stopping_steps > 0 && !evaluates) {
+    complaints.add("early_stopping_steps", "needs evaluations during training: set eval_strategy to steps or epoch");
+  }
+  if (!a.load_best_model_at_end) return;
+  if (!evaluates || a.saving.unit != a.evaluation.unit) {
+    complaints.add("load_best_model_at_end", "needs save_strategy and eval_strategy to be the same (save_strategy is '{}', eval_strategy is '{}')",
+                   config.get_string("save_strategy"), config.get_string("eval_strategy"));
+  } else if (a.saving.unit == Period::Unit::kSteps && a.saving.steps % a.evaluation.steps != 0) {
+    complaints.add("load_best_model_at_end", "needs save_steps ({}) to be a multiple of eval_steps ({})", a.saving.steps,
+                   a.evaluation.steps);
+  }
+}
+
+void read_optimizer(const ResolvedConfig& config, Complaints& complaints, TrainingArguments& a) {
+  a.max_grad_norm = config.get_float("max_grad_norm");
+  a.optim = config.get_string("optim");
+  a.weight_decay = config.get_float("weight_decay");
+  a.adam_beta1 = config.get_float("adam_beta1");
+  a.adam_beta2 = config.get_float("adam_beta2");
+  a.adam_epsilon = config.get_float("adam_epsilon");
+  if (config.is_set("lr_scheduler_kwargs.min_lr")) {
+    a.min_lr = config.get_float("lr_scheduler_kwargs.min_lr");
+  } else if (config.is_set("lr_scheduler_kwargs.min_lr_rate")) {
+    a.min_lr = a.learning_rate * config.get_float("lr_scheduler_kwargs.min_lr_rate");
+  } else if (a.lr_scheduler_type == "cosine_with_min_lr") {
+    complaints.add("lr_scheduler_type", "cosine_with_min_lr needs lr_scheduler_kwargs: {{min_lr: ...}} or {{min_lr_rate: ...}}");
+  }
+}
+
+void read_precision(const ResolvedConfig& config, Complaints& complaints, TrainingArguments& a) {
+  a.bf16 = config.get_bool("bf16");
+  a.pure_bf16 = config.get_bool("pure_bf16");
+  if (a.bf16 && a.pure_bf16) complaints.add("pure_bf16", "excludes bf16: one keeps fp32 master weights, the other does not");
+  a.gradient_checkpointing = !config.get_bool("disable_gradient_checkpointing");
+}
+
+}  // namespace
+
+TrainingArguments read_training_arguments(const ResolvedConfig& config) {
+  TrainingArguments a;
+  Complaints complaints(config);
+  a.model_name_or_path = config.get_string("model_name_or_path");
+  a.tokenizer_name_or_path = config.find_string("tokenizer_name_or_path").value_or(a.model_name_or_path.string());
+  a.save_dtype = config.get_string("save_dtype");
+  a.train_from_scratch = config.get_bool("train_from_scratch");
+  a.output_dir = config.get_string("output_dir");
+  a.overwrite_output_dir = config.get_bool("overwrite_output_dir");
+  a.resume_from_checkpoint = config.find_string("resume_from_checkpoint");
+  if (a.resume_from_checkpoint == "false" || a.resume_from_checkpoint == "False") a.resume_from_checkpoint.reset();
+  if (a.resume_from_checkpoint && a.overwrite_output_dir) {
+    complaints.add("resume_from_checkpoint", "excludes overwrite_output_dir, which would delete what is to be resumed");
+  }
+  if (!config.get_bool("do_train")) complaints.add("do_train", "is false: this command trains");
+  if (config.get_string("finetuning_type") != "full") {
+    complaints.add("finetuning_type", "'{}' is not in this build: write finetuning_type: full",
+                   config.get_string("finetuning_type"));
+  }
+  a.per_device_train_batch_size = config.get_int("per_device_train_batch_size");
+  a.per_device_eval_batch_size = config.get_int("per_device_eval_batch_size");
+  a.gradient_accumulation_steps = config.get_int("gradient_accumulation_steps");
+  a.num_train_epochs = config.get_float("num_train_epochs");
+  a.max_steps = config.get_int("max_steps");
+  a.seed = static_cast<uint64_t>(config.get_int("seed"));
+  a.disable_shuffling = config.get_bool("disable_shuffling");
+  a.learning_rate = config.get_float("learning_rate");
+  a.lr_scheduler_type = config.get_string("lr_scheduler_type");
+  a.warmup_ratio = config.get_float("warmup_ratio");
+  a.warmup_steps = config.get_float("warmup_steps");
+  read_optimizer(config, complaints, a);
+  a.save_total_limit = config.find_int("save_total_limit").value_or(0);
+  a.save_only_model = config.get_bool("save_only_model");
+  a.plot_loss = config.get_bool("plot_loss");
+  read_precision(config, complaints, a);
+  read_periods(config, complaints, a);
+  read_best_model_rules(config, complaints, a);
+  complaints.throw_if_any();
+  return a;
+}
+
+}  // namespace ftrun

@@ -1,0 +1,142 @@
+// The parallel GEMM: tiles of c over threads, panels of a and b packed per tile. Leaves out: the register tile
+// (gemm_tile-inl.h).
+#include "plugins/devices/kernels/gemm.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "plugins/devices/kernels/gemm.cpp"
+#include <hwy/foreach_target.h>
+
+#include "plugins/devices/kernels/gemm_tile-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace ftrun::kernels::HWY_NAMESPACE {
+
+/// Largest tile of c: kMaxTileN columns of b stay in L3, and packing a is paid once per kMaxTileN columns.
+constexpr int64_t kMaxTileM = 576;
+constexpr int64_t kMaxTileN = 512;
+/// Below this many multiply-adds a tile is not worth a task of its own.
+constexpr int64_t kMinTileWork = int64_t{1} << 19;
+
+struct Tiling {
+  int64_t tile_m, tile_n, tiles_m, tiles_n;
+};
+
+/// Any tiling gives the same bits, so it may follow the number of threads.
+HWY_INLINE Tiling choose_tiling(const GemmCall& call, int32_t threads) {
+  Tiling t{};
+  int64_t parts_m = ceil_div(call.m, kMaxTileM), parts_n = ceil_div(call.n, kMaxTileN);
+  while (true) {
+    t.tile_m = round_up(ceil_div(call.m, parts_m), kMr);
+    t.tile_n = round_up(ceil_div(call.n, parts_n), kNr);
+    t.tiles_m = ceil_div(call.m, t.tile_m);
+    t.tiles_n = ceil_div(call.n, t.tile_n);
+    const int64_t tiles = t.tiles_m * t.tiles_n * call.batch;
+    if (threads == 1 || tiles >= 4 * threads || t.tile_m * t.tile_n * call.k < 2 * kMinTileWork) return t;
+    if (t.tile_m > kMc && t.tile_m >= t.tile_n) {
+      parts_m = t.tiles_m + 1;
+    } else if (t.tile_n > 2 * kNr) {
+      parts_n = t.tiles_n + 1;
+    } else if (t.tile_m > 4 * kMr) {
+      parts_m = t.tiles_m + 1;
+    } else {
+      return t;
+    }
+  }
+}
+
+/// c[row0.., column0..] from the finished f32 sums.
+HWY_INLINE void write_tile(const GemmCall& call, void* c, const float* sums, int64_t sums_stride, int64_t row0,
+                           int64_t rows, int64_t column0, int64_t columns) {
+  const F32 d;
+  const VF alpha = hn::Set(d, call.alpha);
+  float bias[kMaxTileN + kLanes], old_block[kBlock], out[kMaxTileN + kLanes];
+  if (call.bias != nullptr) widen_span(at(call.bias, call.bias_dtype, column0), call.bias_dtype, columns, bias);
+  for (int64_t row = 0; row < rows; ++row) {
+    char* c_row = at(c, call.c_dtype, (row0 + row) * call.c_row_stride + column0);
+    const float* in = sums + row * sums_stride;
+    if (call.output == GemmOutput::kAdd) widen_span(c_row, call.c_dtype, columns, old_block);
+    for (int64_t i = 0; i < columns; i += kLanes) {
+      VF value = hn::Mul(hn::LoadU(d, in + i), alpha);
+      if (call.bias != nullptr) value = hn::Add(value, hn::LoadU(d, bias + i));
+      if (call.output == GemmOutput::kAdd) value = hn::Add(value, hn::LoadU(d, old_block + i));
+      hn::StoreU(value, d, out + i);
+    }
+    narrow_span(out, call.c_dtype, columns, c_row);
+  }
+}
+
+struct TileScratch {
+  float *a, *b, *sums;
+};
+HWY_INLINE TileScratch carve_tile(Carver& carver) {
+  TileScratch scratch{};
+  scratch.a = carver.take<float>(kMc * kAStride + kLanes);
+  scratch.b = carver.take<float>(kKc * kMaxTileN + kLanes);
+  scratch.sums = carver.take<float>(kMaxTileM * kMaxTileN);
+  return scratch;
+}
+
+HWY_INLINE void compute_tile(const GemmCall& call, const Tiling& tiling, int64_t index, char* scratch_base) {
+  Carver carver(scratch_base);
+  const TileScratch scratch = carve_tile(carver);
+  const int64_t tile = index % (tiling.tiles_m * tiling.tiles_n), batch = index / (tiling.tiles_m * tiling.tiles_n);
+  // Neighbouring tasks share columns of b.
+  const int64_t row0 = tile % tiling.tiles_m * tiling.tile_m, column0 = tile / tiling.tiles_m * tiling.tile_n;
+  const int64_t rows = HWY_MIN(tiling.tile_m, call.m - row0), columns = HWY_MIN(tiling.tile_n, call.n - column0);
+  Matrix a = call.a, b = call.b;
+  a.data = at(a.data, a.dtype, batch * call.a_batch);
+  b.data = at(b.data, b.dtype, batch * call.b_batch);
+  void* c = at(call.c, call.c_dtype, batch * call.c_batch);
+
+  const bool continues = call.output == GemmOutput::kContinue;
+  const bool direct = call.c_dtype == FTRUN_F32 && call.output != GemmOutput::kAdd && call.bias == nullptr &&
+                      !(call.alpha < 1.0f || call.alpha > 1.0f);
+  float* sums = direct ? static_cast<float*>(c) + row0 * call.c_row_stride + column0 : scratch.sums;
+  const int64_t sums_stride = direct ? call.c_row_stride : round_up(columns, kNr);
+  for (int64_t k0 = 0; k0 < call.k; k0 += kKc) {
+    const int64_t kc = HWY_MIN(kKc, call.k - k0);
+    pack_b(b, k0, kc, column0, columns, scratch.b);
+    for (int64_t row = 0; row < rows; row += kMc) {
+      const int64_t mc = HWY_MIN(kMc, rows - row);
+      const ABlock block = pack_a(a, row0 + row, mc, k0, kc, scratch.a);
+      block_product(block, mc, scratch.b, columns, kc, sums + row * sums_stride, sums_stride, continues || k0 > 0,
+                    direct);
+    }
+  }
+  if (!direct) write_tile(call, c, sums, sums_stride, row0, rows, column0, columns);
+}
+
+/// K = 0: the sum is empty.
+HWY_INLINE void empty_sum(const GemmCall& call, const Tiling& tiling, int64_t index, char* scratch_base) {
+  if (call.output == GemmOutput::kContinue) return;
+  Carver carver(scratch_base);
+  float* sums = carve_tile(carver).sums;
+  std::memset(sums, 0, static_cast<size_t>(kMaxTileM * kMaxTileN) * sizeof(float));
+  const int64_t tile = index % (tiling.tiles_m * tiling.tiles_n), batch = index / (tiling.tiles_m * tiling.tiles_n);
+  const int64_t row0 = tile % tiling.tiles_m * tiling.tile_m, column0 = tile / tiling.tiles_m * tiling.tile_n;
+  write_tile(call, at(call.c, call.c_dtype, batch * call.c_batch), sums, tiling.tile_n, row0,
+             HWY_MIN(tiling.tile_m, call.m - row0), column0, HWY_MIN(tiling.tile_n, call.n - column0));
+}
+
+void gemm_tiles(Context& ctx, const GemmCall& call) {
+  if (call.m == 0 || call.n == 0 || call.batch == 0) return;
+  Carver measure(nullptr);
+  carve_tile(measure);
+  reserve_thread_scratch(ctx, measure.bytes());
+  const Tiling tiling = choose_tiling(call, ctx.parallel.thread_count());
+  ctx.parallel.run(tiling.tiles_m * tiling.tiles_n * call.batch, [&](int64_t index) {
+    char* scratch = ctx.scratch.thread(ctx.parallel.thread_index());
+    if (call.k == 0) return empty_sum(call, tiling, index, scratch);
+    compute_tile(call, tiling, index, scratch);
+  });
+}
+
+}  // namespace ftrun::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace ftrun::kernels {
+HWY_EXPORT(gemm_tiles);
+void gemm(Context& ctx, const GemmCall& call) { HWY_DYNAMIC_DISPATCH(gemm_tiles)(ctx, call); }
+}  // namespace ftrun::kernels
+#endif

@@ -1,0 +1,233 @@
+// Packed single-thread GEMM tiles: panels of a and b in cache, a register micro-kernel. Per-target code.
+// Every element of c is one chain of fused multiply-adds over k, so bits do not depend on tiles or on other rows.
+#if defined(FTRUN_KERNELS_GEMM_TILE_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef FTRUN_KERNELS_GEMM_TILE_INL_H_
+#undef FTRUN_KERNELS_GEMM_TILE_INL_H_
+#else
+#define FTRUN_KERNELS_GEMM_TILE_INL_H_
+#endif
+
+#include "plugins/devices/kernels/gemm.h"
+#include "plugins/devices/kernels/simd-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace ftrun::kernels::HWY_NAMESPACE {
+
+// 2 FMA ports x 4 cycles latency need 8 chains; 6 x 2 of the 16 registers (12 x 2 of 32) also hide the broadcasts.
+#if HWY_TARGET == HWY_AVX3
+constexpr int kMr = 12;
+#elif HWY_TARGET == HWY_AVX2
+constexpr int kMr = 6;
+#else
+constexpr int kMr = 4;
+#endif
+constexpr int64_t kNr = 2 * kLanes;
+/// Elements read at once when a panel of a is packed: kMr rounded up to whole vectors.
+constexpr int64_t kPanelRead = round_up(kMr, kLanes);
+/// k per pass: a b panel of kKc x kNr floats stays in L1.
+constexpr int64_t kKc = 256;
+/// Rows of a per pass: kMc x kKc floats stay in L2. A multiple of every kMr.
+constexpr int64_t kMc = 144;
+/// Floats from one packed row of a to the next; not a power of two, so rows do not share cache sets.
+constexpr int64_t kAStride = kKc + 16;
+
+/// One register tile: c[R][kNr] (+)= a[R][kc] b[kc][kNr]. By row: a element (r, k) at a[r * kAStride + k]; otherwise at
+/// a[k * a_stride + r]. b is packed [kc][kNr].
+template <int R, bool kByRow>
+HWY_INLINE void micro_tile(const float* HWY_RESTRICT a, int64_t a_stride, const float* HWY_RESTRICT b, int64_t kc,
+                           float* HWY_RESTRICT c, int64_t c_stride, bool start_from_c) {
+  const F32 d;
+  VF low[R], high[R];
+  if (start_from_c) {
+    FTRUN_UNROLL
+    for (int r = 0; r < R; ++r) {
+      low[r] = hn::LoadU(d, c + r * c_stride);
+      high[r] = hn::LoadU(d, c + r * c_stride + kLanes);
+    }
+  } else {
+    FTRUN_UNROLL
+    for (int r = 0; r < R; ++r) low[r] = high[r] = hn::Zero(d);
+  }
+  for (int64_t k = 0; k < kc; ++k) {
+    const VF b_low = hn::LoadU(d, b), b_high = hn::LoadU(d, b + kLanes);
+    b += kNr;
+    FTRUN_UNROLL
+    for (int r = 0; r < R; ++r) {
+      const VF a_r = hn::Set(d, kByRow ? a[r * kAStride] : a[r]);
+      low[r] = hn::MulAdd(a_r, b_low, low[r]);
+      high[r] = hn::MulAdd(a_r, b_high, high[r]);
+    }
+    a += kByRow ? 1 : a_stride;
+  }
+  FTRUN_UNROLL
+  for (int r = 0; r < R; ++r) {
+    hn::StoreU(low[r], d, c + r * c_stride);
+    hn::StoreU(high[r], d, c + r * c_stride + kLanes);
+  }
+}
+
+using MicroTile = void (*)(const float*, int64_t, const float*, int64_t, float*, int64_t, bool);
+template <int R, bool kByRow>
+HWY_NOINLINE void micro_tile_call(const float* a, int64_t a_stride, const float* b, int64_t kc, float* c,
+                                  int64_t c_stride, bool start_from_c) {
+  micro_tile<R, kByRow>(a, a_stride, b, kc, c, c_stride, start_from_c);
+}
+
+template <bool kByRow, int R = 1>
+HWY_INLINE MicroTile micro_tile_for(int64_t rows) {
+  if constexpr (R < kMr) {
+    if (rows > R) return micro_tile_for<kByRow, R + 1>(rows);
+  }
+  return micro_tile_call<R, kByRow>;
+}
+
+/// A block of a as the micro-kernel reads it. By row: rows at data + r * kAStride. Otherwise k-major with `k_stride`;
+/// panel p of kMr rows starts at data + p * panel_stride.
+struct ABlock {
+  const float* data;
+  bool by_row;
+  int64_t k_stride;
+  int64_t panel_stride;
+};
+
+/// c[rows][columns] (+)= a[rows][kc] b, where b is packed in panels of kNr columns. c has room for whole panels of
+/// columns unless columns_exact, in which case a last partial panel goes through a buffer.
+HWY_INLINE void block_product(const ABlock& a, int64_t rows, const float* b, int64_t columns, int64_t kc, float* c,
+                              int64_t c_stride, bool start_from_c, bool columns_exact) {
+  for (int64_t column = 0; column < columns; column += kNr) {
+    const float* panel = b + column * kc;
+    const bool partial = columns_exact && column + kNr > columns;
+    for (int64_t row = 0; row < rows; row += kMr) {
+      const int64_t count = HWY_MIN(static_cast<int64_t>(kMr), rows - row);
+      const float* a_rows = a.data + (a.by_row ? row * kAStride : row / kMr * a.panel_stride);
+      const MicroTile tile = a.by_row ? micro_tile_for<true>(count) : micro_tile_for<false>(count);
+      float* out = c + row * c_stride + column;
+      if (!partial) {
+        tile(a_rows, a.k_stride, panel, kc, out, c_stride, start_from_c);
+        continue;
+      }
+      float buffer[kMr * kNr] = {};
+      const size_t bytes = static_cast<size_t>(columns - column) * sizeof(float);
+      for (int64_t r = 0; start_from_c && r < count; ++r) std::memcpy(buffer + r * kNr, out + r * c_stride, bytes);
+      tile(a_rows, a.k_stride, panel, kc, buffer, kNr, start_from_c);
+      for (int64_t r = 0; r < count; ++r) std::memcpy(out + r * c_stride, buffer + r * kNr, bytes);
+    }
+  }
+}
+
+#if HWY_TARGET != HWY_SCALAR
+/// Four consecutive elements of a row as f32. T is uint32_t (f32 bits) or uint16_t (bf16).
+template <class T>
+HWY_INLINE hn::Vec<hn::CappedTag<float, 4>> load_four(const T* row) {
+  const hn::CappedTag<float, 4> d4;
+  const hn::Rebind<T, decltype(d4)> in;
+  const hn::Rebind<uint32_t, decltype(d4)> u4;
+  if constexpr (sizeof(T) == 4) {
+    return hn::BitCast(d4, hn::LoadU(in, row));
+  } else {
+    return hn::BitCast(d4, hn::ShiftLeft<16>(hn::PromoteTo(u4, hn::LoadU(in, row))));
+  }
+}
+
+/// A vector whose 128-bit block j holds four elements of row 4 j.
+template <class D, class T>
+HWY_INLINE hn::Vec<D> load_every_fourth_row(D d, const T* data, int64_t row_stride) {
+  if constexpr (hn::MaxLanes(D()) == 4) {
+    return load_four(data);
+  } else {
+    const hn::Half<D> half;
+    const int64_t rows = static_cast<int64_t>(hn::MaxLanes(hn::Half<D>()));
+    return hn::Combine(d, load_every_fourth_row(half, data + rows * row_stride, row_stride),
+                       load_every_fourth_row(half, data, row_stride));
+  }
+}
+#endif
+
+/// out[k][0 .. kLanes) = rows' element k for k in [0, kc): transposes kLanes rows. Columns of out are kNr apart.
+template <class T>
+HWY_INLINE void transpose_rows(const T* data, int64_t row_stride, int64_t kc, float* out) {
+  int64_t k = 0;
+#if HWY_TARGET != HWY_SCALAR
+  const F32 d;
+  for (; k + 4 <= kc; k += 4) {
+    VF v[4];
+    FTRUN_UNROLL
+    for (int64_t i = 0; i < 4; ++i) v[i] = load_every_fourth_row(d, data + i * row_stride + k, row_stride);
+    // 4 x 4 transposition inside every 128-bit block.
+    const VF low02 = hn::InterleaveLower(d, v[0], v[2]), high02 = hn::InterleaveUpper(d, v[0], v[2]);
+    const VF low13 = hn::InterleaveLower(d, v[1], v[3]), high13 = hn::InterleaveUpper(d, v[1], v[3]);
+    hn::StoreU(hn::InterleaveLower(d, low02, low13), d, out + (k + 0) * kNr);
+    hn::StoreU(hn::InterleaveUpper(d, low02, low13), d, out + (k + 1) * kNr);
+    hn::StoreU(hn::InterleaveLower(d, high02, high13), d, out + (k + 2) * kNr);
+    hn::StoreU(hn::InterleaveUpper(d, high02, high13), d, out + (k + 3) * kNr);
+  }
+#endif
+  for (; k < kc; ++k) {
+    for (int64_t lane = 0; lane < kLanes; ++lane) {
+      const uint32_t bits = data[lane * row_stride + k];
+      out[k * kNr + lane] = float_from_bits(sizeof(T) == 4 ? bits : bits << 16);
+    }
+  }
+}
+
+HWY_INLINE float element(const Matrix& matrix, int64_t row, int64_t column) {
+  return reference::load_float(static_cast<const char*>(matrix.data), matrix.dtype, row * matrix.row_stride + column);
+}
+
+/// Packs b[k0, k0 + kc) x [n0, n0 + nc) into panels [kc][kNr]; columns beyond nc are zero.
+HWY_INLINE void pack_b(const Matrix& b, int64_t k0, int64_t kc, int64_t n0, int64_t nc, float* out) {
+  for (int64_t column = 0; column < nc; column += kNr, out += kc * kNr) {
+    const int64_t count = HWY_MIN(kNr, nc - column);
+    if (!b.transposed) {
+      for (int64_t k = 0; k < kc; ++k) {
+        float* row = out + k * kNr;
+        if (count <= kLanes) hn::StoreU(hn::Zero(F32()), F32(), row + kLanes);
+        widen_span(at(b.data, b.dtype, (k0 + k) * b.row_stride + n0 + column), b.dtype, count, row);
+      }
+      continue;
+    }
+    if (count < kNr) std::memset(out, 0, static_cast<size_t>(kc * kNr) * sizeof(float));
+    for (int64_t half = 0; half < count; half += kLanes) {
+      const int64_t first = n0 + column + half;
+      if (half + kLanes <= count) {
+        const char* data = at(b.data, b.dtype, first * b.row_stride + k0);
+        if (b.dtype == FTRUN_F32) {
+          transpose_rows(reinterpret_cast<const uint32_t*>(data), b.row_stride, kc, out + half);
+        } else {
+          transpose_rows(reinterpret_cast<const uint16_t*>(data), b.row_stride, kc, out + half);
+        }
+        continue;
+      }
+      for (int64_t lane = 0; lane < count - half; ++lane) {
+        for (int64_t k = 0; k < kc; ++k) out[k * kNr + half + lane] = element(b, first + lane, k0 + k);
+      }
+    }
+  }
+}
+
+/// Packs a[m0, m0 + mc) x [k0, k0 + kc) for the micro-kernel; `out` has room for kMc * kAStride floats.
+HWY_INLINE ABlock pack_a(const Matrix& a, int64_t m0, int64_t mc, int64_t k0, int64_t kc, float* out) {
+  if (!a.transposed) {
+    for (int64_t row = 0; row < mc; ++row) {
+      widen_span(at(a.data, a.dtype, (m0 + row) * a.row_stride + k0), a.dtype, kc, out + row * kAStride);
+    }
+    return {out, true, 1, 0};
+  }
+  // widen_span writes whole vectors: a panel's row k overwrites the spill of row k - 1's tail, and the last one spills
+  // into the next panel, which is written later.
+  for (int64_t row = 0; row < mc; row += kMr) {
+    const int64_t count = HWY_MIN(static_cast<int64_t>(kMr), mc - row);
+    float* panel = out + row * kKc;
+    for (int64_t k = 0; k < kc; ++k) {
+      // All but the last row are followed by more of the matrix, so a whole vector may be read.
+      const int64_t width = k + 1 < kc && a.row_stride >= kPanelRead ? kPanelRead : count;
+      widen_span(at(a.data, a.dtype, (k0 + k) * a.row_stride + m0 + row), a.dtype, width, panel + k * kMr);
+    }
+  }
+  return {out, false, kMr, kMr * kKc};
+}
+
+}  // namespace ftrun::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif  // per-target guard

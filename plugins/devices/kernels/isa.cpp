@@ -1,0 +1,62 @@
+// Picks the Highway target for the process. Leaves out: the kernels, which dispatch on it.
+#include "plugins/devices/kernels/isa.h"
+
+#include <hwy/targets.h>
+
+#include <cstdlib>
+#include <cstring>
+
+#include "plugins/devices/kernels/context.h"
+
+namespace ftrun::kernels {
+namespace {
+
+struct Level {
+  const char* name;
+  int64_t targets;  // what is compiled for it and everything below
+};
+
+constexpr Level kLevels[] = {
+    {"avx2", HWY_AVX2},
+    {"avx512", HWY_AVX2 | HWY_AVX3},
+    {"avx512_bf16", HWY_AVX2 | HWY_AVX3},
+};
+constexpr int kTop = 2;
+
+// -1: below avx2.
+int level_of_cpu() {
+  __builtin_cpu_init();
+  const int64_t targets = hwy::SupportedTargets();
+  if (targets & HWY_AVX3) return __builtin_cpu_supports("avx512bf16") ? 2 : 1;
+  return targets & HWY_AVX2 ? 0 : -1;
+}
+
+int level_of_name(const char* name) {
+  for (int level = 0; level <= kTop; ++level) {
+    if (std::strcmp(name, kLevels[level].name) == 0) return level;
+  }
+  throw KernelError(
+      FTRUN_INVALID_ARGUMENT,
+      std::string("FTRUN_CPU_ISA='") + name + "': expected avx2, avx512 or avx512_bf16 (or unset it for the best one)");
+}
+
+}  // namespace
+
+IsaChoice choose_isa(const char* requested) {
+  const int asked = requested != nullptr && *requested != '\0' ? level_of_name(requested) : kTop;
+  hwy::SetSupportedTargetsForTest(0);
+  const int have = level_of_cpu();
+  const int level = asked < have ? asked : have;
+  IsaChoice choice{level < 0 ? "scalar" : kLevels[level].name, ""};
+  if (requested != nullptr && *requested != '\0' && asked > have) {
+    choice.notice = std::string("FTRUN_CPU_ISA=") + requested + " is more than this CPU has; using " + choice.name;
+  }
+  const int64_t wanted = level < 0 ? HWY_SCALAR : kLevels[level].targets;
+  hwy::SetSupportedTargetsForTest(wanted & hwy::SupportedTargets());
+  hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+  return choice;
+}
+
+IsaChoice choose_isa() { return choose_isa(std::getenv("FTRUN_CPU_ISA")); }
+
+}  // namespace ftrun::kernels

@@ -1,0 +1,167 @@
+// SIMD building blocks shared by the kernels: f32 and bf16 spans, safe exp and log, fixed-order sums.
+// Per-target code: included once per Highway target. A tail goes through a full vector, so an element's result never
+// depends on its place in a span.
+#if defined(FTRUN_KERNELS_SIMD_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef FTRUN_KERNELS_SIMD_INL_H_
+#undef FTRUN_KERNELS_SIMD_INL_H_
+#else
+#define FTRUN_KERNELS_SIMD_INL_H_
+#endif
+
+#include <hwy/highway.h>
+
+#include <cstring>
+#include <limits>
+
+#include "ftrun/cpp/reference_kernels/elementwise.hpp"
+#include "hwy/contrib/math/math-inl.h"
+#include "plugins/devices/kernels/context.h"
+
+#ifndef FTRUN_UNROLL
+#define FTRUN_UNROLL _Pragma("GCC unroll 16")
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace ftrun::kernels::HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+using F32 = hn::ScalableTag<float>;
+using VF = hn::Vec<F32>;
+constexpr int64_t kLanes = static_cast<int64_t>(hn::MaxLanes(F32()));
+/// Elements that kernels convert at a time; a multiple of kLanes, small enough for L1.
+constexpr int64_t kBlock = 1024;
+
+/// kLanes bf16 values as f32.
+HWY_INLINE VF load_bf16(const uint16_t* data) {
+  const hn::Rebind<uint16_t, F32> d16;
+  const hn::RebindToUnsigned<F32> d32;
+  return hn::BitCast(F32(), hn::ShiftLeft<16>(hn::PromoteTo(d32, hn::LoadU(d16, data))));
+}
+
+/// Rounds to nearest even, NaN stays NaN.
+HWY_INLINE void store_bf16(VF value, uint16_t* data) {
+  const hn::Rebind<uint16_t, F32> d16;
+  const hn::RebindToUnsigned<F32> d32;
+  const auto bits = hn::BitCast(d32, value);
+  const auto lsb = hn::And(hn::ShiftRight<16>(bits), hn::Set(d32, 1u));
+  const auto rounded = hn::ShiftRight<16>(hn::Add(hn::Add(bits, hn::Set(d32, 0x7fffu)), lsb));
+  const auto quiet = hn::Or(hn::ShiftRight<16>(bits), hn::Set(d32, 0x40u));
+  const auto is_nan = hn::RebindMask(d32, hn::IsNaN(value));
+  hn::StoreU(hn::TruncateTo(d16, hn::IfThenElse(is_nan, quiet, rounded)), d16, data);
+}
+
+/// data[0, count) of `dtype` to f32. count may be anything; `out` has room for round_up(count, kLanes) and gets zeros
+/// there.
+HWY_INLINE void widen_span(const void* data, ftrun_dtype dtype, int64_t count, float* out) {
+  int64_t i = 0;
+  if (dtype == FTRUN_F32) {
+    const float* in = static_cast<const float*>(data);
+    for (; i + kLanes <= count; i += kLanes) hn::StoreU(hn::LoadU(F32(), in + i), F32(), out + i);
+    if (i == count) return;
+    hn::StoreU(hn::Zero(F32()), F32(), out + i);
+    std::memcpy(out + i, in + i, static_cast<size_t>(count - i) * sizeof(float));
+    return;
+  }
+  const uint16_t* in = static_cast<const uint16_t*>(data);
+  for (; i + kLanes <= count; i += kLanes) hn::StoreU(load_bf16(in + i), F32(), out + i);
+  if (i == count) return;
+  uint16_t tail[kLanes] = {};
+  std::memcpy(tail, in + i, static_cast<size_t>(count - i) * sizeof(uint16_t));
+  hn::StoreU(load_bf16(tail), F32(), out + i);
+}
+
+/// f32 in[0, count) to `dtype`; `in` is readable up to round_up(count, kLanes).
+HWY_INLINE void narrow_span(const float* in, ftrun_dtype dtype, int64_t count, void* data) {
+  if (dtype == FTRUN_F32) {
+    std::memcpy(data, in, static_cast<size_t>(count) * sizeof(float));
+    return;
+  }
+  uint16_t* out = static_cast<uint16_t*>(data);
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) store_bf16(hn::LoadU(F32(), in + i), out + i);
+  if (i == count) return;
+  uint16_t tail[kLanes];
+  store_bf16(hn::LoadU(F32(), in + i), tail);
+  std::memcpy(out + i, tail, static_cast<size_t>(count - i) * sizeof(uint16_t));
+}
+
+/// Pointer to element `index`.
+HWY_INLINE const char* at(const void* data, ftrun_dtype dtype, int64_t index) {
+  return static_cast<const char*>(data) + index * static_cast<int64_t>(FTRUN_DTYPE_BYTES(dtype));
+}
+HWY_INLINE char* at(void* data, ftrun_dtype dtype, int64_t index) {
+  return static_cast<char*>(data) + index * static_cast<int64_t>(FTRUN_DTYPE_BYTES(dtype));
+}
+
+/// f32 values of data[index, index + count), count <= kBlock; copied to `buffer` (kBlock floats), zero beyond count.
+HWY_INLINE const float* span(const void* data, ftrun_dtype dtype, int64_t index, int64_t count, float* buffer) {
+  const char* in = at(data, dtype, index);
+  if (dtype == FTRUN_F32 && count % kLanes == 0) return reinterpret_cast<const float*>(in);
+  widen_span(in, dtype, count, buffer);
+  return buffer;
+}
+
+/// e^x: NaN gives NaN, large x gives infinity.
+HWY_INLINE VF exp_of(VF x) {
+  const F32 d;
+  const VF bounded = hn::Min(x, hn::Set(d, 89.0f));
+  const VF y = hn::IfThenElse(hn::Gt(x, hn::Set(d, 88.722839f)), hn::Set(d, std::numeric_limits<float>::infinity()),
+                              hn::Exp(d, bounded));
+  return hn::IfThenElse(hn::IsNaN(x), x, y);
+}
+
+/// ln x: 0 gives -infinity, negative gives NaN.
+HWY_INLINE VF log_of(VF x) {
+  const F32 d;
+  const VF inf = hn::Set(d, std::numeric_limits<float>::infinity());
+  VF y = hn::Log(d, x);
+  y = hn::IfThenElse(hn::Eq(x, hn::Zero(d)), hn::Neg(inf), y);
+  y = hn::IfThenElse(hn::Eq(x, inf), inf, y);
+  const auto invalid = hn::Or(hn::IsNaN(x), hn::Lt(x, hn::Zero(d)));
+  return hn::IfThenElse(invalid, hn::Set(d, std::numeric_limits<float>::quiet_NaN()), y);
+}
+
+/// Larger value; NaN in either gives NaN.
+HWY_INLINE VF max_of(VF a, VF b) {
+  const VF m = hn::IfThenElse(hn::Gt(a, b), a, b);
+  return hn::IfThenElse(hn::IsNaN(a), a, m);
+}
+HWY_INLINE VF min_of(VF a, VF b) {
+  const VF m = hn::IfThenElse(hn::Lt(a, b), a, b);
+  return hn::IfThenElse(hn::IsNaN(a), a, m);
+}
+
+HWY_INLINE VF sigmoid_of(VF x) {
+  const F32 d;
+  const VF one = hn::Set(d, 1.0f);
+  const VF e = exp_of(hn::Neg(hn::Abs(x)));
+  const VF numerator = hn::IfThenElse(hn::Lt(x, hn::Zero(d)), e, one);
+  return hn::Div(numerator, hn::Add(one, e));
+}
+
+/// Sum of the lanes in a fixed order.
+HWY_INLINE float sum_lanes(VF v) {
+  float lanes[kLanes];
+  hn::StoreU(v, F32(), lanes);
+  for (int64_t width = kLanes / 2; width > 0; width /= 2) {
+    for (int64_t i = 0; i < width; ++i) lanes[i] += lanes[i + width];
+  }
+  return lanes[0];
+}
+HWY_INLINE float max_lanes(VF v) {
+  float lanes[kLanes];
+  hn::StoreU(v, F32(), lanes);
+  for (int64_t width = kLanes / 2; width > 0; width /= 2) {
+    for (int64_t i = 0; i < width; ++i) {
+      const float other = lanes[i + width];
+      lanes[i] = lanes[i] > other || lanes[i] != lanes[i] ? lanes[i] : other;
+    }
+  }
+  return lanes[0];
+}
+
+}  // namespace ftrun::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif  // per-target guard

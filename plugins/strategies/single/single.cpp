@@ -1,0 +1,119 @@
+// Strategy `single`: one rank holds everything; buffers are bound once and stay.
+// Leaves out: more than one rank (refused, naming the strategies that take several).
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "ftrun/cpp/strategy.hpp"
+
+namespace {
+
+using ftrun::sdk::ShardCalls;
+using ftrun::sdk::Tensor;
+
+class Single {
+ public:
+  Single(const ftrun_host* /*host*/, const ftrun_options* /*options*/) {}
+
+  void attach(const ShardCalls& calls, const ftrun_role_layout& role) {
+    if (role.world != 1) {
+      throw ftrun::sdk::Error(FTRUN_INVALID_ARGUMENT, "strategy 'single' runs on 1 rank, this run has " +
+                                                          std::to_string(role.world) +
+                                                          ": choose a strategy for several ranks, or --nproc 1");
+    }
+    for (int32_t unit = 0; unit < role.n_units; ++unit) {
+      const ftrun_unit_layout& layout = ftrun::sdk::unit_layout(role, unit);
+      attach_weights(calls, role, unit, FTRUN_PART_TRAINED, layout.trained_padded_elements);
+      attach_weights(calls, role, unit, FTRUN_PART_FROZEN, layout.frozen_padded_elements);
+      if (layout.trained_padded_elements > 0) attach_training(calls, role, unit, layout.trained_padded_elements);
+    }
+  }
+
+  void unit_enter(const ShardCalls&, const ftrun_unit_event&) {}
+  void unit_exit(const ShardCalls&, const ftrun_unit_event&) {}
+  void grads_ready(const ShardCalls&, const ftrun_unit_event&) {}
+
+  double finish_grads(const ShardCalls& calls) {
+    std::vector<ftrun_tensor*> gradients;
+    for (const TrainedUnit& unit : trained_) gradients.push_back(unit.gradient.get());
+    return calls.grad_norm(gradients);
+  }
+
+  void step(const ShardCalls& calls, double grad_scale, double learning_rate) {
+    std::vector<ftrun_span> spans;
+    for (const TrainedUnit& unit : trained_) {
+      auto span = ftrun::sdk::make<ftrun_span>(FTRUN_SPAN_TAG);
+      span.slice = unit.slice;
+      span.gradient = unit.gradient.get();
+      span.compute = unit.compute.get();
+      spans.push_back(span);
+    }
+    calls.optimizer_update(spans, grad_scale, learning_rate);
+    for (const TrainedUnit& unit : trained_) calls.zero_gradient(unit.role, unit.unit);
+  }
+
+  std::pair<int64_t, int64_t> owned_range(const ShardCalls&, int32_t role, int32_t unit, ftrun_part part) const {
+    const Weights* weights = find(role, unit, part);
+    return {0, weights == nullptr ? 0 : weights->elements};
+  }
+
+  void read_range(const ShardCalls& calls, int32_t role, int32_t unit, ftrun_part part, int64_t begin, int64_t end,
+                  const Tensor& destination) const {
+    const Weights* weights = find(role, unit, part);
+    if (weights == nullptr || begin < 0 || end > weights->elements || begin > end) {
+      throw ftrun::sdk::Error(FTRUN_INVALID_ARGUMENT, "read_range: elements [" + std::to_string(begin) + ", " +
+                                                          std::to_string(end) + ") are not held");
+    }
+    calls.copy(calls.slice(weights->flat, 0, begin, end), destination);
+  }
+
+ private:
+  struct Weights {
+    int32_t role;
+    int32_t unit;
+    ftrun_part part;
+    int64_t elements;
+    Tensor flat;
+  };
+  struct TrainedUnit {
+    int32_t role;
+    int32_t unit;
+    Tensor compute;
+    Tensor gradient;
+    ftrun_optimizer_slice* slice;
+  };
+
+  void attach_weights(const ShardCalls& calls, const ftrun_role_layout& role, int32_t unit, ftrun_part part,
+                      int64_t elements) {
+    if (elements == 0) return;
+    Tensor flat = calls.empty(role.compute_dtype, {elements}, FTRUN_MEMORY_WEIGHTS);
+    calls.load_slice(role.role, unit, part, 0, elements, flat);
+    calls.bind_compute(role.role, unit, part, flat);
+    weights_.push_back({role.role, unit, part, elements, std::move(flat)});
+  }
+
+  void attach_training(const ShardCalls& calls, const ftrun_role_layout& role, int32_t unit, int64_t elements) {
+    const ftrun_dtype dtype = role.accumulation > 1 ? role.accumulator_dtype : role.gradient_dtype;
+    Tensor gradient = calls.empty(dtype, {elements}, FTRUN_MEMORY_GRADIENTS);
+    calls.bind_gradient(role.role, unit, gradient);
+    calls.zero_gradient(role.role, unit);
+    ftrun_optimizer_slice* slice = calls.optimizer_create(role.role, unit, 0, elements);
+    trained_.push_back({role.role, unit, find(role.role, unit, FTRUN_PART_TRAINED)->flat, std::move(gradient), slice});
+  }
+
+  const Weights* find(int32_t role, int32_t unit, ftrun_part part) const {
+    for (const Weights& weights : weights_) {
+      if (weights.role == role && weights.unit == unit && weights.part == part) return &weights;
+    }
+    return nullptr;
+  }
+
+  std::vector<Weights> weights_;
+  std::vector<TrainedUnit> trained_;
+};
+
+constexpr ftrun_strategy kTable = ftrun::sdk::StrategyThunks<Single>::table();
+
+}  // namespace
+
+FTRUN_PLUGIN(FTRUN_KIND_STRATEGY, "single", "1.0.0", "one rank, everything in its memory", nullptr, &kTable);

@@ -1,0 +1,145 @@
+// Row positions, broken files, and fuzzed rows: the scanner agrees with a full parse and never reads past the end.
+#include "core/data/row_reader.h"
+
+#include <gmock/gmock.h>
+
+#include <random>
+
+#include "core/data/conversation.h"
+#include "tests/data/data_test_support.h"
+
+namespace ftrun::testing {
+namespace {
+
+using ::testing::HasSubstr;
+
+class RowReaderTest : public DataTest {
+ protected:
+  std::vector<std::pair<std::string, int64_t>> read(const std::string& text) {
+    const MappedFile file(write("rows.json", text));
+    RowReader reader(file);
+    std::vector<std::pair<std::string, int64_t>> rows;
+    while (const auto row = reader.next()) {
+      EXPECT_EQ(text.substr(static_cast<size_t>(row->byte_offset), row->text.size()), row->text);
+      rows.emplace_back(row->text, row->line);
+    }
+    return rows;
+  }
+
+  std::string fault(const std::string& text) {
+    try {
+      read(text);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), FTRUN_INVALID_ARGUMENT);
+      return error.what();
+    }
+    return "accepted";
+  }
+};
+
+using Rows = std::vector<std::pair<std::string, int64_t>>;
+
+TEST_F(RowReaderTest, ArraysAndLinesCarryTheirLineNumbers) {
+  EXPECT_EQ(read("[]"), Rows{});
+  EXPECT_EQ(read("  \n [ ] \n"), Rows{});
+  EXPECT_EQ(read(""), Rows{});
+  EXPECT_EQ(read("[{\"a\": 1}, {\"b\":\n 2}\n,\n {\"c\": \"]},[\\\"\"}]"),
+            (Rows{{"{\"a\": 1}", 1}, {"{\"b\":\n 2}", 1}, {"{\"c\": \"]},[\\\"\"}", 4}}));
+  EXPECT_EQ(read("[1, \"x,y\", true,\n[2]]"), (Rows{{"1", 1}, {"\"x,y\"", 1}, {"true", 1}, {"[2]", 2}}));
+  EXPECT_EQ(read("{\"a\": 1}\n\n  {\"b\": 2}  \r\n{\"c\""),
+            (Rows{{"{\"a\": 1}", 1}, {"{\"b\": 2}", 3}, {"{\"c\"", 4}}));
+  EXPECT_EQ(read("\xEF\xBB\xBF[{\"a\": 1}]"), (Rows{{"{\"a\": 1}", 1}}));
+}
+
+TEST_F(RowReaderTest, BrokenArraysAreRefusedWithLineAndColumn) {
+  EXPECT_THAT(fault("[{\"a\": 1}\n {\"b\": 2}]"), HasSubstr("rows.json:2:2: not valid JSON: expected ','"));
+  EXPECT_THAT(fault("[{\"a\": 1},\n]"), HasSubstr("rows.json:2:1: not valid JSON: expected a row"));
+  EXPECT_THAT(fault("[{\"a\": 1}"), HasSubstr("not closed"));
+  EXPECT_THAT(fault("[{\"a\": 1},"), HasSubstr("expected a row"));
+  EXPECT_THAT(fault("[\n{\"a\": \"1}]"), HasSubstr("inside the row that begins at line 2"));
+  EXPECT_THAT(fault("[{\"a\": 1}] x"), HasSubstr("rows.json:1:12"));
+  EXPECT_THAT(fault("[,1]"), HasSubstr("expected a row"));
+}
+
+TEST_F(RowReaderTest, RowsThatDoNotParseNameTheirPlace) {
+  const std::string text = "[{\"a\": 1},\n  {\"b\":\n  oops}]";
+  const MappedFile file(write("bad.json", text));
+  RowReader reader(file);
+  EXPECT_NO_THROW(parse_row(file, *reader.next()));
+  const auto row = reader.next();
+  ASSERT_TRUE(row);
+  EXPECT_EQ(row->line, 2);
+  try {
+    parse_row(file, *row);
+    FAIL();
+  } catch (const RowError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("line 3, column 3"));
+  }
+}
+
+TEST_F(RowReaderTest, DeepNestingIsABadRowNotACrash) {
+  const MappedFile file(write("deep.jsonl", "{\"a\": " + std::string(100000, '[')));
+  RowReader reader(file);
+  EXPECT_THROW(parse_row(file, *reader.next()), RowError);
+}
+
+TEST_F(RowReaderTest, ScanAgreesWithAFullParseOnRandomArrays) {
+  std::mt19937 random(20240917);
+  const auto pick = [&](int n) { return static_cast<int>(random() % static_cast<unsigned>(n)); };
+  const std::vector<std::string> strings = {"", "a", "]", "}", ",", "\"", "\\", "\n", "\xC3\xA9", "[{", "\\\""};
+  std::function<nlohmann::ordered_json(int)> value = [&](int depth) -> nlohmann::ordered_json {
+    const int kind = pick(depth > 0 ? 6 : 4);
+    if (kind == 0) return pick(1000);
+    if (kind == 1) return pick(2) == 0;
+    if (kind <= 3) return strings[static_cast<size_t>(pick(static_cast<int>(strings.size())))];
+    auto result = kind == 4 ? nlohmann::ordered_json::array() : nlohmann::ordered_json::object();
+    for (int i = pick(4); i > 0; --i) {
+      if (kind == 4) {
+        result.push_back(value(depth - 1));
+      } else {
+        result[strings[static_cast<size_t>(pick(static_cast<int>(strings.size())))]] = value(depth - 1);
+      }
+    }
+    return result;
+  };
+  for (int round = 0; round < 200; ++round) {
+    auto rows = nlohmann::ordered_json::array();
+    for (int i = pick(6); i > 0; --i) rows.push_back(value(3));
+    const std::string text = pick(2) == 0 ? rows.dump() : rows.dump(pick(3) + 1);
+    const Rows found = read(text);
+    ASSERT_EQ(found.size(), rows.size()) << text;
+    for (size_t i = 0; i < found.size(); ++i) EXPECT_EQ(nlohmann::ordered_json::parse(found[i].first), rows[i]);
+  }
+}
+
+TEST_F(RowReaderTest, DamagedFilesEndInAnErrorOrInRows) {
+  std::mt19937 random(7);
+  const std::string good =
+      R"([{"instruction": "a\"b", "input": "", "output": "c"}, {"instruction": "d", "history": [["x", "y"]], "output": ""}])";
+  for (int round = 0; round < 400; ++round) {
+    std::string text = good;
+    for (auto edits = 1 + random() % 3; edits > 0; --edits) {
+      const size_t at = random() % text.size();
+      if (random() % 3 == 0) {
+        text.resize(at + 1);
+      } else {
+        text[at] = "[]{},:\"\\ \n\xFFx0"[random() % 13];
+      }
+    }
+    const MappedFile file(write("fuzz.json", text));
+    try {
+      RowReader reader(file);
+      while (const auto row = reader.next()) {
+        try {
+          parse_row(file, *row);
+        } catch (const RowError&) {
+        }
+      }
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), FTRUN_INVALID_ARGUMENT);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace ftrun::testing
