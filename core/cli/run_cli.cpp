@@ -17,6 +17,7 @@
 #include "core/cli/command_line.h"
 #include "core/cli/help.h"
 #include "core/config/document.h"
+#include "core/config/host_options.h"
 #include "core/plugin/open_plugins.h"
 
 namespace ftrun {

@@ -29,10 +29,15 @@ class Converter {
     }
     SettingValue result;
     result.origin = origin(node, key_origin);
+    const std::string& tag = node.Tag();
+    const bool is_text_tag = tag == "!" || tag == "tag:yaml.org,2002:str";
+    if (!tag.empty() && tag != "?" && !is_text_tag) {
+      throw invalid_argument("{}: YAML tag '{}' is not supported", result.origin, tag);
+    }
     if (node.IsScalar()) {
       result.kind = SettingValue::Kind::kScalar;
       result.scalar = node.Scalar();
-      result.quoted = node.Tag() == "!";
+      result.quoted = is_text_tag;
     } else if (node.IsSequence()) {
       result.kind = SettingValue::Kind::kList;
       for (const YAML::Node& item : node) result.items.push_back(value(item, result.origin, depth + 1));
@@ -112,6 +117,8 @@ std::vector<Setting> parse_config_text(std::string_view text, const std::filesys
     throw invalid_argument("{}:{}: not valid YAML: a zero byte; is this a text file?", name, line);
   }
   try {
+    // yaml-cpp takes an open quote that runs to the last line break for a closed one, and notices it without the break.
+    YAML::LoadAll(std::string(text.substr(0, text.find_last_not_of(" \t\r\n") + 1)));
     const std::vector<YAML::Node> documents = YAML::LoadAll(std::string(text));
     if (documents.empty() || (documents.size() == 1 && documents[0].IsNull())) return {};
     if (documents.size() > 1) {

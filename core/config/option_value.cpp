@@ -54,11 +54,13 @@ int64_t parse_integer(const OptionSpec& spec, const SettingValue& value, std::st
   text = without_grouping(text);
   const size_t sign = text.starts_with('+') ? 1 : 0;
   const size_t first_digit = text.starts_with('-') ? 1 : sign;
-  if (text.size() > first_digit + 1 && text[first_digit] == '0') throw wrong(spec, value, " (leading zero)");
+  const auto digit = [&](size_t at) { return at < text.size() && text[at] >= '0' && text[at] <= '9'; };
+  if (!digit(first_digit)) throw wrong(spec, value);
+  if (text[first_digit] == '0' && digit(first_digit + 1)) throw wrong(spec, value, " (leading zero)");
   int64_t result = 0;
   const auto [end, code] = std::from_chars(text.data() + sign, text.data() + text.size(), result);
   if (code == std::errc::result_out_of_range) throw wrong(spec, value, " (beyond 64 bits)");
-  if (code != std::errc() || end != text.data() + text.size() || text.size() == sign) throw wrong(spec, value);
+  if (code != std::errc() || end != text.data() + text.size()) throw wrong(spec, value);
   return result;
 }
 

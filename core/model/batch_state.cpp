@@ -20,7 +20,7 @@ void check_batch(const NetworkModel& model, const ftrun_batch& batch) {
   const int32_t* offsets = batch.segment_offsets;
   if (offsets[0] != 0 || offsets[batch.n_segments] != tokens ||
       !std::is_sorted(offsets, offsets + batch.n_segments + 1)) {
-    throw invalid_argument("forward: segment offsets must ascend from 0 to {} tokens", tokens);
+    throw invalid_argument("forward: segment offsets must rise from 0 to {} tokens", tokens);
   }
   const auto vocab = model.info().vocab_size;
   for (int64_t t = 0; t < tokens; ++t) {

@@ -30,6 +30,10 @@ void require_ndim(std::string_view op, std::string_view operand, const Tensor& x
     throw invalid_argument("op '{}': {} must have {} axes, is {}", op, operand, ndim, x.text());
 }
 
+void require_zero(std::string_view op, std::string_view field, int32_t value) {
+  if (value != 0) throw invalid_argument("op '{}': attribute {} must be 0, is {}", op, field, value);
+}
+
 void refuse_gradient(const ExecutionContext& ctx, std::string_view op, std::initializer_list<Tensor> inputs) {
   if (should_record(ctx, inputs)) {
     throw invalid_argument("op '{}' has no gradient, but an input requires one; detach it first", op);

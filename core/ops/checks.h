@@ -16,6 +16,8 @@ void require_dtype(std::string_view op, std::string_view operand, const Tensor& 
 void require_shape(std::string_view op, std::string_view operand, const Tensor& x, const Shape& shape);
 /// Throws INVALID_ARGUMENT unless x has `ndim` axes.
 void require_ndim(std::string_view op, std::string_view operand, const Tensor& x, int32_t ndim);
+/// Throws INVALID_ARGUMENT unless `value` is 0: a reserved field, or `accumulate` where a new tensor is made.
+void require_zero(std::string_view op, std::string_view field, int32_t value);
 /// Throws INVALID_ARGUMENT when gradients are on and an input requires one: the op has none.
 void refuse_gradient(const ExecutionContext& ctx, std::string_view op, std::initializer_list<Tensor> inputs);
 

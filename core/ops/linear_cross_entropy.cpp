@@ -110,6 +110,8 @@ void register_linear_cross_entropy(OpTable& table) {
                   .attribute_bytes = sizeof(ftrun_linear_cross_entropy_attributes),
                   .run = [](ExecutionContext& ctx, std::span<const Tensor> in, const void* attributes) {
                     const auto& values = *static_cast<const ftrun_linear_cross_entropy_attributes*>(attributes);
+                    require_zero(kName, "accumulate", values.accumulate);
+                    require_zero(kName, "reserved", values.reserved);
                     const HeadCall call = checked_call(ctx, in[0], in[1], in[2], values.inv_temperature);
                     const HeadResult result = forward(ctx, call, true);
                     record_head(ctx, call, result, result.loss_T,

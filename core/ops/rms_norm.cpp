@@ -88,13 +88,15 @@ Tensor rms_norm(ExecutionContext& ctx, const Tensor& x_any, const Tensor& weight
 }
 
 void register_rms_norm(OpTable& table) {
-  table[FTRUN_OP_RMS_NORM] = {
-      .min_inputs = 2,
-      .max_inputs = 2,
-      .attribute_bytes = sizeof(ftrun_rms_norm_attributes),
-      .run = [](ExecutionContext& ctx, std::span<const Tensor> in, const void* attributes) {
-        return std::vector{rms_norm(ctx, in[0], in[1], static_cast<const ftrun_rms_norm_attributes*>(attributes)->eps)};
-      }};
+  table[FTRUN_OP_RMS_NORM] = {.min_inputs = 2,
+                              .max_inputs = 2,
+                              .attribute_bytes = sizeof(ftrun_rms_norm_attributes),
+                              .run = [](ExecutionContext& ctx, std::span<const Tensor> in, const void* attributes) {
+                                const auto& values = *static_cast<const ftrun_rms_norm_attributes*>(attributes);
+                                require_zero(FTRUN_OP_RMS_NORM, "accumulate", values.accumulate);
+                                require_zero(FTRUN_OP_RMS_NORM, "reserved", values.reserved);
+                                return std::vector{rms_norm(ctx, in[0], in[1], values.eps)};
+                              }};
 }
 
 }  // namespace ftrun::ops

@@ -113,7 +113,9 @@ void register_rope(OpTable& table) {
                           .max_inputs = 3,
                           .attribute_bytes = sizeof(ftrun_rope_attributes),
                           .run = [](ExecutionContext& ctx, std::span<const Tensor> in, const void* attributes) {
-                            if (static_cast<const ftrun_rope_attributes*>(attributes)->inverse == 0) {
+                            const auto& values = *static_cast<const ftrun_rope_attributes*>(attributes);
+                            require_zero(FTRUN_OP_ROPE, "reserved", values.reserved);
+                            if (values.inverse == 0) {
                               return std::vector{rope(ctx, in[0], {in[1], in[2]})};
                             }
                             return std::vector{rope(ctx, in[0], {in[1], unary(ctx, FTRUN_OP_NEG, in[2])})};

@@ -17,7 +17,7 @@ namespace ftrun {
 /// its count): such a host only logs, records failures, runs tasks and reads options.
 struct HostServices {
   ftrun_status (*metric)(ftrun_context* ctx, ftrun_str name, double value) = nullptr;  ///< NULL: metrics are refused
-  bool (*cancelled)() noexcept = nullptr;                                              ///< NULL: never
+  bool (*cancelled)() = nullptr;                                                       ///< NULL: never
   const ftrun_tensor_api* tensor = nullptr;
   const ftrun_context_api* context = nullptr;
   const ftrun_data_api* data = nullptr;

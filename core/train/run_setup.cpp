@@ -1,8 +1,6 @@
 // Configuration to a validated setup; the order of checks is the order in which a user can mend things.
 #include "core/train/run_setup.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 
 #include "core/base/error.h"
@@ -143,10 +141,8 @@ std::vector<fs::path> template_search_path(const ResolvedConfig& config) {
     folders.emplace_back(*given);
   }
   const fs::path executable = fs::read_symlink("/proc/self/exe");
-  const fs::path root = executable.parent_path().parent_path();
-  for (const fs::path& candidate : {root / "share/ftrun/configs/templates", root.parent_path() / "configs/templates"}) {
-    if (fs::is_directory(candidate)) folders.push_back(candidate);
-  }
+  const fs::path shipped = executable.parent_path().parent_path() / "share/ftrun/configs/templates";
+  if (fs::is_directory(shipped)) folders.push_back(shipped);
   return folders;
 }
 

@@ -37,7 +37,7 @@ struct RunSetup {
 /// can be known now. `for_training` also checks output_dir and the checkpoint to resume from. [control-thread]
 RunSetup prepare_setup(const CommandContext& context, bool for_training);
 
-/// Folders with chat templates: the configured one, the source tree's or the install's.
+/// Folders with chat templates: the configured one, then the one beside the executable (the build tree has the install's layout).
 std::vector<std::filesystem::path> template_search_path(const ResolvedConfig& config);
 
 /// The host services given to every plugin of a run.

@@ -44,7 +44,7 @@ AlignedRow row_from(const Json& conversation) {
 template <typename Ids>
 std::string joined(const Ids& ids) {
   std::string text;
-  for (const auto id : ids) text += (text.empty() ? "" : " ") + std::to_string(id);
+  for (const auto id : ids) text += fmt::format("{}{}", text.empty() ? "" : " ", id);
   return text;
 }
 
@@ -57,7 +57,7 @@ std::string label_runs(const EncodedExample& example) {
     };
     size_t end = i;
     while (end < example.ids.size() && kind(end) == kind(i)) ++end;
-    text += (text.empty() ? "" : " ") + std::string(1, kind(i)) + std::to_string(end - i);
+    text += fmt::format("{}{}{}", text.empty() ? "" : " ", kind(i), end - i);
     i = end;
   }
   return text;
@@ -202,7 +202,7 @@ TEST_F(TemplateFile, UnknownNamesAreAnsweredWithTheNearest) {
       ADD_FAILURE() << name;
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), FTRUN_INVALID_ARGUMENT);
-      EXPECT_THAT(error.what(), HasSubstr(std::string("did you mean '") + nearest + "'"));
+      EXPECT_THAT(error.what(), HasSubstr(fmt::format("did you mean '{}'", nearest)));
     }
   }
   for (const char* name : {"", "../templates/chatml", ".chatml"}) {

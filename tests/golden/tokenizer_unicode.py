@@ -33,7 +33,8 @@ def onig_class(pattern):
 def rust_word():
     t = Tokenizer(models.BPE(vocab={"a": 0}, merges=[]))
     t.add_tokens([AddedToken("<x>", single_word=True, normalized=False)])
-    return {c for c in POINTS if not t.encode("<x>" + chr(c)).ids}
+    added = t.token_to_id("<x>")
+    return {c for c in POINTS if added not in t.encode("<x>" + chr(c)).ids}
 
 
 def rust_numeric():

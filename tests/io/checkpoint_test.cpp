@@ -192,7 +192,7 @@ TEST(Checkpoint, SurvivesKillAtRandomMoments) {
     const int64_t reached = newest ? newest->step : 0;
     EXPECT_GE(reached, newest_step) << "a checkpoint was lost";
     longest_us = reached > newest_step + 2 ? std::max<uint64_t>(longest_us * 3 / 4, 1000)
-                                           : std::min<uint64_t>(longest_us * 3 / 2, 1'000'000);
+                                           : std::min<uint64_t>(longest_us * 3 / 2, 300'000);
     newest_step = reached;
   }
   EXPECT_GT(newest_step, 3) << "too slow to show anything";

@@ -153,9 +153,12 @@ TEST(Elementwise, InPlaceAndParameters) {
     affine.alpha = 0.75;
     affine.beta = -0.5;
     Machine(1).run(FTRUN_OP_AFFINE, {&x}, {&x}, &affine);
-    std::vector<double> expected;
-    for (int64_t i = 0; i < n; ++i) expected.push_back(0.75 * original.get(i) - 0.5);
-    expect_close(x, expected, {}, 1, "affine");
+    std::vector<double> expected, terms;
+    for (int64_t i = 0; i < n; ++i) {
+      expected.push_back(0.75 * original.get(i) - 0.5);
+      terms.push_back(std::fabs(original.get(i)) + 0.5);
+    }
+    expect_close(x, expected, terms, 1, "affine");
 
     auto clamp = attributes<ftrun_clamp_attributes>();
     clamp.low = -0.25;

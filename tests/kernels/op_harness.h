@@ -14,6 +14,7 @@
 
 #include "ftrun/cpp/half.hpp"
 #include "plugins/devices/kernels/op_table.h"
+#include "tests/kernels/guarded_bytes.h"
 #include "tests/kernels/test_host.h"
 
 namespace ftrun::test {
@@ -22,37 +23,28 @@ using kernels::KernelError;
 
 inline double dtype_epsilon(ftrun_dtype dtype) { return dtype == FTRUN_BF16 ? 0x1p-8 : 0x1p-23; }
 
-/// An owned tensor with canaries around its bytes. Elements are addressed in logical order whatever the strides.
+/// An owned tensor between a canary and a page without access. Elements are addressed in logical order whatever the
+/// strides.
 class Array {
  public:
   Array(ftrun_dtype dtype, std::vector<int64_t> shape, int64_t row_padding = 0)
-      : dtype_(dtype), shape_(std::move(shape)), strides_(shape_.size(), 1) {
-    int64_t stride = 1;
-    for (size_t axis = shape_.size(); axis-- > 0;) {
-      strides_[axis] = stride;
-      stride *= shape_[axis];
-      if (axis + 1 == shape_.size()) stride += row_padding;
-    }
-    storage_.assign(static_cast<size_t>(stride) * FTRUN_DTYPE_BYTES(dtype) + 2 * kGuard, kCanary);
+      : dtype_(dtype),
+        shape_(std::move(shape)),
+        strides_(strides_of(shape_, row_padding)),
+        storage_(extent(shape_, strides_) * FTRUN_DTYPE_BYTES(dtype)) {
     fill(0.0);
   }
   ftrun_view view() const {
-    return {const_cast<char*>(storage_.data()) + kGuard,
-            FTRUN_DEVICE_TYPE_CPU,
-            0,
-            static_cast<int32_t>(shape_.size()),
-            dtype_,
-            shape_.data(),
-            strides_.data(),
-            0};
+    return {storage_.data(), FTRUN_DEVICE_TYPE_CPU, 0, static_cast<int32_t>(shape_.size()), dtype_,
+            shape_.data(),   strides_.data(),       0};
   }
   int64_t count() const { return reference::element_count(view()); }
   ftrun_dtype dtype() const { return dtype_; }
   double get(int64_t i) const {
-    return reference::load_double(storage_.data() + kGuard, dtype_, reference::strided_offset(view(), i));
+    return reference::load_double(storage_.data(), dtype_, reference::strided_offset(view(), i));
   }
   void set(int64_t i, double value) {
-    reference::store_double(storage_.data() + kGuard, dtype_, reference::strided_offset(view(), i), value);
+    reference::store_double(storage_.data(), dtype_, reference::strided_offset(view(), i), value);
   }
   void fill(double value) {
     for (int64_t i = 0; i < count(); ++i) set(i, value);
@@ -67,23 +59,36 @@ class Array {
     std::vector<char> result(static_cast<size_t>(count()) * size);
     for (int64_t i = 0; i < count(); ++i) {
       std::memcpy(result.data() + static_cast<size_t>(i) * size,
-                  storage_.data() + kGuard + static_cast<size_t>(reference::strided_offset(view(), i)) * size, size);
+                  storage_.data() + static_cast<size_t>(reference::strided_offset(view(), i)) * size, size);
     }
     return result;
   }
-  bool canaries_intact() const {
-    for (size_t i = 0; i < kGuard; ++i) {
-      if (storage_[i] != kCanary || storage_[storage_.size() - 1 - i] != kCanary) return false;
-    }
-    return true;
-  }
+  bool canaries_intact() const { return storage_.intact(); }
 
  private:
-  static constexpr size_t kGuard = 64;
-  static constexpr char kCanary = 0x5a;
+  static std::vector<int64_t> strides_of(const std::vector<int64_t>& shape, int64_t row_padding) {
+    std::vector<int64_t> strides(shape.size(), 1);
+    int64_t stride = 1;
+    for (size_t axis = shape.size(); axis-- > 0;) {
+      strides[axis] = stride;
+      stride *= shape[axis];
+      if (axis + 1 == shape.size()) stride += row_padding;
+    }
+    return strides;
+  }
+  /// Elements up to and including the last one: padding after the last row is not memory.
+  static uint64_t extent(const std::vector<int64_t>& shape, const std::vector<int64_t>& strides) {
+    int64_t last = 0;
+    for (size_t axis = 0; axis < shape.size(); ++axis) {
+      if (shape[axis] == 0) return 0;
+      last += (shape[axis] - 1) * strides[axis];
+    }
+    return static_cast<uint64_t>(last + 1);
+  }
+
   ftrun_dtype dtype_;
   std::vector<int64_t> shape_, strides_;
-  std::vector<char> storage_;
+  GuardedBytes storage_;
 };
 
 class MallocSource : public kernels::ScratchSource {

@@ -29,6 +29,58 @@ void expect_gradients(TestModel& model, const SafetensorsFile& golden, const std
   EXPECT_GT(compared, 0);
 }
 
+/// Relative bounds of a training run.
+struct Bounds {
+  double loss;
+  double norm;
+  double weights;  ///< whole model
+  double tensor;   ///< each tensor
+};
+
+/// Ten AdamW steps with accumulation 2, uneven masks, clipping and a schedule; `expected` holds the results.
+void expect_training(const std::string& name, Precision precision, const SafetensorsFile& expected,
+                     const Bounds& bounds) {
+  const SafetensorsFile golden = open_golden(name);
+  ModelOptions options;
+  options.precision = precision;
+  options.accumulation = 2;
+  options.weight_decay = golden_number(golden, "train.weight_decay");
+  options.optimizer = {golden_number(golden, "train.beta1"), golden_number(golden, "train.beta2"),
+                       golden_number(golden, "train.epsilon")};
+  TestModel model(name, options);
+  const auto counts = golden_values(golden, "train.documents_per_micro_batch");
+  const auto denominators = golden_values(golden, "train.num_targets");
+  const auto rates = golden_values(golden, "train.learning_rate");
+  const auto losses = golden_values(expected, "train.loss");
+  const auto norms = golden_values(expected, "train.grad_norm");
+  const double max_norm = golden_number(golden, "train.max_grad_norm");
+  int64_t first = 0;
+  for (size_t step = 0; step < losses.size(); ++step) {
+    double loss = 0;
+    for (int32_t micro = 0; micro < 2; ++micro) {
+      const auto count = static_cast<int64_t>(counts[2 * step + static_cast<size_t>(micro)]);
+      loss += train(model, golden_documents(golden, "train.", first, count), 1.0 / denominators[step], micro, 2);
+      first += count;
+    }
+    const double norm = model.rank().finish_grads();
+    EXPECT_NEAR(loss, losses[step], bounds.loss * losses[step]) << "step " << step;
+    EXPECT_NEAR(norm, norms[step], bounds.norm * norms[step]) << "step " << step;
+    model.rank().step(std::min(1.0, max_norm / (norm + 1e-6)), rates[step]);
+  }
+  const auto found = weights(model);
+  double difference = 0;
+  double total = 0;
+  for (size_t id = 0; id < found.size(); ++id) {
+    const auto wanted = golden_values(expected, "train.final." + model.model().parameters()[id].name);
+    EXPECT_LE(relative_distance(found[id], wanted), bounds.tensor) << model.model().parameters()[id].name;
+    for (size_t i = 0; i < wanted.size(); ++i) {
+      difference += std::pow(static_cast<double>(found[id][i]) - wanted[i], 2);
+      total += wanted[i] * wanted[i];
+    }
+  }
+  EXPECT_LE(std::sqrt(difference / total), bounds.weights);
+}
+
 class GoldenCase : public testing::TestWithParam<std::string> {};
 
 TEST_P(GoldenCase, LogitsLossAndGradientsInF32) {
@@ -53,44 +105,7 @@ TEST_P(GoldenCase, BothConfigDialectsGiveTheSameBits) {
 }
 
 TEST_P(GoldenCase, TenAdamWStepsInF32) {
-  const SafetensorsFile golden = open_golden(GetParam());
-  ModelOptions options;
-  options.accumulation = 2;
-  options.weight_decay = golden_number(golden, "train.weight_decay");
-  options.optimizer = {golden_number(golden, "train.beta1"), golden_number(golden, "train.beta2"),
-                       golden_number(golden, "train.epsilon")};
-  TestModel model(GetParam(), options);
-  const auto counts = golden_values(golden, "train.documents_per_micro_batch");
-  const auto denominators = golden_values(golden, "train.num_targets");
-  const auto rates = golden_values(golden, "train.learning_rate");
-  const auto losses = golden_values(golden, "train.loss");
-  const auto norms = golden_values(golden, "train.grad_norm");
-  const double max_norm = golden_number(golden, "train.max_grad_norm");
-  int64_t first = 0;
-  for (size_t step = 0; step < losses.size(); ++step) {
-    double loss = 0;
-    for (int32_t micro = 0; micro < 2; ++micro) {
-      const auto count = static_cast<int64_t>(counts[2 * step + static_cast<size_t>(micro)]);
-      loss += train(model, golden_documents(golden, "train.", first, count), 1.0 / denominators[step], micro, 2);
-      first += count;
-    }
-    const double norm = model.rank().finish_grads();
-    EXPECT_NEAR(loss, losses[step], 1e-5 * losses[step]) << "step " << step;
-    EXPECT_NEAR(norm, norms[step], 1e-4 * norms[step]) << "step " << step;
-    model.rank().step(std::min(1.0, max_norm / (norm + 1e-6)), rates[step]);
-  }
-  const auto found = weights(model);
-  double difference = 0;
-  double total = 0;
-  for (size_t id = 0; id < found.size(); ++id) {
-    const auto expected = golden_values(golden, "train.final." + model.model().parameters()[id].name);
-    EXPECT_LE(relative_distance(found[id], expected), 2e-4) << model.model().parameters()[id].name;
-    for (size_t i = 0; i < expected.size(); ++i) {
-      difference += std::pow(static_cast<double>(found[id][i]) - expected[i], 2);
-      total += expected[i] * expected[i];
-    }
-  }
-  EXPECT_LE(std::sqrt(difference / total), 2e-6);
+  expect_training(GetParam(), Precision::f32(), open_golden(GetParam()), {1e-5, 1e-4, 2e-6, 2e-4});
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, GoldenCase,
@@ -113,6 +128,12 @@ TEST_P(GoldenBf16, LossAndGradients) {
   expect_gradients(model, bf16, "forward.", 6e-2);
   const double norm = golden_number(bf16, "forward.grad_norm");
   EXPECT_NEAR(model.rank().finish_grads(), norm, 2e-2 * norm);
+}
+
+TEST_P(GoldenBf16, TenAdamWSteps) {
+  // No bound per tensor: where a gradient nearly cancels, rounding decides AdamW's direction.
+  expect_training(GetParam(), Precision::bf16(), open_golden(GetParam(), "golden_bf16.safetensors"),
+                  {1e-3, 2e-2, 3e-3, 1.0});
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, GoldenBf16, testing::Values("llama", "qwen2", "qwen3"),

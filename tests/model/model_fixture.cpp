@@ -84,8 +84,8 @@ std::filesystem::path golden_folder(const std::string& name) {
   return std::filesystem::path(FTRUN_SOURCE_DIR) / "tests/golden/models" / name;
 }
 
-TestDevice::TestDevice() {
-  const ftrun_plugin* plugin = open_plugin("device", "cpu");
+TestDevice::TestDevice(bool always_reference) {
+  const ftrun_plugin* plugin = always_reference ? nullptr : open_plugin("device", "cpu");
   table_ = plugin != nullptr ? static_cast<const ftrun_device*>(plugin->table) : sdk::reference_device_table();
   auto args = make_abi_struct<ftrun_device_open_args>(FTRUN_DEVICE_OPEN_TAG);
   args.host = test_host();
@@ -105,14 +105,15 @@ TestModel::TestModel(const std::string& golden_case, const ModelOptions& options
   const std::filesystem::path config = folder / options.config;
   model_ = std::make_shared<NetworkModel>(table, test_host(), nullptr, read_text(config), config);
   optimizer_ = make_optimizer("adamw_torch", options.optimizer);
-  strategy_ = options.strategy != nullptr
-                  ? options.strategy
-                  : static_cast<const ftrun_strategy*>(open_plugin("strategy", "single")->table);
-  check_status(strategy_->create(test_host(), nullptr, &strategy_instance_), "strategy: create");
+  strategy_.table = options.strategy != nullptr
+                        ? options.strategy
+                        : static_cast<const ftrun_strategy*>(open_plugin("strategy", "single")->table);
+  check_status(strategy_.table->create(test_host(), nullptr, &strategy_.instance), "strategy: create");
+  if (options.device == nullptr) own_device_ = std::make_unique<TestDevice>();
   RankArguments arguments;
-  arguments.device = &device_.device();
-  arguments.strategy = strategy_;
-  arguments.strategy_instance = strategy_instance_;
+  arguments.device = options.device != nullptr ? options.device : &own_device_->device();
+  arguments.strategy = strategy_.table;
+  arguments.strategy_instance = strategy_.instance;
   arguments.precision = options.precision;
   arguments.gradient_checkpointing = options.gradient_checkpointing;
   arguments.accumulation = options.accumulation;
@@ -127,11 +128,6 @@ TestModel::TestModel(const std::string& golden_case, const ModelOptions& options
       "policy", model_, [trained](int32_t) { return trained; }, std::move(source));
   rank_->attach();
   rank_->release_weight_sources();
-}
-
-TestModel::~TestModel() {
-  if (strategy_instance_ != nullptr) strategy_->destroy(strategy_instance_);
-  rank_.reset();
 }
 
 void Documents::add(std::span<const int32_t> document_ids, std::span<const int32_t> document_targets) {

@@ -25,14 +25,16 @@ const ftrun_plugin* open_plugin(const std::string& kind, const std::string& id);
 /// Folder of a golden case.
 std::filesystem::path golden_folder(const std::string& name);
 
-/// An opened device: the `cpu` plugin where it is built, else the reference device.
+/// An opened device: the `cpu` plugin where it is built, else (or always) the reference device.
 class TestDevice {
  public:
-  TestDevice();
+  explicit TestDevice(bool always_reference = false);
   TestDevice(const TestDevice&) = delete;
   TestDevice& operator=(const TestDevice&) = delete;
   ~TestDevice();
   Device& device() { return *device_; }
+  /// A ReferenceDevice with `always_reference`.
+  void* instance() const { return instance_; }
 
  private:
   const ftrun_device* table_;
@@ -51,6 +53,8 @@ struct ModelOptions {
   bool trained = true;
   /// NULL: `single`.
   const ftrun_strategy* strategy = nullptr;
+  /// NULL: a device of its own.
+  Device* device = nullptr;
   /// Replaces the case's files.
   std::function<std::unique_ptr<WeightSource>(const NetworkModel&)> weights;
 };
@@ -59,20 +63,25 @@ struct ModelOptions {
 class TestModel {
  public:
   explicit TestModel(const std::string& golden_case, const ModelOptions& options = {});
-  ~TestModel();
   Rank& rank() { return *rank_; }
   Role& role() { return rank_->role(0); }
   const NetworkModel& model() const { return *model_; }
   ftrun_context& ctx() { return rank_->context(); }
-  void* strategy_instance() const { return strategy_instance_; }
 
  private:
-  TestDevice device_;
+  struct StrategyInstance {
+    const ftrun_strategy* table = nullptr;
+    void* instance = nullptr;
+    ~StrategyInstance() {
+      if (instance != nullptr) table->destroy(instance);
+    }
+  };
+
+  std::unique_ptr<TestDevice> own_device_;
   std::shared_ptr<const NetworkModel> model_;
   std::unique_ptr<Optimizer> optimizer_;
-  const ftrun_strategy* strategy_ = nullptr;
-  void* strategy_instance_ = nullptr;
   std::unique_ptr<Rank> rank_;
+  StrategyInstance strategy_;
 };
 
 /// Sequences end to end.

@@ -2,7 +2,7 @@
 #include <cstring>
 
 #include "core/base/error.h"
-#include "core/model/abi_struct.h"
+#include "core/io/convert.h"
 #include "core/ops/elementwise.h"
 #include "core/parallel/thread_pool.h"
 #include "tests/model/model_fixture.h"
@@ -125,6 +125,30 @@ TEST(UnitWalk, SeveralWalksOfOneLossAddUp) {
       const std::vector<double> wanted(expected[id].begin(), expected[id].end());
       EXPECT_LE(relative_distance(found[id], wanted), 1e-5) << twice.model().parameters()[id].name;
     }
+  }
+}
+
+TEST(UnitWalk, MicroBatchGradientIsRoundedOnce) {
+  // The f32 accumulator holds a micro-batch's sum unrounded; the bf16 buffer must hold it rounded, tied tensors too.
+  for (const char* name : {"qwen2", "llama_rope3"}) {
+    ModelOptions options;
+    options.precision = Precision::bf16();
+    TestModel narrow(name, options);
+    train(narrow, documents_of(name), 0.01);
+    options.accumulation = 2;
+    TestModel wide(name, options);
+    train(wide, documents_of(name), 0.01, 0, 2);
+    auto expected = gradients(wide);
+    int64_t inexact = 0;
+    for (auto& gradient : expected) {
+      for (float& value : gradient) {
+        const float rounded = f32_of_bf16(bf16_of_f32(value));
+        inexact += rounded != value ? 1 : 0;
+        value = rounded;
+      }
+    }
+    EXPECT_GT(inexact, 100);
+    EXPECT_EQ(gradients(narrow), expected) << name;
   }
 }
 

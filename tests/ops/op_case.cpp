@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 
 namespace ftrun::test {
@@ -65,41 +66,79 @@ Array zeros(std::vector<int64_t> shape) {
   return {std::move(shape), std::vector<double>(static_cast<size_t>(count), 0.0)};
 }
 
-void check_op_case(const OpCase& op, ftrun_dtype dtype, const ftrun_device* table) {
-  ReferenceEngine engine(table);
-  std::mt19937_64 generator(seed_of(op.name));
-  {
-    std::vector<Array> arrays;
-    std::vector<Tensor> tensors;
-    std::vector<std::shared_ptr<GradientTarget>> targets;
-    for (const InputSpec& spec : op.inputs) {
-      Array array = zeros(spec.shape);
-      array.values = random_values(generator, array.count(), spec.low, spec.high, dtype);
-      const Tensor plain = engine.tensor(Shape(spec.shape), array.values, dtype);
-      targets.push_back(spec.differentiate ? GradientTarget::capture() : nullptr);
-      tensors.push_back(spec.differentiate ? make_leaf(plain, targets.back()) : plain);
-      arrays.push_back(std::move(array));
-    }
-    Tensor y;
-    {
-      const RecordingScope scope(engine.ctx(), engine.tape());
-      y = op.run(engine, tensors);
-    }
-    const Array wanted = op.reference(arrays);
-    ASSERT_EQ(y.shape(), Shape(wanted.shape)) << op.name;
-    expect_close(op, "forward", dtype, engine.values(y), wanted);
-    const std::vector<double> dy = random_values(generator, wanted.count(), -1.0, 1.0, y.dtype());
-    engine.tape().backward(engine.ctx(), y, engine.tensor(y.shape(), dy, y.dtype()));
-    for (size_t i = 0; i < targets.size(); ++i) {
-      if (targets[i] == nullptr) continue;
-      const Tensor gradient = targets[i]->take();
-      ASSERT_TRUE(gradient) << op.name << ": no gradient of input " << i;
-      expect_close(op, "gradient of input " + std::to_string(i), dtype, engine.values(gradient),
-                   central_differences(op, arrays, i, dy));
-    }
+namespace {
+
+/// Inputs of a case: as numbers, on the device, and where their gradients go.
+struct CaseInputs {
+  std::vector<Array> arrays;
+  std::vector<Tensor> tensors;
+  std::vector<std::shared_ptr<GradientTarget>> targets;
+};
+
+CaseInputs make_inputs(const OpCase& op, ftrun_dtype dtype, ReferenceEngine& engine, std::mt19937_64& generator) {
+  CaseInputs inputs;
+  for (const InputSpec& spec : op.inputs) {
+    Array array = zeros(spec.shape);
+    array.values = random_values(generator, array.count(), spec.low, spec.high, dtype);
+    const Tensor plain = engine.tensor(Shape(spec.shape), array.values, dtype);
+    inputs.targets.push_back(spec.differentiate ? GradientTarget::capture() : nullptr);
+    inputs.tensors.push_back(spec.differentiate ? make_leaf(plain, inputs.targets.back()) : plain);
+    inputs.arrays.push_back(std::move(array));
   }
+  return inputs;
+}
+
+void run_and_check(const OpCase& op, ftrun_dtype dtype, ReferenceEngine& engine, OpBits& bits) {
+  std::mt19937_64 generator(seed_of(op.name));
+  const CaseInputs inputs = make_inputs(op, dtype, engine, generator);
+  Tensor y;
+  {
+    const RecordingScope scope(engine.ctx(), engine.tape());
+    y = op.run(engine, inputs.tensors);
+  }
+  const Array wanted = op.reference(inputs.arrays);
+  ASSERT_EQ(y.shape(), Shape(wanted.shape)) << op.name;
+  bits.push_back(engine.values(y));
+  expect_close(op, "forward", dtype, bits.back(), wanted);
+  const std::vector<double> dy = random_values(generator, wanted.count(), -1.0, 1.0, y.dtype());
+  engine.tape().backward(engine.ctx(), y, engine.tensor(y.shape(), dy, y.dtype()));
+  for (size_t i = 0; i < inputs.targets.size(); ++i) {
+    if (inputs.targets[i] == nullptr) continue;
+    const Tensor gradient = inputs.targets[i]->take();
+    ASSERT_TRUE(gradient) << op.name << ": no gradient of input " << i;
+    bits.push_back(engine.values(gradient));
+    expect_close(op, "gradient of input " + std::to_string(i), dtype, bits.back(),
+                 central_differences(op, inputs.arrays, i, dy));
+  }
+}
+
+}  // namespace
+
+OpBits check_op_case(const OpCase& op, ftrun_dtype dtype, const TestDevice& device) {
+  ReferenceEngine engine(device.table, device.host);
+  OpBits bits;
+  run_and_check(op, dtype, engine, bits);
   EXPECT_EQ(engine.tape().size(), 0u);
-  EXPECT_EQ(engine.live_bytes(), 0u) << op.name << ": memory is still allocated after backward";
+  if (device.has_fused_ops) {
+    EXPECT_TRUE(engine.device().composed_ops().empty()) << op.name << " was composed";
+  }
+  EXPECT_EQ(engine.live_tensor_bytes(), 0u) << op.name << ": memory is still allocated after backward";
+  return bits;
+}
+
+std::vector<OpCase> all_op_cases() {
+  std::vector<OpCase> cases;
+  for (const auto& family : {elementwise_cases(), layout_and_reduction_cases(), matrix_cases(), decoder_cases(),
+                             attention_cases(), head_cases()}) {
+    cases.insert(cases.end(), family.begin(), family.end());
+  }
+  return cases;
+}
+
+std::string op_case_name(const OpCase& op, size_t index) {
+  std::string name = op.name;
+  for (char& c : name) c = std::isalnum(static_cast<unsigned char>(c)) != 0 ? c : '_';
+  return std::to_string(index) + "_" + name;
 }
 
 }  // namespace ftrun::test

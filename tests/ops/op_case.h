@@ -44,10 +44,23 @@ struct OpCase {
   int64_t roundings = 1;
 };
 
-/// Forward and gradients of `op` with inputs of `dtype`, on the device of `table`. Adds gtest failures naming op and
-/// element.
-void check_op_case(const OpCase& op, ftrun_dtype dtype, const ftrun_device* table = sdk::reference_device_table());
+/// The device and host calls a case runs on.
+struct TestDevice {
+  const ftrun_device* table = sdk::reference_device_table();
+  ftrun_host host = make_test_host();
+  bool has_fused_ops = false;  ///< then no op of the table may be composed
+};
 
+/// Output, then the gradient of each differentiated input, as the device computed them.
+using OpBits = std::vector<std::vector<double>>;
+
+/// Forward and gradients of `op` with inputs of `dtype`. Adds gtest failures naming op and element; returns what was
+/// computed.
+OpBits check_op_case(const OpCase& op, ftrun_dtype dtype, const TestDevice& device = {});
+
+std::vector<OpCase> all_op_cases();
+/// gtest name of a case.
+std::string op_case_name(const OpCase& op, size_t index);
 std::vector<OpCase> elementwise_cases();
 std::vector<OpCase> layout_and_reduction_cases();
 std::vector<OpCase> matrix_cases();

@@ -34,7 +34,9 @@ inline ftrun_host make_test_host() {
 /// Opens one device and a context on it; closes it after the last tensor is gone.
 class ReferenceEngine {
  public:
-  explicit ReferenceEngine(const ftrun_device* table = sdk::reference_device_table()) : table_(*table) {
+  explicit ReferenceEngine(const ftrun_device* table = sdk::reference_device_table(),
+                           const ftrun_host& host = make_test_host())
+      : host_(host), table_(*table) {
     ftrun_device_open_args args = {};
     args.head = {sizeof(args), FTRUN_DEVICE_OPEN_TAG};
     args.host = &host_;
@@ -56,6 +58,11 @@ class ReferenceEngine {
   Device& device() { return *device_; }
   /// The reference device's own state (only on the reference device).
   sdk::ReferenceDevice& state() { return sdk::ReferenceDevice::of(instance_); }
+  /// Without scratch that a device keeps for its kernels.
+  uint64_t live_tensor_bytes() {
+    const ftrun_memory_stats stats = device_->memory_stats();
+    return stats.allocated_bytes - stats.category_bytes[FTRUN_MEMORY_WORKSPACE];
+  }
   uint64_t live_bytes() { return device_->memory_stats().allocated_bytes; }
   uint64_t peak_bytes() { return device_->memory_stats().peak_allocated_bytes; }
 
@@ -78,7 +85,7 @@ class ReferenceEngine {
   }
 
  private:
-  ftrun_host host_ = make_test_host();
+  ftrun_host host_;
   const ftrun_device& table_;
   void* instance_ = nullptr;
   std::unique_ptr<Device> device_;

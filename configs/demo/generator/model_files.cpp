@@ -29,7 +29,7 @@ nlohmann::ordered_json model_config() {
           {"vocab_size", kVocabularySize},
           {"hidden_size", 128},
           {"intermediate_size", 384},
-          {"num_hidden_layers", 4},
+          {"num_hidden_layers", 3},
           {"num_attention_heads", 4},
           {"num_key_value_heads", 2},
           {"head_dim", 32},

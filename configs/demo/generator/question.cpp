@@ -1,12 +1,14 @@
 // Filling phrasings.
 #include "configs/demo/generator/question.h"
 
+#include <fmt/format.h>
+
 namespace ftrun::demo {
 
 std::string fill(std::string_view pattern, const std::vector<std::string>& values) {
   std::string text(pattern);
   for (size_t i = 0; i < values.size(); ++i) {
-    const std::string mark = "{" + std::to_string(i) + "}";
+    const std::string mark = fmt::format("{{{}}}", i);
     for (size_t at = text.find(mark); at != std::string::npos; at = text.find(mark, at + values[i].size())) {
       text.replace(at, mark.size(), values[i]);
     }

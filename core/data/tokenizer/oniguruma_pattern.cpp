@@ -288,6 +288,7 @@ class Translator {
       if (in_[at_ - 1] == ')') return;  // (?i) and (?-i) hold to the end of the enclosing group
     }
     case_flags_.push_back(ignore);
+    group_begin_ = at_;
   }
 
   void group_kind(bool& ignore) {
@@ -299,6 +300,10 @@ class Translator {
     }
     for (const char* flag : {"(?i", "(?-i"}) {
       if (!follows(std::string(flag) + ":") && !follows(std::string(flag) + ")")) continue;
+      // Elsewhere Oniguruma also groups what follows, alternatives included; PCRE2 does not.
+      if (follows(std::string(flag) + ")") && at_ != group_begin_) {
+        fail("(?i) is supported only at the start of a group; write (?i:...)");
+      }
       ignore = flag[2] == 'i';
       at_ += std::string_view(flag).size() + 1;
       out_ += flag;
@@ -344,6 +349,7 @@ class Translator {
   std::string out_;
   std::vector<bool> case_flags_;  // one per open group
   bool top_ignores_case_ = false;
+  size_t group_begin_ = 0;  // where the contents of the innermost group opened last begin
   uint32_t previous_literal_ = 0;
 };
 

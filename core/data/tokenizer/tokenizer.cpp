@@ -110,8 +110,8 @@ std::vector<int32_t> Tokenizer::encode(std::string_view text, bool add_special_t
 void Tokenizer::State::append_bytes(int32_t id, bool skip_special_tokens, bool& any_token, std::string& bytes) const {
   std::string_view token;
   if (const auto added = added_by_id.find(id); added != added_by_id.end()) {
-    if (skip_special_tokens && added->second->special) return;
-    token = added->second->content;
+    if (skip_special_tokens && added->second.skipped) return;
+    token = added->second.text;
   } else if (const std::string_view* text = model.vocabulary().text_of(id)) {
     token = *text;
   } else {
@@ -139,8 +139,7 @@ std::optional<int32_t> Tokenizer::token_to_id(std::string_view token) const {
 }
 
 std::string_view Tokenizer::id_to_token(int32_t id) const {
-  if (const auto added = state_->added_by_id.find(id); added != state_->added_by_id.end())
-    return added->second->content;
+  if (const auto added = state_->added_by_id.find(id); added != state_->added_by_id.end()) return added->second.text;
   const std::string_view* text = state_->model.vocabulary().text_of(id);
   return text == nullptr ? std::string_view() : *text;
 }
@@ -151,7 +150,7 @@ bool Tokenizer::has_id(int32_t id) const {
 
 bool Tokenizer::is_special(int32_t id) const {
   const auto added = state_->added_by_id.find(id);
-  return added != state_->added_by_id.end() && added->second->special;
+  return added != state_->added_by_id.end() && added->second.special;
 }
 
 int32_t Tokenizer::vocabulary_size() const { return state_->vocabulary_size; }

@@ -77,7 +77,8 @@ class Tokenizer {
   /// Id of a token's text: added tokens first, then the vocabulary.
   std::optional<int32_t> token_to_id(std::string_view token) const;
 
-  /// Text of an id, "" when there is no such id. Valid as long as the tokenizer.
+  /// Text of an id, "" when there is no such id. Valid as long as the tokenizer. An added token with "normalized": true
+  /// goes by its normalized content here and in decode(), as in `tokenizers`.
   std::string_view id_to_token(int32_t id) const;
 
   /// Whether `id` is a token (the ids of a vocabulary may have gaps).

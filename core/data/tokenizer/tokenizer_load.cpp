@@ -1,5 +1,7 @@
 // Tokenizer::load: from the files of a model folder to a tokenizer.
 // Leaves out: encoding and decoding (tokenizer.cpp).
+#include <algorithm>
+
 #include "core/base/error.h"
 #include "core/base/files.h"
 #include "core/data/tokenizer/tokenizer_config.h"
@@ -23,6 +25,26 @@ void look_up(std::optional<SpecialToken>& token, const Tokenizer& tokenizer) {
 
 }  // namespace
 
+void Tokenizer::State::set_added_tokens(std::vector<AddedToken> tokens) {
+  added_tokens = std::move(tokens);
+  std::unordered_set<std::string_view> special_contents;
+  for (const AddedToken& token : added_tokens) {
+    if (token.special) special_contents.insert(token.content);
+    added_ids.emplace(token.content, token.id);
+    vocabulary_size = std::max(vocabulary_size, token.id + 1);
+  }
+  // `tokenizers` tries special tokens first where two texts are equal after normalization.
+  for (const bool special : {true, false}) {
+    for (const AddedToken& token : added_tokens) {
+      if (token.special != special) continue;
+      std::string storage;
+      const std::string text(token.normalized ? normalizer.normalize(token.content, storage) : token.content);
+      (token.normalized ? normalized_matcher : plain_matcher).add(text, token);
+      added_by_id.emplace(token.id, AddedText{text, token.special, special_contents.contains(text)});
+    }
+  }
+}
+
 std::shared_ptr<const Tokenizer> Tokenizer::from_json(std::string_view tokenizer_json, const std::string& name) {
   TokenizerJson document = read_tokenizer_json(tokenizer_json, name);
   const JsonView root(document.rest, name);
@@ -32,25 +54,8 @@ std::shared_ptr<const Tokenizer> Tokenizer::from_json(std::string_view tokenizer
   auto state = std::make_unique<State>(read_model(document, root), std::move(normalizer), std::move(pre_tokenizer));
   state->post_processor = read_post_processor(root);
   state->decoder = read_decoder(root);
-  state->added_tokens = read_added_tokens(root, state->model.vocabulary());
   state->vocabulary_size = state->model.vocabulary().end_id();
-  // `tokenizers` tries special tokens first where two texts are equal after normalization.
-  for (const bool special : {true, false}) {
-    for (const AddedToken& token : state->added_tokens) {
-      if (token.special != special) continue;
-      std::string storage;
-      if (token.normalized) {
-        state->normalized_matcher.add(state->normalizer.normalize(token.content, storage), token);
-      } else {
-        state->plain_matcher.add(token.content, token);
-      }
-    }
-  }
-  for (const AddedToken& token : state->added_tokens) {
-    state->added_ids.emplace(token.content, token.id);
-    state->added_by_id.emplace(token.id, &token);
-    state->vocabulary_size = std::max(state->vocabulary_size, token.id + 1);
-  }
+  state->set_added_tokens(read_added_tokens(root, state->model.vocabulary()));
   state->fingerprint = content_hash(tokenizer_json);
   std::shared_ptr<Tokenizer> tokenizer(new Tokenizer(std::move(state)));
   check_template_ids(root, tokenizer->state_->post_processor, *tokenizer);
@@ -64,10 +69,10 @@ std::shared_ptr<const Tokenizer> Tokenizer::load(const std::filesystem::path& mo
     if (file.name == "tokenizer.json") tokenizer = from_json(file.content, (model_dir / file.name).string());
   }
   for (const DeclaredToken& declared : folder.declared_tokens) {
-    if (tokenizer->id_to_token(declared.id) == declared.content) continue;
-    throw invalid_argument("{}: {}: tokenizer.json has '{}' with id {}, not '{}'",
-                           (model_dir / "tokenizer_config.json").string(), declared.key_path,
-                           tokenizer->id_to_token(declared.id), declared.id, declared.content);
+    const std::optional<int32_t> id = tokenizer->token_to_id(declared.content);
+    if (id == declared.id) continue;
+    throw invalid_argument("{}: {}: '{}' {} in tokenizer.json", (model_dir / "tokenizer_config.json").string(),
+                           declared.key_path, declared.content, id ? fmt::format("has id {}", *id) : "is not a token");
   }
   State& state = *tokenizer->state_;
   state.config = std::move(folder.config);

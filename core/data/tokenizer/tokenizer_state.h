@@ -34,14 +34,24 @@ struct Tokenizer::State {
   PostProcessor post_processor;
   DecoderKind decoder = DecoderKind::kByteLevel;
   std::vector<AddedToken> added_tokens;
-  std::unordered_map<std::string_view, int32_t> added_ids;     // views into added_tokens
-  std::unordered_map<int32_t, const AddedToken*> added_by_id;  // pointers into added_tokens
-  AddedTokenMatcher plain_matcher;                             // tokens recognised before normalization
-  AddedTokenMatcher normalized_matcher;                        // tokens recognised after it
+  std::unordered_map<std::string_view, int32_t> added_ids;  // views into added_tokens
+  /// What an added token is called where ids become text. `tokenizers` uses the normalized content there, and skips a
+  /// token as special when that text is the content of a special token.
+  struct AddedText {
+    std::string text;
+    bool special;
+    bool skipped;
+  };
+  std::unordered_map<int32_t, AddedText> added_by_id;
+  AddedTokenMatcher plain_matcher;       // tokens recognised before normalization
+  AddedTokenMatcher normalized_matcher;  // tokens recognised after it
   int32_t vocabulary_size = 0;
   uint64_t fingerprint = 0;
   TokenizerConfig config;
   std::vector<TokenizerFile> files;
+
+  /// Needs model and normalizer.
+  void set_added_tokens(std::vector<AddedToken> tokens);
 
   /// Appends the ids of text without added tokens.
   void encode_text(std::string_view text, EncodeScratch& scratch, std::vector<int32_t>& ids) const;

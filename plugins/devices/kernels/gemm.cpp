@@ -33,11 +33,11 @@ HWY_INLINE Tiling choose_tiling(const GemmCall& call, int32_t threads) {
     const int64_t tiles = t.tiles_m * t.tiles_n * call.batch;
     if (threads == 1 || tiles >= 4 * threads || t.tile_m * t.tile_n * call.k < 2 * kMinTileWork) return t;
     if (t.tile_m > kMc && t.tile_m >= t.tile_n) {
-      parts_m = t.tiles_m + 1;
+      ++parts_m;
     } else if (t.tile_n > 2 * kNr) {
-      parts_n = t.tiles_n + 1;
+      ++parts_n;
     } else if (t.tile_m > 4 * kMr) {
-      parts_m = t.tiles_m + 1;
+      ++parts_m;
     } else {
       return t;
     }
@@ -76,6 +76,74 @@ HWY_INLINE TileScratch carve_tile(Carver& carver) {
   return scratch;
 }
 
+/// Where a task's sums go: c itself or a scratch tile.
+struct TileSums {
+  float* data;
+  int64_t stride;
+  bool start_from_c;   ///< the sums continue what is there
+  bool columns_exact;  ///< no room for whole panels of columns
+};
+
+/// sums[rows, columns] by packed panels; a and b are the operands of this batch element.
+HWY_INLINE void packed_product(const Matrix& a, const Matrix& b, int64_t k_count, int64_t row0, int64_t rows,
+                               int64_t column0, int64_t columns, const TileScratch& scratch, const TileSums& sums) {
+  for (int64_t k0 = 0; k0 < k_count; k0 += kKc) {
+    const int64_t kc = HWY_MIN(kKc, k_count - k0);
+    pack_b(b, k0, kc, column0, columns, scratch.b);
+    for (int64_t row = 0; row < rows; row += kMc) {
+      const int64_t mc = HWY_MIN(kMc, rows - row);
+      const ABlock block = pack_a(a, row0 + row, mc, k0, kc, scratch.a);
+      block_product(block, mc, scratch.b, columns, kc, sums.data + row * sums.stride, sums.stride,
+                    sums.start_from_c || k0 > 0, sums.columns_exact);
+    }
+  }
+}
+
+/// Up to kThinRows rows of a over whole panels of b's rows.
+constexpr int64_t kThinRows = 4;
+template <class T>
+HWY_INLINE void thin_product(const float* a, int64_t a_stride, int64_t rows, const Matrix& b, int64_t k_count,
+                             int64_t column0, int64_t columns, const TileSums& sums) {
+  const T* data = static_cast<const T*>(b.data) + column0 * b.row_stride;
+  for (int64_t column = 0; column < columns; column += kNr) {
+    const T* panel = data + column * b.row_stride;
+    float* out = sums.data + column;
+    const auto run = [&](auto tile) {
+      tile(a, a_stride, panel, b.row_stride, k_count, out, sums.stride, sums.start_from_c);
+    };
+    switch (rows) {
+      case 1:
+        run(thin_panel<1, T>);
+        break;
+      case 2:
+        run(thin_panel<2, T>);
+        break;
+      case 3:
+        run(thin_panel<3, T>);
+        break;
+      default:
+        run(thin_panel<4, T>);
+        break;
+    }
+  }
+}
+
+/// Takes the whole panels of columns when the call has few rows (decoding); returns how many columns it did.
+HWY_INLINE int64_t thin_columns(const GemmCall& call, const Matrix& a, const Matrix& b, int64_t column0,
+                                int64_t columns, const TileScratch& scratch, const TileSums& sums) {
+  const int64_t a_stride = round_up(call.k, kLanes), whole = columns / kNr * kNr;
+  if (call.m > kThinRows || !b.transposed || a.transposed || whole == 0 || call.m * a_stride > kMc * kAStride) return 0;
+  for (int64_t row = 0; row < call.m; ++row) {
+    widen_span(at(a.data, a.dtype, row * a.row_stride), a.dtype, call.k, scratch.a + row * a_stride);
+  }
+  if (b.dtype == FTRUN_F32) {
+    thin_product<uint32_t>(scratch.a, a_stride, call.m, b, call.k, column0, whole, sums);
+  } else {
+    thin_product<uint16_t>(scratch.a, a_stride, call.m, b, call.k, column0, whole, sums);
+  }
+  return whole;
+}
+
 HWY_INLINE void compute_tile(const GemmCall& call, const Tiling& tiling, int64_t index, char* scratch_base) {
   Carver carver(scratch_base);
   const TileScratch scratch = carve_tile(carver);
@@ -88,22 +156,20 @@ HWY_INLINE void compute_tile(const GemmCall& call, const Tiling& tiling, int64_t
   b.data = at(b.data, b.dtype, batch * call.b_batch);
   void* c = at(call.c, call.c_dtype, batch * call.c_batch);
 
-  const bool continues = call.output == GemmOutput::kContinue;
   const bool direct = call.c_dtype == FTRUN_F32 && call.output != GemmOutput::kAdd && call.bias == nullptr &&
                       !(call.alpha < 1.0f || call.alpha > 1.0f);
-  float* sums = direct ? static_cast<float*>(c) + row0 * call.c_row_stride + column0 : scratch.sums;
-  const int64_t sums_stride = direct ? call.c_row_stride : round_up(columns, kNr);
-  for (int64_t k0 = 0; k0 < call.k; k0 += kKc) {
-    const int64_t kc = HWY_MIN(kKc, call.k - k0);
-    pack_b(b, k0, kc, column0, columns, scratch.b);
-    for (int64_t row = 0; row < rows; row += kMc) {
-      const int64_t mc = HWY_MIN(kMc, rows - row);
-      const ABlock block = pack_a(a, row0 + row, mc, k0, kc, scratch.a);
-      block_product(block, mc, scratch.b, columns, kc, sums + row * sums_stride, sums_stride, continues || k0 > 0,
-                    direct);
-    }
+  TileSums sums{scratch.sums, round_up(columns, kNr), call.output == GemmOutput::kContinue, direct};
+  if (direct) {
+    sums.data = static_cast<float*>(c) + row0 * call.c_row_stride + column0;
+    sums.stride = call.c_row_stride;
   }
-  if (!direct) write_tile(call, c, sums, sums_stride, row0, rows, column0, columns);
+  const int64_t done = thin_columns(call, a, b, column0, columns, scratch, sums);
+  if (done < columns) {
+    TileSums rest = sums;
+    rest.data += done;
+    packed_product(a, b, call.k, row0, rows, column0 + done, columns - done, scratch, rest);
+  }
+  if (!direct) write_tile(call, c, sums.data, sums.stride, row0, rows, column0, columns);
 }
 
 /// K = 0: the sum is empty.

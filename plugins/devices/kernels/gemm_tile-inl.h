@@ -143,30 +143,91 @@ HWY_INLINE hn::Vec<D> load_every_fourth_row(D d, const T* data, int64_t row_stri
 }
 #endif
 
+#if HWY_TARGET != HWY_SCALAR
+/// Elements k .. k + 3 of kLanes rows as four vectors: out[i] lane r = row r's element k + i.
+template <class T>
+HWY_INLINE void transpose_four(const T* data, int64_t row_stride, VF out[4]) {
+  const F32 d;
+  VF v[4];
+  FTRUN_UNROLL
+  for (int64_t i = 0; i < 4; ++i) v[i] = load_every_fourth_row(d, data + i * row_stride, row_stride);
+  // 4 x 4 transposition inside every 128-bit block.
+  const VF low02 = hn::InterleaveLower(d, v[0], v[2]), high02 = hn::InterleaveUpper(d, v[0], v[2]);
+  const VF low13 = hn::InterleaveLower(d, v[1], v[3]), high13 = hn::InterleaveUpper(d, v[1], v[3]);
+  out[0] = hn::InterleaveLower(d, low02, low13);
+  out[1] = hn::InterleaveUpper(d, low02, low13);
+  out[2] = hn::InterleaveLower(d, high02, high13);
+  out[3] = hn::InterleaveUpper(d, high02, high13);
+}
+#endif
+
+/// Element k of kLanes rows.
+template <class T>
+HWY_INLINE VF column_of_rows(const T* data, int64_t row_stride, int64_t k) {
+  float lanes[kLanes];
+  for (int64_t lane = 0; lane < kLanes; ++lane) {
+    const uint32_t bits = data[lane * row_stride + k];
+    lanes[lane] = float_from_bits(sizeof(T) == 4 ? bits : bits << 16);
+  }
+  return hn::LoadU(F32(), lanes);
+}
+
 /// out[k][0 .. kLanes) = rows' element k for k in [0, kc): transposes kLanes rows. Columns of out are kNr apart.
 template <class T>
 HWY_INLINE void transpose_rows(const T* data, int64_t row_stride, int64_t kc, float* out) {
   int64_t k = 0;
 #if HWY_TARGET != HWY_SCALAR
-  const F32 d;
   for (; k + 4 <= kc; k += 4) {
     VF v[4];
+    transpose_four(data + k, row_stride, v);
     FTRUN_UNROLL
-    for (int64_t i = 0; i < 4; ++i) v[i] = load_every_fourth_row(d, data + i * row_stride + k, row_stride);
-    // 4 x 4 transposition inside every 128-bit block.
-    const VF low02 = hn::InterleaveLower(d, v[0], v[2]), high02 = hn::InterleaveUpper(d, v[0], v[2]);
-    const VF low13 = hn::InterleaveLower(d, v[1], v[3]), high13 = hn::InterleaveUpper(d, v[1], v[3]);
-    hn::StoreU(hn::InterleaveLower(d, low02, low13), d, out + (k + 0) * kNr);
-    hn::StoreU(hn::InterleaveUpper(d, low02, low13), d, out + (k + 1) * kNr);
-    hn::StoreU(hn::InterleaveLower(d, high02, high13), d, out + (k + 2) * kNr);
-    hn::StoreU(hn::InterleaveUpper(d, high02, high13), d, out + (k + 3) * kNr);
+    for (int64_t i = 0; i < 4; ++i) hn::StoreU(v[i], F32(), out + (k + i) * kNr);
   }
 #endif
-  for (; k < kc; ++k) {
-    for (int64_t lane = 0; lane < kLanes; ++lane) {
-      const uint32_t bits = data[lane * row_stride + k];
-      out[k * kNr + lane] = float_from_bits(sizeof(T) == 4 ? bits : bits << 16);
+  for (; k < kc; ++k) hn::StoreU(column_of_rows(data, row_stride, k), F32(), out + k * kNr);
+}
+
+/// Few rows of a against kNr rows of b (b transposed), straight from memory: with so few rows, packing b costs more
+/// than it saves. The chain of each element is that of micro_tile.
+template <int R, class T>
+HWY_NOINLINE void thin_panel(const float* a, int64_t a_stride, const T* b, int64_t b_stride, int64_t k_count, float* c,
+                             int64_t c_stride, bool start_from_c) {
+  const F32 d;
+  VF sums[2][R];
+  FTRUN_UNROLL
+  for (int r = 0; r < R; ++r) {
+    sums[0][r] = start_from_c ? hn::LoadU(d, c + r * c_stride) : hn::Zero(d);
+    sums[1][r] = start_from_c ? hn::LoadU(d, c + r * c_stride + kLanes) : hn::Zero(d);
+  }
+  int64_t k = 0;
+#if HWY_TARGET != HWY_SCALAR
+  for (; k + 4 <= k_count; k += 4) {
+    FTRUN_UNROLL
+    for (int half = 0; half < 2; ++half) {
+      VF v[4];
+      transpose_four(b + half * kLanes * b_stride + k, b_stride, v);
+      FTRUN_UNROLL
+      for (int64_t i = 0; i < 4; ++i) {
+        FTRUN_UNROLL
+        for (int r = 0; r < R; ++r) {
+          sums[half][r] = hn::MulAdd(hn::Set(d, a[r * a_stride + k + i]), v[i], sums[half][r]);
+        }
+      }
     }
+  }
+#endif
+  for (; k < k_count; ++k) {
+    FTRUN_UNROLL
+    for (int half = 0; half < 2; ++half) {
+      const VF v = column_of_rows(b + half * kLanes * b_stride, b_stride, k);
+      FTRUN_UNROLL
+      for (int r = 0; r < R; ++r) sums[half][r] = hn::MulAdd(hn::Set(d, a[r * a_stride + k]), v, sums[half][r]);
+    }
+  }
+  FTRUN_UNROLL
+  for (int r = 0; r < R; ++r) {
+    hn::StoreU(sums[0][r], d, c + r * c_stride);
+    hn::StoreU(sums[1][r], d, c + r * c_stride + kLanes);
   }
 }
 

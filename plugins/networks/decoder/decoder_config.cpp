@@ -53,7 +53,8 @@ DecoderConfig read_decoder_config(const ConfigReader& config, const ConfigDefaul
   out.rms_norm_eps = config.positive_number_or("rms_norm_eps", 1e-6);
   out.initializer_range = config.positive_number_or("initializer_range", 0.02);
   out.tied = config.boolean_or("tie_word_embeddings", false);
-  if (config.text_or("hidden_act", "silu") != "silu") config.refuse("hidden_act", "silu");
+  const std::string activation = config.text_or("hidden_act", "silu");
+  if (activation != "silu" && activation != "swish") config.refuse("hidden_act", "silu (or swish, the same)");
   if (config.has("quantization_config"))
     config.refuse("quantization_config", "nothing (weights must not be quantised)");
   refuse_sliding_window(config, out.n_layers);

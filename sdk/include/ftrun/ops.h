@@ -80,7 +80,8 @@
 /** (x_0, .., x_{n-1}) -> y: left fold in rank order in f32, rounded once to y's dtype. */
 #define FTRUN_OP_SUM_RANKS "sum_ranks"
 /** () -> y: counter-based normal(mean, std) or uniform[low, high) numbers. Element i depends on (seed, stream, offset + i)
- * only. Attributes: ftrun_random_attributes. Source: Philox4x32-10 (Salmon et al. 2011); normal by Box-Muller in f64. */
+ * only. Attributes: ftrun_random_attributes. Source: Philox4x32-10 (Salmon et al. 2011); normal by Box-Muller in f64;
+ * the exact formula is in cpp/reference_kernels/random.hpp and is part of the contract. */
 #define FTRUN_OP_RANDOM_NORMAL "random_normal"
 #define FTRUN_OP_RANDOM_UNIFORM "random_uniform"
 
@@ -102,6 +103,7 @@
  * no [T, S] matrix. Attributes: ftrun_attention_attributes. */
 #define FTRUN_OP_FLASH_ATTENTION "flash_attention"
 /** (dout, q, k, v, out, lse) -> dq, dk, dv; probabilities are recomputed. kv rows outside all segments get 0.
+ * The segments' key ranges must ascend and be disjoint.
  * Attributes: ftrun_attention_attributes. */
 #define FTRUN_OP_FLASH_ATTENTION_BACKWARD "flash_attention_backward"
 /** (gate[T, F], up[T, F]) -> y[T, F] = silu(gate) * up. */

@@ -1,0 +1,165 @@
+// From settings to typed values, and every way a configuration can be wrong.
+#include "core/config/resolve.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "core/config/document.h"
+#include "core/config/overrides.h"
+#include "ftrun/cpp/plugin.hpp"
+#include "tests/config/refusal.h"
+
+namespace ftrun {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+std::vector<OptionSpec> table(std::initializer_list<ftrun_option> options) {
+  const std::vector<ftrun_option> copy(options);
+  const ftrun_option_table raw = {
+      {sizeof(raw), FTRUN_OPTION_TABLE_TAG}, copy.size(), sizeof(ftrun_option), copy.data()};
+  return read_option_table(&raw, "plugin 'test'");
+}
+
+ConfigSources sources_of(const std::string& text, const std::vector<std::string>& arguments = {}) {
+  ConfigSources sources;
+  sources.document = parse_config_text("finetuning_type: full\n" + text, "a.yaml");
+  sources.overrides = parse_overrides(arguments);
+  return sources;
+}
+
+ResolvedConfig resolve_text(const std::string& text, const std::vector<std::string>& arguments = {}) {
+  return resolve(sources_of(text, arguments), {});
+}
+std::string resolve_refusal(const std::string& text, const std::vector<std::string>& arguments = {}) {
+  return refusal([&] { resolve_text(text, arguments); });
+}
+
+TEST(Resolve, ValuesAndOrigins) {
+  const auto config =
+      resolve_text("model: m\nlearning_rate: 1e-4\nbf16: yes\ndataset: a,b\nseed: 7\n", {"--seed", "8"});
+  EXPECT_EQ(config.get_string("model_name_or_path"), "m");
+  EXPECT_EQ(config.get_float("learning_rate"), 1e-4);
+  EXPECT_TRUE(config.get_bool("bf16"));
+  EXPECT_THAT(config.get_list("dataset"), ElementsAre("a", "b"));
+  EXPECT_EQ(config.get_int("seed"), 8);
+  EXPECT_EQ(config.origin("seed"), "--seed");
+  EXPECT_EQ(config.origin("learning_rate"), "a.yaml:3");
+  EXPECT_EQ(config.origin("logging_steps"), "default");
+  EXPECT_EQ(config.find_int("max_samples"), std::nullopt);
+  EXPECT_FALSE(config.is_given("logging_steps"));
+}
+
+TEST(Resolve, AFlagWinsOverAnAliasInTheFile) {
+  EXPECT_EQ(resolve_text("model: a\n", {"--model_name_or_path", "b"}).get_string("model_name_or_path"), "b");
+  // What the flag replaces is not even looked at.
+  EXPECT_EQ(resolve_text("seed: seven\n", {"--seed", "7"}).get_int("seed"), 7);
+}
+
+TEST(Resolve, NullKeepsTheDefault) {
+  const auto config = resolve_text("eval_dataset: null\nlogging_steps: ~\n");
+  EXPECT_FALSE(config.is_set("eval_dataset"));
+  EXPECT_EQ(config.get_int("logging_steps"), 500);
+}
+
+TEST(Resolve, AllErrorsAtOnceInFileOrder) {
+  EXPECT_EQ(resolve_refusal("learnin_rate: 1\nseed: x\nfp16: true\nmax_steps: 8.0\n", {"--bf61"}),
+            "5 errors in the configuration:\n"
+            "  a.yaml:2: unknown key 'learnin_rate' (did you mean 'learning_rate'?)\n"
+            "  a.yaml:4: fp16: 'true' is not available: fp16 needs loss scaling, which would make results depend on "
+            "overflow; write "
+            "'bf16: true'\n"
+            "  --bf61: unknown key 'bf61' (did you mean 'bf16'?)\n"
+            "  a.yaml:3: seed: expected an integer >= 0, got 'x'\n"
+            "  a.yaml:5: max_steps: expected an integer >= -1, got '8.0'");
+}
+
+TEST(Resolve, OneKeyUnderTwoNames) {
+  EXPECT_EQ(resolve_refusal("model: a\nmodel_name_or_path: b\n"),
+            "a.yaml:3: 'model_name_or_path' is the same key as 'model' at a.yaml:2: give one of them");
+}
+
+TEST(Resolve, MapsOfTheHost) {
+  const std::string cosine = "lr_scheduler_type: cosine_with_min_lr\n";
+  EXPECT_EQ(resolve_text(cosine + "lr_scheduler_kwargs: {min_lr: 1e-6}\n").get_float("lr_scheduler_kwargs.min_lr"),
+            1e-6);
+  EXPECT_EQ(resolve_text(cosine + "lr_scheduler_kwargs: '{\"min_lr_rate\": 0.1}'\n")
+                .get_float("lr_scheduler_kwargs.min_lr_rate"),
+            0.1);
+  EXPECT_EQ(resolve_text(cosine, {"--lr_scheduler_kwargs.min_lr", "2e-6"}).get_float("lr_scheduler_kwargs.min_lr"),
+            2e-6);
+  EXPECT_EQ(resolve_text("lr_scheduler_kwargs: {}\n").is_set("lr_scheduler_kwargs.min_lr"), false);
+  EXPECT_EQ(resolve_refusal(cosine + "lr_scheduler_kwargs: {min_rl: 1}\n"),
+            "a.yaml:3: unknown key 'lr_scheduler_kwargs.min_rl' (did you mean 'lr_scheduler_kwargs.min_lr'?)");
+  EXPECT_EQ(resolve_refusal("lr_scheduler_kwargs: 3\n"),
+            "a.yaml:2: lr_scheduler_kwargs: expected a map {key: value}, got '3'");
+  EXPECT_EQ(resolve_refusal("lr_scheduler_kwargs: {min_lr: 1e-6}\n"),
+            "a.yaml:2: lr_scheduler_kwargs.min_lr: only lr_scheduler_type cosine_with_min_lr has a floor, and it is "
+            "'linear'");
+}
+
+TEST(Resolve, HarmlessKeysAreNoticed) {
+  const auto config = resolve_text("trust_remote_code: true\nddp_timeout: 180000000\n");
+  EXPECT_THAT(
+      config.notices(),
+      ElementsAre("a.yaml:2: 'trust_remote_code' is ignored: model folders contain no code that ftrun would run",
+                  "a.yaml:3: 'ddp_timeout' is ignored: ranks find and wait for each other by themselves"));
+}
+
+TEST(Resolve, ForeignKeysAreRefusedWithTheReason) {
+  EXPECT_EQ(resolve_text("fp16: false\nstreaming: false\nquantization_bit: null\n").notices().size(), 0u);
+  EXPECT_EQ(
+      resolve_refusal("lora_rank: 8\n"),
+      "a.yaml:2: lora_rank: this build trains all weights ('finetuning_type: full') and has no adapters; remove it");
+  EXPECT_THAT(resolve_refusal("rope_scaling: yarn\n"),
+              HasSubstr("a.yaml:2: rope_scaling: scaling is read from config.json"));
+  EXPECT_THAT(resolve_refusal("report_to: wandb\n"),
+              HasSubstr("a.yaml:2: report_to: expected a list of none, got 'wandb'"));
+}
+
+TEST(Resolve, FinetuningTypeMustBeFull) {
+  ConfigSources sources;
+  EXPECT_EQ(refusal([&] { resolve(sources, {}); }),
+            "finetuning_type: it is not set and its default is 'lora', but this build trains all weights only: write "
+            "'finetuning_type: full'");
+  sources.document = parse_config_text("tuner_type: lora\n", "a.yaml");
+  EXPECT_EQ(
+      refusal([&] { resolve(sources, {}); }),
+      "a.yaml:1: finetuning_type: got 'lora', but this build trains all weights only: write 'finetuning_type: full'");
+  EXPECT_EQ(resolve_refusal("bf16: true\npure_bf16: true\n"),
+            "a.yaml:3: pure_bf16: bf16 (a.yaml:2) keeps fp32 master weights and pure_bf16 does not: set one of them");
+}
+
+TEST(Resolve, TablesThatClashAreRefused) {
+  const auto first = table({sdk::option("masks", FTRUN_OPTION_BOOL, "false", "x", FTRUN_OPTION_FLAT)});
+  const auto second =
+      table({sdk::with_aliases(sdk::option("other", FTRUN_OPTION_INT, "1", "x", FTRUN_OPTION_FLAT), "masks")});
+  const auto taken = table({sdk::option("seed", FTRUN_OPTION_INT, "1", "x", FTRUN_OPTION_FLAT)});
+  const auto retyped = table({sdk::option("seed", FTRUN_OPTION_STRING, "1", "x", FTRUN_OPTION_OF_HOST)});
+  const auto unknown = table({sdk::option("sead", FTRUN_OPTION_INT, "1", "x", FTRUN_OPTION_OF_HOST)});
+  const auto clash = [](std::vector<PluginOptionTable> tables) {
+    return refusal([&] { resolve(sources_of(""), tables); });
+  };
+  EXPECT_EQ(clash({{"paradigm", "a", &first, nullptr}, {"device", "b", &second, nullptr}}),
+            "paradigm 'a' and device 'b' both declare the top-level key 'masks'");
+  EXPECT_EQ(clash({{"paradigm", "a", &taken, nullptr}}),
+            "the host and paradigm 'a' both declare the top-level key 'seed'");
+  EXPECT_EQ(clash({{"paradigm", "a", &retyped, nullptr}}), "paradigm 'a' changes the type of host key 'seed'");
+  EXPECT_EQ(clash({{"paradigm", "a", &unknown, nullptr}}),
+            "paradigm 'a' changes host key 'sead', which does not exist");
+}
+
+TEST(Resolve, HandlesStayValidWhenTheConfigMoves) {
+  const auto options = table({sdk::option("masks", FTRUN_OPTION_BOOL, "false", "x", FTRUN_OPTION_FLAT)});
+  const std::vector<PluginOptionTable> tables = {{"paradigm", "a", &options, nullptr}};
+  ResolvedConfig config = resolve(sources_of("masks: true\nseed: 9\n"), tables);
+  const ftrun_options* handle = config.plugin_options(0);
+  const ResolvedConfig moved = std::move(config);
+  EXPECT_EQ(moved.plugin_options(0), handle);
+  EXPECT_TRUE(handle->own->get_bool("masks"));
+  EXPECT_EQ(handle->host->get_int("seed"), 9);
+}
+
+}  // namespace
+}  // namespace ftrun

@@ -1,0 +1,117 @@
+// fork and exec with both outputs in files: no shell, no quoting.
+#include "tests/e2e/program.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <fstream>
+#include <functional>
+#include <sstream>
+
+namespace ftrun::test {
+namespace fs = std::filesystem;
+
+std::string bytes_of(const fs::path& file) {
+  std::ifstream stream(file, std::ios::binary);
+  std::ostringstream content;
+  content << stream.rdbuf();
+  return content.str();
+}
+
+fs::path write_text(const fs::path& path, const std::string& text) {
+  fs::create_directories(path.parent_path());
+  std::ofstream(path, std::ios::binary) << text;
+  return path;
+}
+
+TestFolder::TestFolder() {
+  static std::atomic<int> counter = 0;
+  path_ = fs::temp_directory_path() / ("ftrun_e2e_" + std::to_string(::getpid()) + "_" + std::to_string(counter++));
+  fs::remove_all(path_);
+  fs::create_directories(path_);
+}
+
+TestFolder::~TestFolder() {
+  std::error_code ignored;
+  fs::remove_all(path_, ignored);
+}
+
+static pid_t start(const std::vector<std::string>& arguments, const std::map<std::string, std::string>& environment,
+                   const fs::path& out, const fs::path& err) {
+  const pid_t child = ::fork();
+  if (child != 0) return child;
+  const int out_file = ::open(out.c_str(), O_CREAT | O_WRONLY | O_TRUNC, 0600);
+  const int err_file = ::open(err.c_str(), O_CREAT | O_WRONLY | O_TRUNC, 0600);
+  ::dup2(out_file, STDOUT_FILENO);
+  ::dup2(err_file, STDERR_FILENO);
+  for (const auto& [name, value] : environment) ::setenv(name.c_str(), value.c_str(), 1);
+  std::vector<std::string> words = {FTRUN_BINARY_DIR "/bin/ftrun"};
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  std::vector<char*> pointers;
+  for (std::string& word : words) pointers.push_back(word.data());
+  pointers.push_back(nullptr);
+  if (::chdir(FTRUN_SOURCE_DIR) == 0) ::execv(pointers[0], pointers.data());
+  ::_exit(127);
+}
+
+static ProgramResult finish(pid_t child, const fs::path& out, const fs::path& err) {
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), bytes_of(out), bytes_of(err)};
+}
+
+ProgramResult run_ftrun(const std::vector<std::string>& arguments, const std::map<std::string, std::string>& environment) {
+  const TestFolder folder;
+  return finish(start(arguments, environment, folder / "out", folder / "err"), folder / "out", folder / "err");
+}
+
+ProgramResult run_ftrun_and(const std::vector<std::string>& arguments, const std::function<void(pid_t)>& meanwhile) {
+  const TestFolder folder;
+  const pid_t child = start(arguments, {}, folder / "out", folder / "err");
+  meanwhile(child);
+  return finish(child, folder / "out", folder / "err");
+}
+
+std::string small_config(const fs::path& output_dir, const std::map<std::string, std::string>& changes) {
+  std::map<std::string, std::string> keys = {{"model_name_or_path", "configs/demo/model"},
+                                             {"train_from_scratch", "true"},
+                                             {"stage", "sft"},
+                                             {"finetuning_type", "full"},
+                                             {"dataset", "demo_train"},
+                                             {"dataset_dir", "configs/demo"},
+                                             {"template", "chatml"},
+                                             {"cutoff_len", "128"},
+                                             {"max_samples", "96"},
+                                             {"per_device_train_batch_size", "4"},
+                                             {"gradient_accumulation_steps", "2"},
+                                             {"learning_rate", "1.0e-3"},
+                                             {"num_train_epochs", "1"},
+                                             {"lr_scheduler_type", "cosine"},
+                                             {"warmup_steps", "2"},
+                                             {"logging_steps", "1"},
+                                             {"save_strategy", "\"no\""},
+                                             {"seed", "7"},
+                                             {"cache_dir", (output_dir.parent_path() / "cache").string()},
+                                             {"output_dir", output_dir.string()}};
+  for (const auto& [key, value] : changes) keys[key] = value;
+  std::string text;
+  for (const auto& [key, value] : keys) {
+    if (!value.empty()) text += key + ": " + value + "\n";
+  }
+  return text;
+}
+
+ProgramResult run_small(const TestFolder& folder, const std::string& output_name,
+                        const std::map<std::string, std::string>& changes, const std::vector<std::string>& more_arguments) {
+  const fs::path config =
+      write_text(folder / (output_name + ".yaml"), small_config(folder / output_name, changes));
+  std::vector<std::string> arguments = {"--config", config.string()};
+  arguments.insert(arguments.end(), more_arguments.begin(), more_arguments.end());
+  return run_ftrun(arguments);
+}
+
+}  // namespace ftrun::test

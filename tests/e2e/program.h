@@ -1,0 +1,57 @@
+// Runs the built `ftrun` as a user does: arguments in, exit code and both outputs out; fresh folders; small configurations.
+// Leaves out: what is asserted.
+#pragma once
+
+#include <sys/types.h>
+
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace ftrun::test {
+
+struct ProgramResult {
+  int exit_code = 0;  ///< 128 + signal when killed
+  std::string out;
+  std::string err;
+  std::string all() const { return out + err; }
+};
+
+/// Waits for the program. `environment` is added to this process's.
+ProgramResult run_ftrun(const std::vector<std::string>& arguments, const std::map<std::string, std::string>& environment = {});
+
+/// Starts it, calls `meanwhile` with its process id, then waits.
+ProgramResult run_ftrun_and(const std::vector<std::string>& arguments, const std::function<void(pid_t)>& meanwhile);
+
+/// A folder of its own for one test, removed at the end.
+class TestFolder {
+ public:
+  TestFolder();
+  TestFolder(const TestFolder&) = delete;
+  TestFolder& operator=(const TestFolder&) = delete;
+  ~TestFolder();
+  const std::filesystem::path& path() const noexcept { return path_; }
+  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+/// Writes text, returns the path.
+std::filesystem::path write_text(const std::filesystem::path& path, const std::string& text);
+
+/// A small complete training configuration (demo model and data, a dozen updates, no evaluation) with keys replaced or added; an
+/// empty value removes a key. Returns YAML text.
+std::string small_config(const std::filesystem::path& output_dir, const std::map<std::string, std::string>& changes = {});
+
+/// Writes small_config to folder/config.yaml and runs it.
+ProgramResult run_small(const TestFolder& folder, const std::string& output_name,
+                        const std::map<std::string, std::string>& changes = {},
+                        const std::vector<std::string>& more_arguments = {});
+
+/// Bytes of a file.
+std::string bytes_of(const std::filesystem::path& file);
+
+}  // namespace ftrun::test

@@ -1,0 +1,138 @@
+// Everything a user can get wrong ends with exit code 2, a message that says where and what, and nothing written.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/e2e/program.h"
+
+namespace ftrun::test {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+struct Refusal {
+  std::string name;
+  std::map<std::string, std::string> changes;
+  std::vector<std::string> fragments;  ///< all of them stand in the message
+};
+
+class Refused : public testing::TestWithParam<Refusal> {};
+
+TEST_P(Refused, WithExitCodeTwoAndNothingWritten) {
+  const TestFolder folder;
+  const ProgramResult result = run_small(folder, "run", GetParam().changes);
+  EXPECT_EQ(result.exit_code, 2) << result.all();
+  for (const std::string& fragment : GetParam().fragments) EXPECT_THAT(result.err, HasSubstr(fragment));
+  EXPECT_FALSE(fs::exists(folder / "run")) << "something was written";
+  EXPECT_EQ(result.out, "");
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Keys, Refused,
+    testing::Values(
+        Refusal{"UnknownKey", {{"learing_rate", "1e-4"}}, {"run.yaml:", "learing_rate", "learning_rate"}},
+        Refusal{"WrongType", {{"num_train_epochs", "many"}}, {"run.yaml:", "num_train_epochs", "many"}},
+        Refusal{"OutOfRange", {{"adam_beta1", "1.5"}}, {"run.yaml:", "adam_beta1", "1.5"}},
+        Refusal{"NotAChoice", {{"lr_scheduler_type", "cosin"}}, {"lr_scheduler_type", "cosine"}},
+        Refusal{"UnknownTemplate", {{"template", "chatlm"}}, {"chatlm", "chatml"}},
+        Refusal{"UnknownParadigm", {{"stage", "sfd"}}, {"sfd", "sft"}},
+        Refusal{"UnknownStrategy", {{"strategy", "singel"}}, {"singel", "single"}},
+        Refusal{"UnknownDevice", {{"device", "npu_a22"}}, {"npu_a22", "npu_a2"}},
+        Refusal{"UnusedMapOption", {{"device", "{name: cpu, hbm_bytes: 1GiB}"}}, {"hbm_bytes"}},
+        Refusal{"Fp16", {{"fp16", "true"}}, {"fp16"}},
+        Refusal{"BothBf16", {{"bf16", "true"}, {"pure_bf16", "true"}}, {"pure_bf16"}},
+        Refusal{"Lora", {{"finetuning_type", "lora"}}, {"finetuning_type", "full"}},
+        Refusal{"MissingModel", {{"model_name_or_path", "no/such/folder"}}, {"no/such/folder"}},
+        Refusal{"MissingWeights", {{"train_from_scratch", "false"}}, {"configs/demo/model"}},
+        Refusal{"MissingDataset", {{"dataset", "demo_trian"}}, {"demo_trian", "demo_train"}},
+        Refusal{"MissingDatasetFile", {{"dataset", "/no/such.jsonl"}}, {"/no/such.jsonl"}},
+        Refusal{"BestWithoutEvaluation", {{"load_best_model_at_end", "true"}}, {"load_best_model_at_end", "eval_strategy"}},
+        Refusal{"ExactMatchWithoutData", {{"eval_exact_match", "true"}}, {"eval_exact_match", "eval_dataset"}},
+        Refusal{"ValSizeAndEvalDataset", {{"val_size", "0.1"}, {"eval_dataset", "demo_eval"}}, {"val_size"}},
+        Refusal{"ResumeWithoutCheckpoint", {{"resume_from_checkpoint", "true"}}, {"resume_from_checkpoint"}},
+        Refusal{"ResumeFromNowhere", {{"resume_from_checkpoint", "/no/checkpoint"}}, {"/no/checkpoint"}},
+        Refusal{"MoreRanks", {{"nproc", "2"}}, {"nproc"}},
+        Refusal{"TooShortCutoff", {{"cutoff_len", "2"}}, {"supervised"}},
+        Refusal{"MaskHistoryAndPrompt", {{"mask_history", "true"}, {"train_on_prompt", "true"}}, {"mask_history"}}),
+    [](const testing::TestParamInfo<Refusal>& refusal) { return refusal.param.name; });
+
+TEST(RefusedFiles, MalformedYamlNamesLineAndColumn) {
+  const TestFolder folder;
+  const ProgramResult result = run_ftrun({"--config", write_text(folder / "bad.yaml", "a: 1\nb: [1,\n").string()});
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_THAT(result.err, HasSubstr("bad.yaml:"));
+}
+
+TEST(RefusedFiles, DuplicateKeyNamesBothLines) {
+  const TestFolder folder;
+  const ProgramResult result =
+      run_ftrun({"--config", write_text(folder / "twice.yaml", "seed: 1\nstage: sft\nseed: 2\n").string()});
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_THAT(result.err, HasSubstr("twice.yaml:3"));
+}
+
+TEST(RefusedFiles, OutputFolderThatIsNotEmpty) {
+  const TestFolder folder;
+  write_text(folder / "run/precious.txt", "keep me");
+  const ProgramResult result = run_small(folder, "run");
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_THAT(result.err, HasSubstr("overwrite_output_dir"));
+  EXPECT_EQ(bytes_of(folder / "run/precious.txt"), "keep me");
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder / "run"), {}), 1);
+}
+
+TEST(RefusedFiles, TruncatedWeights) {
+  const TestFolder folder;
+  ASSERT_EQ(run_small(folder, "model", {{"max_steps", "1"}}).exit_code, 0);
+  fs::resize_file(folder / "model/model.safetensors", fs::file_size(folder / "model/model.safetensors") - 7);
+  const ProgramResult result = run_small(
+      folder, "run", {{"model_name_or_path", (folder / "model").string()}, {"train_from_scratch", "false"}});
+  EXPECT_EQ(result.exit_code, 2) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("model.safetensors"));
+  EXPECT_FALSE(fs::exists(folder / "run"));
+}
+
+TEST(RefusedFiles, VocabularySmallerThanTheTokenizer) {
+  const TestFolder folder;
+  fs::copy(FTRUN_SOURCE_DIR "/configs/demo/model", folder / "model");
+  std::string config = bytes_of(folder / "model/config.json");
+  const size_t at = config.find("\"vocab_size\": ");
+  ASSERT_NE(at, std::string::npos);
+  config.replace(at, config.find_first_of(",\n", at) - at, "\"vocab_size\": 16");
+  write_text(folder / "model/config.json", config);
+  const ProgramResult result = run_small(folder, "run", {{"model_name_or_path", (folder / "model").string()}});
+  EXPECT_EQ(result.exit_code, 2) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("vocab_size"));
+}
+
+TEST(RefusedFiles, BadDataRowsAreListedByLine) {
+  const TestFolder folder;
+  const fs::path data = write_text(folder / "rows.jsonl",
+                                   "{\"instruction\": \"a\", \"output\": \"b\"}\n{\"instruction\": 3, \"output\": \"b\"}\n");
+  const ProgramResult result = run_small(folder, "run", {{"dataset", data.string()}, {"max_samples", ""}});
+  EXPECT_EQ(result.exit_code, 2) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("rows.jsonl"));
+  EXPECT_THAT(result.err, HasSubstr("2"));
+  EXPECT_THAT(result.err, HasSubstr("max_bad_rows"));
+}
+
+TEST(RefusedResume, AnotherGlobalBatchNamesTheAccumulationThatRestoresIt) {
+  const TestFolder folder;
+  ASSERT_EQ(run_small(folder, "whole", {{"save_strategy", "steps"}, {"save_steps", "5"}}).exit_code, 0);
+  const ProgramResult result = run_small(folder, "run",
+                                         {{"resume_from_checkpoint", (folder / "whole/checkpoint-5").string()},
+                                          {"per_device_train_batch_size", "2"}, {"gradient_accumulation_steps", "2"}});
+  EXPECT_EQ(result.exit_code, 2) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("gradient_accumulation_steps: 4"));
+  EXPECT_FALSE(fs::exists(folder / "run"));
+}
+
+TEST(CommandLine, UnknownSubcommandAndFlag) {
+  const ProgramResult subcommand = run_ftrun({"trian"});
+  EXPECT_EQ(subcommand.exit_code, 2);
+  EXPECT_THAT(subcommand.err, HasSubstr("train"));
+  EXPECT_EQ(run_ftrun({"--config", "/no/such/file.yaml"}).exit_code, 2);
+}
+
+}  // namespace
+}  // namespace ftrun::test
