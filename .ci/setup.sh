@@ -74,6 +74,7 @@ setup_build() {
   install_packages
   say "building ($preset) in ${folder#"$root"/}; the first time takes some minutes"
   local log=$folder/set-up.log
+  umask go-w # ftrun refuses plugins that others may write
   mkdir -p "$folder"
   (cd "$root" && cmake --preset "$preset") >"$log" 2>&1 || { tail -n 30 "$log" >&2; say "configuring failed, see $log"; exit 1; }
   local started=$SECONDS

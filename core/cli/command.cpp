@@ -39,6 +39,9 @@ const Command& find_command(std::string_view name) {
   if (const auto found = std::ranges::find(all, name, &Command::name); found != all.end()) return *found;
   std::vector<std::string> names;
   for (const Command& command : all) names.emplace_back(command.name);
+  if (name.ends_with(".yaml") || name.ends_with(".yml")) {
+    throw invalid_argument("unknown command '{0}': a configuration is given as --config {0}", name);
+  }
   throw invalid_argument("unknown command '{}'{}; known: {}", name, did_you_mean(name, names), fmt::join(names, ", "));
 }
 

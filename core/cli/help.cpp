@@ -24,9 +24,10 @@ std::string options_help(const std::vector<OptionSpec>& options, std::string_vie
       group = option.group;
       text += fmt::format("\n{}\n", group);
     }
+    const std::string_view doc = std::string_view(option.doc).substr(0, option.doc.find_last_not_of('.') + 1);
     const std::string_view before = option.is_flat() ? std::string_view() : prefix;
-    text += fmt::format("  --{}{} ({})\n      {}; {}", before, option.key, default_of(option), option.doc,
-                        option.expectation());
+    text +=
+        fmt::format("  --{}{} ({})\n      {}; {}", before, option.key, default_of(option), doc, option.expectation());
     if (!option.aliases.empty()) text += fmt::format("; also called {}", fmt::join(option.aliases, ", "));
     text += '\n';
   }

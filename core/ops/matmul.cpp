@@ -160,8 +160,8 @@ void register_matmul(OpTable& table) {
                             .attribute_bytes = sizeof(ftrun_matmul_attributes),
                             .run = [](ExecutionContext& ctx, std::span<const Tensor> in, const void* attributes) {
                               const auto& values = *static_cast<const ftrun_matmul_attributes*>(attributes);
-                              if (values.accumulate != 0)
-                                throw invalid_argument("op 'matmul': accumulate must be 0, a new tensor is made");
+                              require_zero(FTRUN_OP_MATMUL, "accumulate", values.accumulate);
+                              require_zero(FTRUN_OP_MATMUL, "reserved", values.reserved);
                               const Tensor c = matmul(ctx, in[0], in[1], values.transpose_a != 0,
                                                       values.transpose_b != 0, values.alpha);
                               if (in.size() < 3 || !in[2]) return std::vector{c};

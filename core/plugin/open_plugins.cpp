@@ -2,6 +2,7 @@
 #include "core/plugin/open_plugins.h"
 
 #include <cstdlib>
+#include <filesystem>
 
 #include "core/base/files.h"
 #include "core/base/json_text.h"
@@ -62,7 +63,11 @@ std::vector<Opened> load_all(Registry& registry, const ConfigSources& sources,
     entry.selection = &selection;
     errors.collect([&] {
       entry.plugin = load_selected(registry, sources, selection);
-      if (entry.plugin != nullptr) selection.id = entry.plugin->id();
+      if (entry.plugin == nullptr) return;
+      const bool is_found = selection.id.empty();
+      selection.id = entry.plugin->id();
+      if (is_found)
+        selection.origin = (std::filesystem::path(*peek_text(sources, "model_name_or_path")) / "config.json").string();
     });
     opened.push_back(entry);
   }

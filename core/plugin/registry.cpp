@@ -74,7 +74,9 @@ std::vector<fs::path> plugin_search_path(std::span<const std::string> given) {
 Registry::Registry(std::span<const fs::path> search_path) {
   std::set<fs::path> seen;
   const auto add_once = [&](const fs::path& file, bool must_be_plugin) {
-    if (seen.insert(fs::canonical(file)).second) add_file(file, must_be_plugin);
+    // What is checked is what is loaded, not a link to it.
+    const fs::path real = fs::canonical(file);
+    if (seen.insert(real).second) add_file(real, must_be_plugin);
   };
   for (const fs::path& path : search_path) {
     if (!fs::is_directory(path)) {
@@ -82,7 +84,10 @@ Registry::Registry(std::span<const fs::path> search_path) {
       continue;
     }
     std::vector<fs::path> files;
-    for (const fs::directory_entry& entry : fs::directory_iterator(path)) {
+    std::error_code code;
+    const fs::directory_iterator entries(path, code);
+    if (code) throw Error(FTRUN_PERMISSION_DENIED, fmt::format("{}: {}", path.string(), code.message()));
+    for (const fs::directory_entry& entry : entries) {
       if (entry.path().extension() == ".so" && entry.exists()) files.push_back(entry.path());
     }
     std::ranges::sort(files);

@@ -38,8 +38,8 @@ struct ExecutionContext {
   }
 };
 
-/// Names the op that runs, for check_finite and messages. Of nested forward scopes the outermost wins; a backward scope always
-/// takes over.
+/// Names the op that runs, for check_finite and messages. Of nested forward scopes the outermost wins; a backward scope
+/// always takes over.
 class OpLabel {
  public:
   OpLabel(ExecutionContext& ctx, std::string_view name, bool backward = false)

@@ -149,8 +149,10 @@ TEST_F(TapeTest, SeveralUsesSumInF32BeforeANarrowBuffer) {
   Tensor loss;
   {
     const RecordingScope scope(ctx, tape);
-    loss = ops::sum_all(ctx, ops::affine(ctx, weight, 1.0));
-    for (int i = 0; i < 8; ++i) loss = ops::add(ctx, ops::sum_all(ctx, ops::affine(ctx, weight, 0x1p-9)), loss);
+    loss = ops::sum_all(ctx, ops::affine(ctx, weight, 0x1p-9));
+    for (int i = 1; i < 8; ++i) loss = ops::add(ctx, ops::sum_all(ctx, ops::affine(ctx, weight, 0x1p-9)), loss);
+    // Recorded last, so it contributes first.
+    loss = ops::add(ctx, ops::sum_all(ctx, ops::affine(ctx, weight, 1.0)), loss);
   }
   tape.backward(ctx, loss);
   EXPECT_THAT(read_floats(ctx, buffer), ElementsAre(1.0f + 8 * 0x1p-9f));

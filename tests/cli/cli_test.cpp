@@ -111,6 +111,8 @@ TEST(Cli, UnknownCommandsAndFlagsNameTheNearest) {
   EXPECT_EQ(command.code, 2);
   EXPECT_EQ(command.out, "");
   EXPECT_THAT(command.err, StartsWith("error: unknown command 'plugin' (did you mean 'plugins'?); known: "));
+  EXPECT_EQ(run("a/run.yaml").err,
+            "error: unknown command 'a/run.yaml': a configuration is given as --config a/run.yaml\n");
   EXPECT_EQ(run("plugins lst").err,
             "error: cannot understand 'plugins lst' (did you mean 'list'?); expected: ftrun plugins [list | info NAME "
             "| check FILE]\n");

@@ -1,5 +1,5 @@
-// Runs the built `ftrun` as a user does: arguments in, exit code and both outputs out; fresh folders; small configurations.
-// Leaves out: what is asserted.
+// Runs the built `ftrun` as a user does: arguments in, exit code and both outputs out; fresh folders; small
+// configurations. Leaves out: what is asserted.
 #pragma once
 
 #include <sys/types.h>
@@ -20,7 +20,8 @@ struct ProgramResult {
 };
 
 /// Waits for the program. `environment` is added to this process's.
-ProgramResult run_ftrun(const std::vector<std::string>& arguments, const std::map<std::string, std::string>& environment = {});
+ProgramResult run_ftrun(const std::vector<std::string>& arguments,
+                        const std::map<std::string, std::string>& environment = {});
 
 /// Starts it, calls `meanwhile` with its process id, then waits.
 ProgramResult run_ftrun_and(const std::vector<std::string>& arguments, const std::function<void(pid_t)>& meanwhile);
@@ -42,9 +43,10 @@ class TestFolder {
 /// Writes text, returns the path.
 std::filesystem::path write_text(const std::filesystem::path& path, const std::string& text);
 
-/// A small complete training configuration (demo model and data, a dozen updates, no evaluation) with keys replaced or added; an
-/// empty value removes a key. Returns YAML text.
-std::string small_config(const std::filesystem::path& output_dir, const std::map<std::string, std::string>& changes = {});
+/// A small complete training configuration (demo model and data, a dozen updates, no evaluation) with keys replaced or
+/// added; an empty value removes a key. Returns YAML text.
+std::string small_config(const std::filesystem::path& output_dir,
+                         const std::map<std::string, std::string>& changes = {});
 
 /// Writes small_config to folder/config.yaml and runs it.
 ProgramResult run_small(const TestFolder& folder, const std::string& output_name,

@@ -52,7 +52,7 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{"ResumeWithoutCheckpoint", {{"resume_from_checkpoint", "true"}}, {"resume_from_checkpoint"}},
         Refusal{"ResumeFromNowhere", {{"resume_from_checkpoint", "/no/checkpoint"}}, {"/no/checkpoint"}},
         Refusal{"MoreRanks", {{"nproc", "2"}}, {"nproc"}},
-        Refusal{"TooShortCutoff", {{"cutoff_len", "2"}}, {"supervised"}},
+        Refusal{"TooShortCutoff", {{"cutoff_len", "2"}}, {"no token to learn from", "cutoff_len"}},
         Refusal{"MaskHistoryAndPrompt", {{"mask_history", "true"}, {"train_on_prompt", "true"}}, {"mask_history"}}),
     [](const testing::TestParamInfo<Refusal>& refusal) { return refusal.param.name; });
 

@@ -23,7 +23,8 @@ json read_json(const fs::path& file) { return json::parse(bytes_of(file)); }
 
 std::vector<double> logged(const fs::path& output_dir, const char* key) {
   std::vector<double> values;
-  for (const json& entry : read_json(output_dir / "trainer_state.json").at("log_history")) {
+  const json state = read_json(output_dir / "trainer_state.json");
+  for (const json& entry : state.at("log_history")) {
     if (entry.contains(key)) values.push_back(entry.at(key));
   }
   return values;
@@ -125,7 +126,7 @@ INSTANTIATE_TEST_SUITE_P(Modes, Resume,
                                          std::map<std::string, std::string>{{"bf16", "true"}},
                                          std::map<std::string, std::string>{{"bf16", "true"}, {"save_dtype", "bfloat16"}},
                                          std::map<std::string, std::string>{{"pure_bf16", "true"}, {"save_dtype", "bfloat16"}},
-                                         std::map<std::string, std::string>{{"neat_packing", "true"}}));
+                                         std::map<std::string, std::string>{{"neat_packing", "true"}, {"max_samples", "1200"}}));
 
 TEST(Stopping, TerminateFinishesTheStepSavesAndResumesExactly) {
   const TestFolder folder;

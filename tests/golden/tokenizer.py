@@ -124,7 +124,9 @@ def write_variants(base, fuzz):
                      "texts": checksums(t, TEXTS, "post_processor" in patch),
                      "fuzz": checksums(t, fuzz, "post_processor" in patch),
                      "example_text": TEXTS[1], "example_ids": t.encode(TEXTS[1]).ids}
-    write("variants.json", {"tokenizers": tokenizers.__version__, "block": BLOCK, "variants": out}, 1)
+    rows = [json.dumps(name) + ":" + json.dumps(row, separators=(",", ":")) for name, row in out.items()]
+    head = json.dumps({"tokenizers": tokenizers.__version__, "block": BLOCK})[:-1]
+    (OUT / "variants.json").write_text(head + ', "variants": {\n' + ",\n".join(rows) + "\n}}\n")
 
 
 def write_shared(fuzz):
@@ -147,7 +149,7 @@ def main():
     base = train_base()
     write("texts.json", TEXTS, 0)
     write("fuzz.json", fuzz, 0)
-    write("base.json", base, 1)
+    write("base.json", base)
     write_variants(base, fuzz)
     write_shared(fuzz)
 

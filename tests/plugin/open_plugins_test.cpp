@@ -110,6 +110,8 @@ TEST_F(OpenPlugins, FindsTheNetworkFromConfigJson) {
   model.write("config.json", R"({"architectures": ["ToyForCausalLM"]})");
   const auto run = open("stage: copying\nmodel: " + model.path().string() + "\n");
   EXPECT_EQ(run.network.plugin->id(), "toy_network");
+  EXPECT_EQ(run.config.get_string("network"), "toy_network");
+  EXPECT_EQ(run.config.origin("network"), (model.path() / "config.json").string());
   model.write("config.json", R"({"architectures": ["OtherForCausalLM"]})");
   EXPECT_THAT(refusal("stage: copying\nmodel_name_or_path: " + model.path().string() + "\n"),
               HasSubstr("config.json: architectures: no network plugin claims 'OtherForCausalLM'"));
