@@ -17,7 +17,7 @@ nlohmann-json3-dev:JSON files
 libpcre2-dev:tokenizer patterns
 libutf8proc-dev:Unicode normalisation
 libxxhash-dev:content hashes of caches
-libdnnl-dev:matrix products
+
 libhwy-dev:SIMD kernels
 libgtest-dev:tests
 libgmock-dev:tests

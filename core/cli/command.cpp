@@ -7,22 +7,18 @@
 
 #include "core/base/error.h"
 #include "core/base/nearest_name.h"
-#ifdef FTRUN_HAS_TRAIN
 #include "core/train/commands.h"
-#endif
 
 namespace ftrun {
 
 std::span<const Command> commands() {
   static constexpr Command kCommands[] = {
-#ifdef FTRUN_HAS_TRAIN
       {"train", "[train] --config FILE [--KEY VALUE]...", "train; the word 'train' may be left out", true,
        train_command},
       {"check", "check --config FILE [--KEY VALUE]...", "validate and compose without running; prints the resolved run",
        true, check_command},
       {"data", "data --config FILE [--rows N] [--KEY VALUE]...",
        "what the model will see: the data ledger, then rows as text, ids and loss mask", true, data_command},
-#endif
       {"tokenize", "tokenize MODEL_DIR [FILE] [--decode]",
        "one JSON array of ids per line of FILE or stdin, or the way back", false, tokenize_command},
       {"plugins", "plugins [list | info NAME | check FILE] [--plugin_path PATH]",

@@ -24,7 +24,7 @@ std::string ConfigKeys::where(const char* key) const {
 Error ConfigKeys::wrong(const char* key, std::string_view expected) const {
   const nlohmann::json* value = find(key);
   std::string got = value == nullptr ? "nothing" : value->dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
-  if (got.size() > 80) got = got.substr(0, 77) + "...";
+  if (got.size() > 80) got.replace(77, std::string::npos, "...");
   return invalid_argument("{}: expected {}, got {}", where(key), expected, got);
 }
 

@@ -18,7 +18,7 @@ void require_single(ftrun_context* ctx, std::string_view call) {
 /// Runs `body` as a complete piece of work.
 template <typename Body>
 ftrun_status collective(ftrun_context* ctx, std::string_view call, ftrun_work** work, Body&& body) noexcept {
-  return run_thunk([&] {
+  return guard_abi([&] {
     require_single(ctx, call);
     body();
     if (work != nullptr) *work = reinterpret_cast<ftrun_work*>(&finished_work);
@@ -27,7 +27,7 @@ ftrun_status collective(ftrun_context* ctx, std::string_view call, ftrun_work** 
 
 ftrun_status make_group(ftrun_context* ctx, const int32_t* ranks, int32_t n_ranks, ftrun_group** out) noexcept {
   *out = nullptr;
-  return run_thunk([&] {
+  return guard_abi([&] {
     require_single(ctx, "group");
     if (n_ranks != 1 || ranks == nullptr || ranks[0] != 0) throw invalid_argument("group: the world has rank 0 only");
     *out = reinterpret_cast<ftrun_group*>(&group_of_one);
@@ -60,15 +60,15 @@ ftrun_status to_peer(ftrun_context* ctx, ftrun_group*, ftrun_tensor*, int32_t pe
 }
 
 ftrun_status wait(ftrun_context* ctx, ftrun_work*) noexcept {
-  return run_thunk([&] { require_single(ctx, "wait"); });
+  return guard_abi([&] { require_single(ctx, "wait"); });
 }
 
 ftrun_status barrier(ftrun_context* ctx, ftrun_group*) noexcept {
-  return run_thunk([&] { require_single(ctx, "barrier"); });
+  return guard_abi([&] { require_single(ctx, "barrier"); });
 }
 
 ftrun_status sum_host(ftrun_context* ctx, ftrun_group*, double*, int32_t) noexcept {
-  return run_thunk([&] { require_single(ctx, "sum_host"); });
+  return guard_abi([&] { require_single(ctx, "sum_host"); });
 }
 
 constexpr ftrun_collectives_api kTable = {{sizeof(ftrun_collectives_api), FTRUN_COLLECTIVES_API_TAG},

@@ -36,7 +36,7 @@ Tensor parameter_of(const ActiveUnit& active, int32_t id, std::string_view call)
 
 ftrun_status embed(ftrun_context* ctx, int32_t parameter, ftrun_tensor** out) noexcept {
   *out = nullptr;
-  return run_thunk([&] {
+  return guard_abi([&] {
     const ActiveUnit& active = active_unit(ctx, "embed");
     *out = ops::embedding(*ctx, parameter_of(active, parameter, "embed"), active.batch->ids).release();
   });
@@ -58,7 +58,7 @@ void check_linear(const ActiveUnit& active, const Tensor& x, int32_t weight, int
 ftrun_status linear(ftrun_context* ctx, ftrun_tensor* x, int32_t n, const int32_t* weights, const int32_t* biases,
                     ftrun_tensor** out) noexcept {
   for (int32_t i = 0; i < n; ++i) out[i] = nullptr;
-  return run_thunk([&] {
+  return guard_abi([&] {
     const ActiveUnit& active = active_unit(ctx, "linear");
     const Tensor input = borrowed(x, "linear");
     std::vector<Tensor> weight_tensors;
@@ -76,7 +76,7 @@ ftrun_status linear(ftrun_context* ctx, ftrun_tensor* x, int32_t n, const int32_
 
 ftrun_status norm(ftrun_context* ctx, ftrun_tensor* x, int32_t parameter, double eps, ftrun_tensor** out) noexcept {
   *out = nullptr;
-  return run_thunk([&] {
+  return guard_abi([&] {
     const ActiveUnit& active = active_unit(ctx, "norm");
     *out = ops::rms_norm(*ctx, borrowed(x, "norm"), parameter_of(active, parameter, "norm"), eps).release();
   });
@@ -84,7 +84,7 @@ ftrun_status norm(ftrun_context* ctx, ftrun_tensor* x, int32_t parameter, double
 
 ftrun_status rope(ftrun_context* ctx, ftrun_tensor* x, ftrun_tensor** out) noexcept {
   *out = nullptr;
-  return run_thunk([&] {
+  return guard_abi([&] {
     const ActiveUnit& active = active_unit(ctx, "rope");
     *out = ops::rope(*ctx, borrowed(x, "rope"), active.batch->rope).release();
   });
@@ -93,7 +93,7 @@ ftrun_status rope(ftrun_context* ctx, ftrun_tensor* x, ftrun_tensor** out) noexc
 ftrun_status attention(ftrun_context* ctx, int32_t layer, ftrun_tensor* q, ftrun_tensor* k, ftrun_tensor* v,
                        double scale, ftrun_tensor** out) noexcept {
   *out = nullptr;
-  return run_thunk([&] {
+  return guard_abi([&] {
     Rank& rank = rank_of(ctx);
     const ActiveUnit& active = active_unit(ctx, "attention");
     if (layer < 0 || layer >= active.role->model().info().n_layers)
@@ -110,12 +110,12 @@ ftrun_status attention(ftrun_context* ctx, int32_t layer, ftrun_tensor* q, ftrun
 
 ftrun_status parameter(ftrun_context* ctx, int32_t id, ftrun_tensor** out) noexcept {
   *out = nullptr;
-  return run_thunk([&] { *out = parameter_of(active_unit(ctx, "parameter"), id, "parameter").release(); });
+  return guard_abi([&] { *out = parameter_of(active_unit(ctx, "parameter"), id, "parameter").release(); });
 }
 
 ftrun_status apply_dropout(ftrun_context* ctx, ftrun_tensor* x, double probability, ftrun_tensor** out) noexcept {
   *out = nullptr;
-  return run_thunk([&] {
+  return guard_abi([&] {
     Rank& rank = rank_of(ctx);
     ActiveUnit& active = active_unit(ctx, "dropout");
     Tensor input = borrowed(x, "dropout");
@@ -131,7 +131,7 @@ ftrun_status apply_dropout(ftrun_context* ctx, ftrun_tensor* x, double probabili
 
 ftrun_status forward(ftrun_context* ctx, int32_t role, const ftrun_batch* batch, ftrun_tensor** hidden) noexcept {
   *hidden = nullptr;
-  return run_thunk([&] {
+  return guard_abi([&] {
     if (batch == nullptr) throw invalid_argument("forward: the batch is NULL");
     *hidden = rank_of(ctx).forward(role, *batch).release();
   });
@@ -147,7 +147,7 @@ std::span<const T> rows_of(const T* data, const Tensor& hidden, std::string_view
 ftrun_status head_cross_entropy_sum(ftrun_context* ctx, int32_t role, ftrun_tensor* hidden, const int32_t* labels,
                                     const float* weights, double scale, ftrun_tensor** out) noexcept {
   *out = nullptr;
-  return run_thunk([&] {
+  return guard_abi([&] {
     const Tensor states = borrowed(hidden, "head_cross_entropy_sum");
     const auto targets = rows_of(labels, states, "head_cross_entropy_sum");
     const std::span<const float> token_weights(weights, weights == nullptr ? 0 : targets.size());
@@ -159,7 +159,7 @@ ftrun_status head_logprobs(ftrun_context* ctx, int32_t role, ftrun_tensor* hidde
                            double temperature, ftrun_tensor** logp, ftrun_tensor** entropy) noexcept {
   *logp = nullptr;
   if (entropy != nullptr) *entropy = nullptr;
-  return run_thunk([&] {
+  return guard_abi([&] {
     const Tensor states = borrowed(hidden, "head_logprobs");
     const auto targets = rows_of(labels, states, "head_logprobs");
     auto found = rank_of(ctx).head_logprobs(role, states, targets, temperature, entropy != nullptr);
@@ -171,7 +171,7 @@ ftrun_status head_logprobs(ftrun_context* ctx, int32_t role, ftrun_tensor* hidde
 ftrun_status head_logits(ftrun_context* ctx, int32_t role, ftrun_tensor* hidden, int64_t n, const int64_t* rows,
                          ftrun_tensor** logits) noexcept {
   *logits = nullptr;
-  return run_thunk([&] {
+  return guard_abi([&] {
     if (n < 0 || (n > 0 && rows == nullptr)) throw invalid_argument("head_logits: {} rows", n);
     const std::span<const int64_t> chosen(rows, static_cast<size_t>(n));
     *logits = rank_of(ctx).head_logits(role, borrowed(hidden, "head_logits"), chosen).release();
@@ -180,21 +180,21 @@ ftrun_status head_logits(ftrun_context* ctx, int32_t role, ftrun_tensor* hidden,
 
 ftrun_status head_scalar(ftrun_context* ctx, int32_t role, ftrun_str name, ftrun_tensor*, ftrun_tensor** out) noexcept {
   *out = nullptr;
-  return run_thunk([&] {
+  return guard_abi([&] {
     throw unimplemented("head_scalar: role '{}' has no scalar head '{}': this version has none",
                         rank_of(ctx).role(role).name(), text_of(name));
   });
 }
 
 ftrun_status rank_and_world(ftrun_context* ctx, int32_t* rank, int32_t* world) noexcept {
-  return run_thunk([&] {
+  return guard_abi([&] {
     *rank = rank_of(ctx).arguments().rank;
     *world = rank_of(ctx).arguments().world;
   });
 }
 
 ftrun_status keeps_shapes_only(ftrun_context* ctx, int32_t* out) noexcept {
-  return run_thunk([&] { *out = shapes_only(*ctx) ? 1 : 0; });
+  return guard_abi([&] { *out = shapes_only(*ctx) ? 1 : 0; });
 }
 
 constexpr ftrun_context_api kTable = {{sizeof(ftrun_context_api), FTRUN_CONTEXT_API_TAG},

@@ -10,35 +10,35 @@ namespace {
 
 ftrun_status bind_compute(ftrun_context* ctx, int32_t role, int32_t unit, ftrun_part part,
                           ftrun_tensor* flat) noexcept {
-  return run_thunk([&] {
+  return guard_abi([&] {
     Rank& rank = rank_of(ctx);
     rank.role(role).bind_compute(unit, part, Tensor::share(flat), rank.arguments().precision.compute);
   });
 }
 
 ftrun_status bind_gradient(ftrun_context* ctx, int32_t role, int32_t unit, ftrun_tensor* flat) noexcept {
-  return run_thunk([&] { rank_of(ctx).role(role).bind_gradient(*ctx, unit, Tensor::share(flat)); });
+  return guard_abi([&] { rank_of(ctx).role(role).bind_gradient(*ctx, unit, Tensor::share(flat)); });
 }
 
 ftrun_status zero_gradient(ftrun_context* ctx, int32_t role, int32_t unit) noexcept {
-  return run_thunk([&] { rank_of(ctx).role(role).zero_gradient(unit); });
+  return guard_abi([&] { rank_of(ctx).role(role).zero_gradient(unit); });
 }
 
 ftrun_status load_slice(ftrun_context* ctx, int32_t role, int32_t unit, ftrun_part part, int64_t begin, int64_t end,
                         ftrun_tensor* destination) noexcept {
-  return run_thunk(
+  return guard_abi(
       [&] { rank_of(ctx).role(role).load(*ctx, unit, part, begin, end, borrowed(destination, "load_slice")); });
 }
 
 ftrun_status optimizer_create(ftrun_context* ctx, int32_t role, int32_t unit, int64_t begin, int64_t end,
                               ftrun_placement placement, ftrun_optimizer_slice** out) noexcept {
   *out = nullptr;
-  return run_thunk([&] { *out = rank_of(ctx).create_optimizer_slice(role, unit, begin, end, placement); });
+  return guard_abi([&] { *out = rank_of(ctx).create_optimizer_slice(role, unit, begin, end, placement); });
 }
 
 ftrun_status optimizer_update(ftrun_context* ctx, int32_t n, const ftrun_span* spans, double grad_scale,
                               double learning_rate) noexcept {
-  return run_thunk([&] {
+  return guard_abi([&] {
     // An array of a growing struct: the writer's size is the stride.
     std::vector<ftrun_span> copies;
     const char* bytes = reinterpret_cast<const char*>(spans);
@@ -53,7 +53,7 @@ ftrun_status optimizer_update(ftrun_context* ctx, int32_t n, const ftrun_span* s
 
 ftrun_status grad_norm(ftrun_context* ctx, int32_t n, ftrun_tensor* const* slices, double* norm) noexcept {
   *norm = 0;
-  return run_thunk([&] {
+  return guard_abi([&] {
     std::vector<Tensor> tensors;
     for (int32_t i = 0; i < n; ++i) tensors.push_back(borrowed(slices[i], "grad_norm"));
     *norm = rank_of(ctx).grad_norm(tensors);
@@ -61,7 +61,7 @@ ftrun_status grad_norm(ftrun_context* ctx, int32_t n, ftrun_tensor* const* slice
 }
 
 ftrun_status copy(ftrun_context* ctx, ftrun_tensor* from, ftrun_tensor* to) noexcept {
-  return run_thunk([&] { copy_between(*ctx, borrowed(from, "copy"), borrowed(to, "copy")); });
+  return guard_abi([&] { copy_between(*ctx, borrowed(from, "copy"), borrowed(to, "copy")); });
 }
 
 constexpr ftrun_shard_api kTable = {{sizeof(ftrun_shard_api), FTRUN_SHARD_API_TAG},

@@ -86,11 +86,9 @@ def other_variants():
                 "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}],
                 "special_tokens": {"<s>": {"id": "<s>", "ids": [1, 7], "tokens": ["a", "b"]},
                                    "</s>": {"id": "</s>", "ids": [2], "tokens": ["c"]}}}
-    bos_only = {"type": "TemplateProcessing", "single": [template["single"][0], template["single"][1]],
-                "pair": template["pair"], "special_tokens": template["special_tokens"]}
     return {"template": {"post_processor": template},
-            "template_twice": {"post_processor": {"type": "Sequence",
-                                                  "processors": [byte_level(trim_offsets=False), bos_only, template]}},
+            "template_in_sequence": {"post_processor": {"type": "Sequence",
+                                                        "processors": [byte_level(trim_offsets=False), template]}},
             "no_decoder": {"decoder": None},
             "decoder_sequence": {"decoder": {"type": "Sequence", "decoders": [byte_level(), {"type": "Fuse"}]}},
             "decoder_fuse": {"decoder": {"type": "Fuse"}},

@@ -174,8 +174,9 @@ TEST(MalformedTokenizerTest, WrongTypesAnywhere) {
   json document = json::parse(tokenizer_test::patched_base(golden("variants.json")["variants"]["template"]["patch"]));
   int accepted = 0;
   replace_everywhere(document, document, accepted);
-  EXPECT_GT(accepted, 0);    // null is fine in many places
-  EXPECT_LT(accepted, 150);  // most replacements are refused
+  // Accepted are null for optional parts, other flags, and anything inside the unused "pair" template and type ids.
+  EXPECT_GT(accepted, 0);
+  EXPECT_LT(accepted, 170);
 }
 
 }  // namespace

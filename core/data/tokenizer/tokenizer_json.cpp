@@ -209,9 +209,11 @@ std::string_view MergeList::joined(size_t merge) const {
 TokenizerJson read_tokenizer_json(std::string_view text, const std::string& file) {
   TokenizerJson out;
   Reader reader(out, file);
-  if (!json::sax_parse(text.begin(), text.end(), &reader)) {
-    parse_json(text, file, false);  // throws, naming line and column
-    throw invalid_argument("{}: not valid JSON", file);
+  try {
+    if (!json::sax_parse(text.begin(), text.end(), &reader)) throw invalid_argument("{}: not valid JSON", file);
+  } catch (const Error&) {
+    parse_json(text, file, false);  // a truncated file is reported as that, with line and column
+    throw;
   }
   reader.check_complete();
   return out;

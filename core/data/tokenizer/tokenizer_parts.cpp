@@ -18,6 +18,12 @@ std::string type_of(const JsonView& part) { return part.at("type").text(); }
                                    fmt::join(supported, ", ")));
 }
 
+/// Keys of ByteLevel as pre-tokenizer, post-processor and decoder; only the first use gives all of them a meaning.
+void check_byte_level(const JsonView& part) {
+  part.expect_keys({"type", "add_prefix_space", "trim_offsets", "use_regex"});
+  for (const char* key : {"add_prefix_space", "trim_offsets", "use_regex"}) part.flag_or(key, true);
+}
+
 void add_forms(const JsonView& part, std::vector<NormalizationForm>& forms) {
   const std::string type = type_of(part);
   if (type == "Sequence") {
@@ -92,7 +98,7 @@ void add_pre_tokenizers(const JsonView& part, PreTokenizerParts& parts) {
   }
   if (parts.byte_level) part.fail("a pre-tokenizer after ByteLevel is not supported");
   if (type == "ByteLevel") {
-    part.expect_keys({"type", "add_prefix_space", "trim_offsets", "use_regex"});
+    check_byte_level(part);
     parts.byte_level = part;
   } else if (type == "Split") {
     parts.steps.push_back(split_step(part));
@@ -116,12 +122,14 @@ std::vector<int32_t> template_ids(const JsonView& processor, const JsonView& pie
   entry->expect_keys({"id", "ids", "tokens"});
   std::vector<int32_t> ids;
   for (const JsonView& id : entry->at("ids").elements()) ids.push_back(id.token_id());
+  for (const JsonView& token : entry->at("tokens").elements()) token.text();
   return ids;
 }
 
 void add_template(const JsonView& part, PostProcessor& out) {
   part.expect_keys({"type", "single", "pair", "special_tokens"});
   const JsonView single = part.at("single");
+  part.at("pair").elements();
   std::vector<int32_t> sides[2];
   int sequences = 0;
   for (const JsonView& piece : single.elements()) {
@@ -136,19 +144,20 @@ void add_template(const JsonView& part, PostProcessor& out) {
     if (id.text() != "A" || ++sequences > 1) id.fail("expected the sequence 'A' exactly once");
   }
   if (sequences == 0) single.fail("lacks the sequence 'A'");
-  out.prefix.insert(out.prefix.begin(), sides[0].begin(), sides[0].end());
-  out.suffix.insert(out.suffix.end(), sides[1].begin(), sides[1].end());
+  out.prefix = std::move(sides[0]);
+  out.suffix = std::move(sides[1]);
 }
 
-void add_post_processor(const JsonView& part, PostProcessor& out) {
+void add_post_processor(const JsonView& part, std::optional<PostProcessor>& out) {
   const std::string type = type_of(part);
   if (type == "Sequence") {
     part.expect_keys({"type", "processors"});
     for (const JsonView& element : part.at("processors").elements()) add_post_processor(element, out);
   } else if (type == "TemplateProcessing") {
-    add_template(part, out);
+    if (out) part.fail("only one TemplateProcessing is supported");
+    add_template(part, out.emplace());
   } else if (type == "ByteLevel") {  // trims offsets only
-    part.expect_keys({"type", "add_prefix_space", "trim_offsets", "use_regex"});
+    check_byte_level(part);
   } else {
     refuse_type(part, {"ByteLevel", "TemplateProcessing", "Sequence"});
   }
@@ -165,7 +174,7 @@ void add_decoder(const JsonView& part, DecoderKind& kind) {
       add_decoder(elements[k], kind);
     }
   } else if (type == "ByteLevel") {
-    part.expect_keys({"type", "add_prefix_space", "trim_offsets", "use_regex"});
+    check_byte_level(part);
     kind = DecoderKind::kByteLevel;
   } else if (type == "Fuse") {
     part.expect_keys({"type"});
@@ -179,6 +188,9 @@ void add_decoder(const JsonView& part, DecoderKind& kind) {
 void check_document(const JsonView& root) {
   root.expect_keys({"version", "truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer", "post_processor",
                     "decoder", "model"});
+  for (const char* key : {"truncation", "padding"}) {
+    if (const auto value = root.find(key)) value->members();
+  }
   if (const auto version = root.find("version"); version && version->text() != "1.0") {
     version->fail(fmt::format("'{}' is not supported; supported: 1.0", version->text()));
   }
@@ -203,9 +215,9 @@ PreTokenizer read_pre_tokenizer(const JsonView& root) {
 }
 
 PostProcessor read_post_processor(const JsonView& root) {
-  PostProcessor out;
+  std::optional<PostProcessor> out;
   if (const auto part = root.find("post_processor")) add_post_processor(*part, out);
-  return out;
+  return out.value_or(PostProcessor());
 }
 
 DecoderKind read_decoder(const JsonView& root) {
