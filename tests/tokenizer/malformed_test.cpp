@@ -105,7 +105,8 @@ TEST(MalformedTokenizerTest, Pipeline) {
   const json base = golden("base.json");
   const json after = {{"type", "Sequence"}, {"pretokenizers", {kByteLevel, kSplit}}};
   const json bos = json::parse(R"({"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"<s>","type_id":0}},
-      {"Sequence":{"id":"A","type_id":0}}],"pair":[],"special_tokens":{"<s>":{"id":"<s>","ids":[9999],"tokens":["x"]}}})");
+      {"Sequence":{"id":"A","type_id":0}}],"pair":[],
+      "special_tokens":{"<s>":{"id":"<s>","ids":[9999],"tokens":["x"]}}})");
   json unnamed = bos;
   unnamed["special_tokens"] = json::object();
   json without_text = bos;

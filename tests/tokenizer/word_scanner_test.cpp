@@ -9,10 +9,10 @@
 namespace ftrun {
 namespace {
 
-const std::string kLlamaLike =
-    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-const std::string kOneDigit =
-    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+const std::string kLlamaLike = R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3})"
+                               R"(| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+const std::string kOneDigit = R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N})"
+                              R"(| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 
 std::string random_text(std::mt19937_64& random) {
   const uint32_t favourites[] = {' ',    ' ',    '\n',   '\r',    '\t',    '\'',  's',    'T',     'l',      'r',
@@ -47,11 +47,17 @@ TEST(WordScannerTest, EqualsTheExpression) {
   }
 }
 
+#ifdef FTRUN_SANITIZER
+constexpr uint32_t kCodePointStep = 11;
+#else
+constexpr uint32_t kCodePointStep = 1;
+#endif
+
 TEST(WordScannerTest, EveryCodePointIsClassifiedAlike) {
   RegexScratch scratch;
   const Regex regex(kLlamaLike);
   const WordScanner scanner = scanner_for(kLlamaLike);
-  for (uint32_t value = 0; value < 0x110000; ++value) {
+  for (uint32_t value = 0; value < 0x110000; value += kCodePointStep) {
     if (value >= 0xD800 && value < 0xE000) continue;
     std::string text = "a";
     append_code_point(value, text);

@@ -101,7 +101,8 @@ std::vector<AddedToken> read_added_tokens(const JsonView& root, const TokenTable
   int32_t next_free = vocabulary_tokens;
   for (const JsonView& entry : list->elements()) {
     AddedToken token = read_added_token(entry);
-    if (!contents.insert(token.content).second) entry.at("content").fail(fmt::format("'{}' appears twice", token.content));
+    if (!contents.insert(token.content).second)
+      entry.at("content").fail(fmt::format("'{}' appears twice", token.content));
     const int32_t id = vocabulary.find(token.content).value_or(next_free);
     if (token.id != id) {
       entry.at("id").fail(

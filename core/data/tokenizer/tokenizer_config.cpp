@@ -17,7 +17,7 @@ namespace fs = std::filesystem;
 constexpr const char* kFileNames[] = {
     "added_tokens.json", "chat_template.jinja",   "merges.txt", "special_tokens_map.json",
     "tokenizer.json",    "tokenizer_config.json", "vocab.json"};
-constexpr const char* kTemplateFolder = "additional_chat_templates";
+constexpr std::string_view kTemplatePrefix = "additional_chat_templates/";
 
 /// A token given as text or as an object with "content".
 SpecialToken token_of(const JsonView& value) {
@@ -97,10 +97,9 @@ const std::string* content_of(const std::vector<TokenizerFile>& files, std::stri
 }
 
 void read_template_files(const std::vector<TokenizerFile>& files, TokenizerConfig& config) {
-  const std::string prefix = std::string(kTemplateFolder) + "/";
   for (const TokenizerFile& file : files) {
     if (file.name == "chat_template.jinja") config.named_chat_templates["default"] = file.content;
-    if (!file.name.starts_with(prefix)) continue;
+    if (!file.name.starts_with(kTemplatePrefix)) continue;
     config.named_chat_templates[fs::path(file.name).stem().string()] = file.content;
   }
 }
@@ -111,9 +110,9 @@ std::vector<TokenizerFile> read_files(const fs::path& folder) {
     if (fs::exists(folder / name)) files.push_back({name, read_file(folder / name)});
   }
   std::error_code ignored;
-  for (const auto& entry : fs::directory_iterator(folder / kTemplateFolder, ignored)) {
+  for (const auto& entry : fs::directory_iterator(folder / kTemplatePrefix, ignored)) {
     if (entry.path().extension() != ".jinja" || !entry.is_regular_file(ignored)) continue;
-    files.push_back({std::string(kTemplateFolder) + "/" + entry.path().filename().string(), read_file(entry.path())});
+    files.push_back({fmt::format("{}{}", kTemplatePrefix, entry.path().filename().string()), read_file(entry.path())});
   }
   std::sort(files.begin(), files.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
   return files;

@@ -2,6 +2,7 @@
 #include "core/data/tokenizer/unicode_class.h"
 
 #include <span>
+#include <vector>
 
 #include "core/data/tokenizer/unicode_tables.h"
 
