@@ -26,9 +26,10 @@ Error system_error(const char* verb, const std::filesystem::path& path, int reas
   return {FTRUN_DATA_LOSS, message};
 }
 
+// O_NONBLOCK: opening a pipe must not wait for its other end; regular files ignore it.
 class Descriptor {
  public:
-  Descriptor(const std::filesystem::path& path, int flags) : fd_(::open(path.c_str(), flags | O_CLOEXEC)) {
+  Descriptor(const std::filesystem::path& path, int flags) : fd_(::open(path.c_str(), flags | O_CLOEXEC | O_NONBLOCK)) {
     if (fd_ < 0) throw system_error("open", path, errno);
   }
   Descriptor(const Descriptor&) = delete;
@@ -156,6 +157,8 @@ uint64_t content_hash(std::span<const std::byte> bytes, uint64_t seed) {
   return XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed);
 }
 
-uint64_t content_hash(std::string_view text, uint64_t seed) { return content_hash(std::as_bytes(std::span(text)), seed); }
+uint64_t content_hash(std::string_view text, uint64_t seed) {
+  return content_hash(std::as_bytes(std::span(text)), seed);
+}
 
 }  // namespace ftrun

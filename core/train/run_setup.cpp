@@ -1,6 +1,8 @@
 // Configuration to a validated setup; the order of checks is the order in which a user can mend things.
 #include "core/train/run_setup.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 
 #include "core/base/error.h"
@@ -29,7 +31,8 @@ void check_vocabulary(const RunSetup& setup) {
   const int32_t needed = setup.tokenizer->vocabulary_size();
   if (setup.model.vocab_size >= needed) return;
   throw invalid_argument(
-      "{}: key 'vocab_size' is {}, but the tokenizer in '{}' has ids up to {}: the embedding would be too small by {} rows",
+      "{}: key 'vocab_size' is {}, but the tokenizer in '{}' has ids up to {}: the embedding would be too small by {} "
+      "rows",
       setup.model.file.string(), setup.model.vocab_size, setup.arguments.tokenizer_name_or_path.string(), needed - 1,
       needed - setup.model.vocab_size);
 }
@@ -60,15 +63,17 @@ std::optional<fs::path> find_resume_checkpoint(const TrainingArguments& argument
     return newest->path;
   }
   if (!fs::is_directory(wanted)) {
-    throw not_found("{}: resume_from_checkpoint: '{}' is not a folder: expected true or the path of a checkpoint", origin, wanted);
+    throw not_found("{}: resume_from_checkpoint: '{}' is not a folder: expected true or the path of a checkpoint",
+                    origin, wanted);
   }
   if (const std::string reason = incomplete_reason(wanted); !reason.empty()) {
     throw invalid_argument("{}: resume_from_checkpoint: '{}' is not a complete checkpoint: {}", origin, wanted, reason);
   }
   if (!fs::exists(fs::path(wanted) / "optimizer.safetensors")) {
-    throw invalid_argument("{}: resume_from_checkpoint: '{}' has no optimizer state (was save_only_model on?): it cannot be "
-                           "resumed; use it as model_name_or_path instead",
-                           origin, wanted);
+    throw invalid_argument(
+        "{}: resume_from_checkpoint: '{}' has no optimizer state (was save_only_model on?): it cannot be "
+        "resumed; use it as model_name_or_path instead",
+        origin, wanted);
   }
   return fs::path(wanted);
 }
@@ -78,11 +83,19 @@ void check_output_dir(const TrainingArguments& arguments, const ResolvedConfig& 
   if (fs::exists(folder) && !fs::is_directory(folder)) {
     throw invalid_argument("{}: output_dir: '{}' is a file", config.origin("output_dir"), folder.string());
   }
+  fs::path existing = fs::absolute(folder);
+  std::error_code ignored;
+  while (!fs::exists(existing, ignored) && existing.has_relative_path()) existing = existing.parent_path();
+  if (!fs::is_directory(existing, ignored) || ::access(existing.c_str(), W_OK) != 0) {
+    throw invalid_argument("{}: output_dir: '{}' cannot be made: '{}' is not a folder one may write to",
+                           config.origin("output_dir"), folder.string(), existing.string());
+  }
   if (arguments.resume_from_checkpoint || arguments.overwrite_output_dir || is_empty_or_missing(folder)) return;
-  throw Error(FTRUN_ALREADY_EXISTS,
-              fmt::format("{}: output_dir: '{}' is not empty: set overwrite_output_dir: true, resume_from_checkpoint: true, or "
-                          "another output_dir",
-                          config.origin("output_dir"), folder.string()));
+  throw Error(
+      FTRUN_ALREADY_EXISTS,
+      fmt::format("{}: output_dir: '{}' is not empty: set overwrite_output_dir: true, resume_from_checkpoint: true, or "
+                  "another output_dir",
+                  config.origin("output_dir"), folder.string()));
 }
 
 DataSpec read_data_spec(const ResolvedConfig& config) {
@@ -105,10 +118,45 @@ DataSpec read_data_spec(const ResolvedConfig& config) {
   return spec;
 }
 
+constexpr int64_t kMostLayers = 100000;
+constexpr int64_t kMostThreads = 1024;
+
+// A named network must be the one that config.json says the folder is, or what is saved would open as another model.
+void check_network(const RunSetup& setup) {
+  const Plugin& network = *setup.plugins->network.plugin;
+  const std::vector<std::string> claimed = network.architectures();
+  const auto& wanted = setup.model.architectures;
+  const bool fits = std::any_of(wanted.begin(), wanted.end(), [&](const std::string& name) {
+    return std::find(claimed.begin(), claimed.end(), name) != claimed.end();
+  });
+  if (!fits) {
+    throw invalid_argument(
+        "{}: key 'architectures' is [{}], but network '{}' is [{}]: remove `network` to have it found",
+        setup.model.file.string(), fmt::join(wanted, ", "), network.id(), fmt::join(claimed, ", "));
+  }
+  if (setup.model.num_hidden_layers > kMostLayers) {
+    throw invalid_argument("{}: key 'num_hidden_layers' is {}: expected at most {}", setup.model.file.string(),
+                           setup.model.num_hidden_layers, kMostLayers);
+  }
+}
+
+void check_evaluation(const RunSetup& setup) {
+  if (setup.arguments.evaluation.unit == Period::Unit::kNever) return;
+  if (!setup.data.eval_datasets.empty() || setup.data.val_size > 0) return;
+  throw invalid_argument("{}: eval_strategy: '{}' needs evaluation data: set eval_dataset or val_size",
+                         setup.config().origin("eval_strategy"), setup.config().get_string("eval_strategy"));
+}
+
+void check_threads(const ResolvedConfig& config) {
+  if (config.get_int("threads") <= kMostThreads) return;
+  throw invalid_argument("{}: threads: {}: expected at most {}", config.origin("threads"), config.get_int("threads"),
+                         kMostThreads);
+}
+
 void check_ranks(const ResolvedConfig& config) {
   if (config.get_int("nproc") != 1) {
-    throw unimplemented("{}: nproc: {} ranks need a distributed strategy; this build trains on one", config.origin("nproc"),
-                        config.get_int("nproc"));
+    throw unimplemented("{}: nproc: {} ranks need a distributed strategy; this build trains on one",
+                        config.origin("nproc"), config.get_int("nproc"));
   }
 }
 
@@ -155,14 +203,17 @@ RunSetup prepare_setup(const CommandContext& context, bool for_training) {
   for (const std::string& notice : config.notices()) log_info("{}", notice);
   setup.arguments = read_training_arguments(config);
   check_ranks(config);
+  check_threads(config);
   configure_threads(static_cast<int32_t>(config.get_int("threads")));
   setup.model = read_model_config(setup.arguments.model_name_or_path / "config.json");
   require_trainable(setup.model);
+  check_network(setup);
   setup.generation = generation_config_of(setup.arguments.model_name_or_path, setup.model);
   setup.tokenizer = Tokenizer::load(setup.arguments.tokenizer_name_or_path);
   check_vocabulary(setup);
   check_weights_exist(setup.arguments, config);
   setup.data = read_data_spec(config);
+  check_evaluation(setup);
   if (for_training) {
     check_output_dir(setup.arguments, config);
     setup.resume_from = find_resume_checkpoint(setup.arguments, config);

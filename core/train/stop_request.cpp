@@ -9,6 +9,7 @@ namespace {
 volatile std::sig_atomic_t stop_flag = 0;
 struct sigaction previous_interrupt = {};
 struct sigaction previous_terminate = {};
+struct sigaction previous_hangup = {};
 
 void on_signal(int signal_number) {
   if (stop_flag != 0 && signal_number == SIGINT) {
@@ -28,11 +29,13 @@ StopRequestScope::StopRequestScope() {
   action.sa_flags = SA_RESTART;
   ::sigaction(SIGINT, &action, &previous_interrupt);
   ::sigaction(SIGTERM, &action, &previous_terminate);
+  ::sigaction(SIGHUP, &action, &previous_hangup);
 }
 
 StopRequestScope::~StopRequestScope() {
   ::sigaction(SIGINT, &previous_interrupt, nullptr);
   ::sigaction(SIGTERM, &previous_terminate, nullptr);
+  ::sigaction(SIGHUP, &previous_hangup, nullptr);
 }
 
 bool stop_requested() noexcept { return stop_flag != 0; }

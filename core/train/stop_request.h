@@ -1,9 +1,9 @@
-// SIGINT and SIGTERM as a request: the loop finishes its step, saves and ends with exit code 130.
+// SIGINT, SIGTERM and SIGHUP as a request: the loop finishes its step, saves and ends with exit code 130.
 #pragma once
 
 namespace ftrun {
 
-/// While alive, SIGINT and SIGTERM set a flag instead of ending the process; a second SIGINT ends it at once.
+/// While alive, SIGINT, SIGTERM and SIGHUP set a flag instead of ending the process; a second SIGINT ends it at once.
 class StopRequestScope {
  public:
   StopRequestScope();

@@ -99,29 +99,38 @@ double Trainer::elapsed_seconds() const {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count();
 }
 
-void Trainer::prepare_output_dir() {
+void Trainer::check_disk() const {
   const TrainingArguments& a = run_.arguments();
   const SaveBytes bytes = save_bytes(run_);
   const bool checkpoints = a.saving.unit != Period::Unit::kNever;
   require_disk_space(a.output_dir, bytes.model + (checkpoints ? bytes.checkpoint : 0),
                      checkpoints ? "a checkpoint and the final model" : "the final model");
-  fs::create_directories(a.output_dir);
-  remove_leftover_temporaries(a.output_dir);
-  if (run_.setup().resume_from) return;
-  for (const Checkpoint& stale : list_checkpoints(a.output_dir)) fs::remove_all(stale.path);
-  for (const char* name : {"all_results.json", "train_results.json", "eval_results.json", "trainer_state.json"}) {
-    fs::remove(a.output_dir / name);
-  }
   if (checkpoints) {
     log_info("a checkpoint takes {}, the final model {}", bytes_text(bytes.checkpoint), bytes_text(bytes.model));
   }
+}
+
+// Called once the first update is done, so that a run which does not get that far (out of memory) leaves nothing behind
+// and an overwritten folder keeps its content.
+void Trainer::open_output_dir(int64_t first_step) {
+  if (log_file_) return;
+  const fs::path& folder = run_.arguments().output_dir;
+  fs::create_directories(folder);
+  remove_leftover_temporaries(folder);
+  if (!run_.setup().resume_from) {
+    for (const Checkpoint& stale : list_checkpoints(folder)) fs::remove_all(stale.path);
+    for (const char* name : {"all_results.json", "train_results.json", "eval_results.json", "trainer_state.json"}) {
+      fs::remove(folder / name);
+    }
+  }
+  log_file_ = std::make_unique<TrainerLogFile>(folder, first_step);
 }
 
 void Trainer::start() {
   const TrainingArguments& a = run_.arguments();
   const ftrun_paradigm_plan& plan = run_.plan();
   if (run_.setup().resume_from) state_ = restore_checkpoint(run_, *run_.setup().resume_from);
-  prepare_output_dir();
+  check_disk();
   state_.max_steps = planned_steps(a, plan);
   state_.updates_per_epoch = plan.updates_per_epoch;
   state_.num_train_epochs =
@@ -140,7 +149,6 @@ void Trainer::start() {
   schedule.warmup_steps = warmup_updates(a.warmup_steps, a.warmup_ratio, state_.max_steps);
   schedule.min_lr = a.min_lr;
   schedule_ = make_schedule(a.lr_scheduler_type, schedule);
-  log_file_ = std::make_unique<TrainerLogFile>(a.output_dir, state_.global_step);
   log_info("{}", format_banner({plan.num_examples, state_.num_train_epochs, a.per_device_train_batch_size,
                                 state_.global_batch, a.gradient_accumulation_steps, state_.max_steps,
                                 run_.model().total_elements()}));
@@ -194,14 +202,17 @@ void Trainer::require_finite(const StepResult& result, const ftrun_update& updat
     run_.rank().train_micro_batch(index, update.n_micro_batches,
                                   [&] { return paradigm_loss(run_, update, index, denominators); });
   }
-  throw io_error("step {}, rank 0: loss is {} and grad_norm is {}; the first op with a result that is not finite: {}. No weight was "
-                 "changed by this step; lower learning_rate or look at the data of this update with `ftrun data`",
-                 state_.global_step + 1, result.loss, result.grad_norm,
-                 context.first_nonfinite_op.empty() ? "none when run again" : context.first_nonfinite_op);
+  throw io_error(
+      "step {}, rank 0: loss is {} and grad_norm is {}; the first op with a result that is not finite: {}. No weight "
+      "was "
+      "changed by this step; lower learning_rate or look at the data of this update with `ftrun data`",
+      state_.global_step + 1, result.loss, result.grad_norm,
+      context.first_nonfinite_op.empty() ? "none when run again" : context.first_nonfinite_op);
 }
 
 void Trainer::after_step(const StepResult& result) {
   const TrainingArguments& a = run_.arguments();
+  open_output_dir(state_.global_step);
   ++state_.global_step;
   state_.epoch = static_cast<double>(state_.global_step) / static_cast<double>(state_.updates_per_epoch);
   const int64_t in_epoch = state_.global_step % state_.updates_per_epoch;
@@ -209,7 +220,8 @@ void Trainer::after_step(const StepResult& result) {
                           std::min(in_epoch * state_.global_batch, run_.plan().num_examples);
   state_.num_input_tokens_seen += result.input_tokens;
   tokens_since_log_ += result.input_tokens;
-  state_.total_flos += 6.0 * static_cast<double>(result.input_tokens) * static_cast<double>(non_embedding_elements(run_.model()));
+  state_.total_flos +=
+      6.0 * static_cast<double>(result.input_tokens) * static_cast<double>(non_embedding_elements(run_.model()));
   state_.loss_total += result.loss;
   state_.loss_since_log += result.loss;
   ++state_.updates_since_log;
@@ -242,18 +254,19 @@ void Trainer::log_step(const StepResult& result) {
   printed["tokens_per_second"] = std::round(static_cast<double>(tokens_since_log_) / interval);
   printed["memory_gib"] = in_gib(memory.peak_allocated_bytes);
   log_info("{}", format_log_line(printed));
-  log_file_->append({{"current_steps", state_.global_step},
-                     {"total_steps", state_.max_steps},
-                     {"loss", entry["loss"]},
-                     {"lr", result.learning_rate},
-                     {"epoch", state_.epoch},
-                     {"percentage", 100.0 * static_cast<double>(state_.global_step) / static_cast<double>(state_.max_steps)},
-                     {"elapsed_time", format_duration(seconds)},
-                     {"remaining_time", format_duration(progress_->remaining_seconds())},
-                     {"throughput", static_cast<double>(tokens_since_log_) / interval},
-                     {"total_tokens", state_.num_input_tokens_seen},
-                     {"memory_allocated_gib", in_gib(memory.allocated_bytes)},
-                     {"memory_peak_gib", in_gib(memory.peak_allocated_bytes)}});
+  log_file_->append(
+      {{"current_steps", state_.global_step},
+       {"total_steps", state_.max_steps},
+       {"loss", entry["loss"]},
+       {"lr", result.learning_rate},
+       {"epoch", state_.epoch},
+       {"percentage", 100.0 * static_cast<double>(state_.global_step) / static_cast<double>(state_.max_steps)},
+       {"elapsed_time", format_duration(seconds)},
+       {"remaining_time", format_duration(progress_->remaining_seconds())},
+       {"throughput", static_cast<double>(tokens_since_log_) / interval},
+       {"total_tokens", state_.num_input_tokens_seen},
+       {"memory_allocated_gib", in_gib(memory.allocated_bytes)},
+       {"memory_peak_gib", in_gib(memory.peak_allocated_bytes)}});
   state_.loss_since_log = 0;
   state_.updates_since_log = 0;
   tokens_since_log_ = 0;
@@ -316,8 +329,9 @@ void Trainer::judge(const nlohmann::json& measures) {
   const TrainingArguments& a = run_.arguments();
   if (!a.load_best_model_at_end && a.early_stopping_steps == 0) return;
   if (!measures.contains(a.metric_for_best_model)) {
-    throw invalid_argument("metric_for_best_model '{}' is not measured during training: expected eval_loss or eval_perplexity",
-                           a.metric_for_best_model);
+    throw invalid_argument(
+        "metric_for_best_model '{}' is not measured during training: expected eval_loss or eval_perplexity",
+        a.metric_for_best_model);
   }
   const double value = measures[a.metric_for_best_model];
   const bool better =
@@ -353,8 +367,10 @@ void Trainer::save() {
 
 int Trainer::finish_interrupted() {
   progress_->clear();
+  open_output_dir(state_.global_step);
   save();
-  log_warning("stopped at step {} of {}: continue with --resume_from_checkpoint true", state_.global_step, state_.max_steps);
+  log_warning("stopped at step {} of {}: continue with --resume_from_checkpoint true", state_.global_step,
+              state_.max_steps);
   summary_["interrupted"] = true;
   summary_["global_step"] = state_.global_step;
   summary_["output_dir"] = run_.arguments().output_dir.string();
@@ -399,7 +415,8 @@ void Trainer::plot() const {
   write_loss_plot(folder / "training_loss.svg", points_of("loss"), "loss", "training loss of " + folder.string());
   const auto evaluations = points_of("eval_loss");
   if (evaluations.size() > 1) {
-    write_loss_plot(folder / "training_eval_loss.svg", evaluations, "eval_loss", "evaluation loss of " + folder.string());
+    write_loss_plot(folder / "training_eval_loss.svg", evaluations, "eval_loss",
+                    "evaluation loss of " + folder.string());
   }
 }
 
@@ -411,7 +428,8 @@ static void add_paradigm_measures(Run& run, ftrun_evaluation_phase phase, nlohma
   check_plugin(paradigm.table().evaluate(paradigm.self(), nullptr, phase, &wanted), paradigm.plugin(), "evaluate");
   if (wanted == 0) return;
   run.services().metrics.clear();
-  check_plugin(paradigm.table().evaluate(paradigm.self(), run.context(), phase, &wanted), paradigm.plugin(), "evaluate");
+  check_plugin(paradigm.table().evaluate(paradigm.self(), run.context(), phase, &wanted), paradigm.plugin(),
+               "evaluate");
   for (const auto& [name, value] : run.services().metrics) {
     measures[name] = value;
     log_info("{} = {:.4f}", name, value);
@@ -422,8 +440,8 @@ void Trainer::measure_initial(nlohmann::json& measures) {
   const ParadigmInstance& paradigm = run_.paradigm();
   if (!paradigm.plugin().provides("evaluate")) return;
   int32_t wanted = 0;
-  check_plugin(paradigm.table().evaluate(paradigm.self(), nullptr, FTRUN_EVALUATION_INITIAL, &wanted), paradigm.plugin(),
-               "evaluate");
+  check_plugin(paradigm.table().evaluate(paradigm.self(), nullptr, FTRUN_EVALUATION_INITIAL, &wanted),
+               paradigm.plugin(), "evaluate");
   if (wanted == 0) return;
   run_.rank().load_values(run_.trained_role(), *run_.initial_weights());
   add_paradigm_measures(run_, FTRUN_EVALUATION_INITIAL, measures);
@@ -431,6 +449,7 @@ void Trainer::measure_initial(nlohmann::json& measures) {
 
 void Trainer::finish() {
   const TrainingArguments& a = run_.arguments();
+  open_output_dir(state_.global_step);
   write_train_results();
   if (a.load_best_model_at_end && fs::exists(state_.best_model_checkpoint)) {
     log_info("loading the best model from '{}' ({} = {})", state_.best_model_checkpoint, a.metric_for_best_model,

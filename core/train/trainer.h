@@ -1,5 +1,6 @@
 // The training loop: updates, logging, evaluation, checkpoints, stopping, results.
-// Leaves out: what is learned (paradigm), how it is distributed (strategy), formats of what is written (training_log.h, ...).
+// Leaves out: what is learned (paradigm), how it is distributed (strategy), formats of what is written (training_log.h,
+// ...).
 #pragma once
 
 #include <chrono>
@@ -21,8 +22,8 @@ class Trainer {
   explicit Trainer(Run& run);
   ~Trainer();
 
-  /// Trains to the end or until a stop is asked for. Returns the process's exit code: 0, or 130 after a stop was asked for and a
-  /// checkpoint was written. Throws DATA_LOSS naming step and first op when numbers stop being finite.
+  /// Trains to the end or until a stop is asked for. Returns the process's exit code: 0, or 130 after a stop was asked
+  /// for and a checkpoint was written. Throws DATA_LOSS naming step and first op when numbers stop being finite.
   int train();
 
   /// Everything measured, for --json: train_results, eval_results, output_dir, steps.
@@ -37,7 +38,8 @@ class Trainer {
   };
 
   void start();
-  void prepare_output_dir();
+  void check_disk() const;
+  void open_output_dir(int64_t first_step);
   StepResult train_step();
   void require_finite(const StepResult& result, const ftrun_update& update, const double* denominators);
   void after_step(const StepResult& result);

@@ -16,7 +16,8 @@ class Complaints {
 
   template <typename... Args>
   void add(std::string_view key, fmt::format_string<Args...> format, Args&&... args) {
-    lines_.push_back(fmt::format("{}: {}: {}", config_.origin(key), key, fmt::format(format, std::forward<Args>(args)...)));
+    lines_.push_back(
+        fmt::format("{}: {}: {}", config_.origin(key), key, fmt::format(format, std::forward<Args>(args)...)));
   }
 
   void throw_if_any() const {
@@ -60,11 +61,13 @@ void read_best_model_rules(const ResolvedConfig& config, Complaints& complaints,
   }
   if (!a.load_best_model_at_end) return;
   if (!evaluates || a.saving.unit != a.evaluation.unit) {
-    complaints.add("load_best_model_at_end", "needs save_strategy and eval_strategy to be the same (save_strategy is '{}', eval_strategy is '{}')",
-                   config.get_string("save_strategy"), config.get_string("eval_strategy"));
+    complaints.add(
+        "load_best_model_at_end",
+        "needs save_strategy and eval_strategy to be the same (save_strategy is '{}', eval_strategy is '{}')",
+        config.get_string("save_strategy"), config.get_string("eval_strategy"));
   } else if (a.saving.unit == Period::Unit::kSteps && a.saving.steps % a.evaluation.steps != 0) {
-    complaints.add("load_best_model_at_end", "needs save_steps ({}) to be a multiple of eval_steps ({})", a.saving.steps,
-                   a.evaluation.steps);
+    complaints.add("load_best_model_at_end", "needs save_steps ({}) to be a multiple of eval_steps ({})",
+                   a.saving.steps, a.evaluation.steps);
   }
 }
 
@@ -80,14 +83,32 @@ void read_optimizer(const ResolvedConfig& config, Complaints& complaints, Traini
   } else if (config.is_set("lr_scheduler_kwargs.min_lr_rate")) {
     a.min_lr = a.learning_rate * config.get_float("lr_scheduler_kwargs.min_lr_rate");
   } else if (a.lr_scheduler_type == "cosine_with_min_lr") {
-    complaints.add("lr_scheduler_type", "cosine_with_min_lr needs lr_scheduler_kwargs: {{min_lr: ...}} or {{min_lr_rate: ...}}");
+    complaints.add("lr_scheduler_type",
+                   "cosine_with_min_lr needs lr_scheduler_kwargs: {{min_lr: ...}} or {{min_lr_rate: ...}}");
+  }
+}
+
+constexpr int64_t kLargestBatch = 1 << 20;
+
+void check_batches(const ResolvedConfig& config, Complaints& complaints) {
+  for (const char* key : {"per_device_train_batch_size", "per_device_eval_batch_size", "gradient_accumulation_steps"}) {
+    const int64_t value = config.get_int(key);
+    if (value > kLargestBatch) complaints.add(key, "is {}: expected at most {}", value, kLargestBatch);
+  }
+}
+
+// Keys that only sampling reads: training decodes greedily where it decodes at all.
+void refuse_sampling_keys(const ResolvedConfig& config, Complaints& complaints) {
+  for (const char* key : {"do_sample", "temperature", "top_p", "top_k", "repetition_penalty"}) {
+    if (config.is_given(key)) complaints.add(key, "is not used by training, which decodes greedily: remove it");
   }
 }
 
 void read_precision(const ResolvedConfig& config, Complaints& complaints, TrainingArguments& a) {
   a.bf16 = config.get_bool("bf16");
   a.pure_bf16 = config.get_bool("pure_bf16");
-  if (a.bf16 && a.pure_bf16) complaints.add("pure_bf16", "excludes bf16: one keeps fp32 master weights, the other does not");
+  if (a.bf16 && a.pure_bf16)
+    complaints.add("pure_bf16", "excludes bf16: one keeps fp32 master weights, the other does not");
   a.gradient_checkpointing = !config.get_bool("disable_gradient_checkpointing");
 }
 
@@ -127,6 +148,8 @@ TrainingArguments read_training_arguments(const ResolvedConfig& config) {
   a.save_total_limit = config.find_int("save_total_limit").value_or(0);
   a.save_only_model = config.get_bool("save_only_model");
   a.plot_loss = config.get_bool("plot_loss");
+  check_batches(config, complaints);
+  refuse_sampling_keys(config, complaints);
   read_precision(config, complaints, a);
   read_periods(config, complaints, a);
   read_best_model_rules(config, complaints, a);

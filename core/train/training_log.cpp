@@ -68,13 +68,18 @@ std::string format_banner(const Banner& banner) {
       "  Num examples = {}\n  Num Epochs = {:g}\n  Instantaneous batch size per device = {}\n"
       "  Total train batch size (w. parallel, distributed & accumulation) = {}\n"
       "  Gradient Accumulation steps = {}\n  Total optimization steps = {}\n  Number of trainable parameters = {}",
-      grouped(banner.num_examples), banner.num_train_epochs, banner.per_device_batch, banner.global_batch, banner.accumulation,
-      grouped(banner.total_steps), grouped(banner.trainable_parameters));
+      grouped(banner.num_examples), banner.num_train_epochs, banner.per_device_batch, banner.global_batch,
+      banner.accumulation, grouped(banner.total_steps), grouped(banner.trainable_parameters));
 }
 
 TrainerLogFile::TrainerLogFile(const std::filesystem::path& output_dir, int64_t first_step)
     : path_(output_dir / "trainer_log.jsonl") {
-  write_file_atomically(path_, kept_lines(path_, first_step));
+  const std::string kept = kept_lines(path_, first_step);
+  if (kept.empty()) {
+    std::filesystem::remove(path_);
+  } else {
+    write_file_atomically(path_, kept);
+  }
 }
 
 void TrainerLogFile::append(const Json& line) {

@@ -9,8 +9,8 @@
 
 namespace ftrun {
 
-/// {'loss': 1.2345, 'grad_norm': 0.8123, ...}: the line people know from the Hugging Face trainer. Numbers are rounded to
-/// four significant decimals as there; `entry` keeps its key order.
+/// {'loss': 1.2345, 'grad_norm': 0.8123, ...}: the line people know from the Hugging Face trainer. Numbers are rounded
+/// to four significant decimals as there; `entry` keeps its key order.
 std::string format_log_line(const nlohmann::ordered_json& entry);
 
 /// One block of a log, in order: "***** Running training *****" and its lines.
@@ -28,7 +28,8 @@ std::string format_banner(const Banner& banner);
 /// Appends JSON lines to OUTPUT_DIR/trainer_log.jsonl; a resumed run first drops lines beyond its step.
 class TrainerLogFile {
  public:
-  /// Keeps lines with current_steps <= first_step; 0 starts an empty file.
+  /// Keeps lines with current_steps <= first_step; 0 keeps none. The file appears with its first line, so that a run
+  /// which fails before its first step leaves nothing behind.
   TrainerLogFile(const std::filesystem::path& output_dir, int64_t first_step);
   void append(const nlohmann::ordered_json& line);
 

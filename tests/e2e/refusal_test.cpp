@@ -1,6 +1,7 @@
 // Everything a user can get wrong ends with exit code 2, a message that says where and what, and nothing written.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include "tests/e2e/program.h"
 
@@ -46,11 +47,23 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{"MissingWeights", {{"train_from_scratch", "false"}}, {"configs/demo/model"}},
         Refusal{"MissingDataset", {{"dataset", "demo_trian"}}, {"demo_trian", "demo_train"}},
         Refusal{"MissingDatasetFile", {{"dataset", "/no/such.jsonl"}}, {"/no/such.jsonl"}},
-        Refusal{"BestWithoutEvaluation", {{"load_best_model_at_end", "true"}}, {"load_best_model_at_end", "eval_strategy"}},
+        Refusal{
+            "BestWithoutEvaluation", {{"load_best_model_at_end", "true"}}, {"load_best_model_at_end", "eval_strategy"}},
         Refusal{"ExactMatchWithoutData", {{"eval_exact_match", "true"}}, {"eval_exact_match", "eval_dataset"}},
         Refusal{"ValSizeAndEvalDataset", {{"val_size", "0.1"}, {"eval_dataset", "demo_eval"}}, {"val_size"}},
         Refusal{"ResumeWithoutCheckpoint", {{"resume_from_checkpoint", "true"}}, {"resume_from_checkpoint"}},
         Refusal{"ResumeFromNowhere", {{"resume_from_checkpoint", "/no/checkpoint"}}, {"/no/checkpoint"}},
+        Refusal{"EvaluationWithoutData", {{"eval_strategy", "steps"}}, {"run.yaml:", "eval_strategy", "eval_dataset"}},
+        Refusal{"SamplingKey", {{"temperature", "0.5"}}, {"run.yaml:", "temperature", "greedily"}},
+        Refusal{"HugeBatch",
+                {{"per_device_train_batch_size", "9223372036854775807"}},
+                {"per_device_train_batch_size", "at most"}},
+        Refusal{"HugeAccumulation",
+                {{"gradient_accumulation_steps", "9223372036854775807"}},
+                {"gradient_accumulation_steps"}},
+        Refusal{"HugeThreads", {{"threads", "100000000"}}, {"threads", "at most"}},
+        Refusal{"NetworkOfAnotherArchitecture", {{"network", "llama"}}, {"architectures", "Qwen3ForCausalLM"}},
+        Refusal{"OutOfHostMemory", {{"device", "{name: cpu, host_memory_limit: 15MiB}"}}, {"MiB"}},
         Refusal{"MoreRanks", {{"nproc", "2"}}, {"nproc"}},
         Refusal{"TooShortCutoff", {{"cutoff_len", "2"}}, {"no token to learn from", "cutoff_len"}},
         Refusal{"MaskHistoryAndPrompt", {{"mask_history", "true"}, {"train_on_prompt", "true"}}, {"mask_history"}}),
@@ -71,6 +84,21 @@ TEST(RefusedFiles, DuplicateKeyNamesBothLines) {
   EXPECT_THAT(result.err, HasSubstr("twice.yaml:3"));
 }
 
+TEST(RefusedFiles, OutputFolderBelowAFile) {
+  const TestFolder folder;
+  write_text(folder / "file", "x");
+  const ProgramResult result = run_small(folder, "run", {{"output_dir", (folder / "file/x").string()}});
+  EXPECT_EQ(result.exit_code, 2) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("output_dir"));
+}
+
+TEST(RefusedFiles, PipesDoNotBlock) {
+  const TestFolder folder;
+  ASSERT_EQ(::mkfifo((folder / "f.so").c_str(), 0600), 0);
+  EXPECT_EQ(run_ftrun({"--config", (folder / "f.so").string()}).exit_code, 2);
+  EXPECT_EQ(run_ftrun({"plugins", "list", "--plugin_path", folder.path().string()}).exit_code, 0);
+}
+
 TEST(RefusedFiles, OutputFolderThatIsNotEmpty) {
   const TestFolder folder;
   write_text(folder / "run/precious.txt", "keep me");
@@ -85,8 +113,8 @@ TEST(RefusedFiles, TruncatedWeights) {
   const TestFolder folder;
   ASSERT_EQ(run_small(folder, "model", {{"max_steps", "1"}}).exit_code, 0);
   fs::resize_file(folder / "model/model.safetensors", fs::file_size(folder / "model/model.safetensors") - 7);
-  const ProgramResult result = run_small(
-      folder, "run", {{"model_name_or_path", (folder / "model").string()}, {"train_from_scratch", "false"}});
+  const ProgramResult result =
+      run_small(folder, "run", {{"model_name_or_path", (folder / "model").string()}, {"train_from_scratch", "false"}});
   EXPECT_EQ(result.exit_code, 2) << result.err;
   EXPECT_THAT(result.err, HasSubstr("model.safetensors"));
   EXPECT_FALSE(fs::exists(folder / "run"));
@@ -107,8 +135,8 @@ TEST(RefusedFiles, VocabularySmallerThanTheTokenizer) {
 
 TEST(RefusedFiles, BadDataRowsAreListedByLine) {
   const TestFolder folder;
-  const fs::path data = write_text(folder / "rows.jsonl",
-                                   "{\"instruction\": \"a\", \"output\": \"b\"}\n{\"instruction\": 3, \"output\": \"b\"}\n");
+  const fs::path data = write_text(
+      folder / "rows.jsonl", "{\"instruction\": \"a\", \"output\": \"b\"}\n{\"instruction\": 3, \"output\": \"b\"}\n");
   const ProgramResult result = run_small(folder, "run", {{"dataset", data.string()}, {"max_samples", ""}});
   EXPECT_EQ(result.exit_code, 2) << result.err;
   EXPECT_THAT(result.err, HasSubstr("rows.jsonl"));
@@ -121,7 +149,8 @@ TEST(RefusedResume, AnotherGlobalBatchNamesTheAccumulationThatRestoresIt) {
   ASSERT_EQ(run_small(folder, "whole", {{"save_strategy", "steps"}, {"save_steps", "5"}}).exit_code, 0);
   const ProgramResult result = run_small(folder, "run",
                                          {{"resume_from_checkpoint", (folder / "whole/checkpoint-5").string()},
-                                          {"per_device_train_batch_size", "2"}, {"gradient_accumulation_steps", "2"}});
+                                          {"per_device_train_batch_size", "2"},
+                                          {"gradient_accumulation_steps", "2"}});
   EXPECT_EQ(result.exit_code, 2) << result.err;
   EXPECT_THAT(result.err, HasSubstr("gradient_accumulation_steps: 4"));
   EXPECT_FALSE(fs::exists(folder / "run"));
