@@ -20,12 +20,12 @@ struct CategoryText {
 // By ftrun_memory_category.
 constexpr CategoryText kCategories[] = {
     {"other", "a smaller model or batch"},
-    {"weights", "a strategy that shards parameters, an adapter (finetuning_type: lora), or bf16"},
-    {"gradients", "a strategy that shards gradients, or an adapter (finetuning_type: lora)"},
-    {"optimizer", "a strategy that shards or offloads optimizer states, or an adapter (finetuning_type: lora)"},
+    {"weights", "pure_bf16: true, a smaller model or a larger device"},
+    {"gradients", "pure_bf16: true, gradient_accumulation_steps: 1 with bf16, or a larger device"},
+    {"optimizer", "a smaller model or a larger device"},
     {"activations", "a lower per_device_train_batch_size or cutoff_len, and gradient checkpointing on"},
     {"workspace", "a lower per_device_train_batch_size or cutoff_len"},
-    {"gather", "a strategy with smaller gathered units, or offload"},
+    {"gather", "smaller gathered units"},
     {"communication", "smaller communication buckets"},
     {"kv_cache", "fewer or shorter sequences generated at once"},
 };
