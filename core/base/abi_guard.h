@@ -10,8 +10,8 @@
 
 namespace ftrun {
 
-/// Runs `body` for a thunk of a table given to plugins. The message of what it throws becomes the failure detail of this
-/// thread. [any-thread]
+/// Runs `body` for a thunk of a table given to plugins. The message of what it throws becomes the failure detail of
+/// this thread. [any-thread]
 template <typename Body>
 ftrun_status guard_abi(Body&& body) noexcept {
   try {

@@ -77,9 +77,10 @@ class Decoding {
       if (prompt.empty()) throw invalid_argument("generate: prompt {} is empty", result.size());
       result.push_back(static_cast<int64_t>(prompt.size()) + std::max<int64_t>(request.max_new_tokens, 1));
       if (limit > 0 && result.back() > limit) {
-        throw Error(FTRUN_OUT_OF_RANGE,
-                    fmt::format("generate: prompt {} of {} tokens and max_new_tokens {} exceed the model's {} positions",
-                                result.size() - 1, prompt.size(), request.max_new_tokens, limit));
+        throw Error(
+            FTRUN_OUT_OF_RANGE,
+            fmt::format("generate: prompt {} of {} tokens and max_new_tokens {} exceed the model's {} positions",
+                        result.size() - 1, prompt.size(), request.max_new_tokens, limit));
       }
     }
     return result;

@@ -28,8 +28,8 @@ struct GeneratedSequence {
   bool stopped = false;         ///< ended by a stop id
 };
 
-/// One sequence per prompt. A sequence's tokens do not depend on the other prompts. Throws INVALID_ARGUMENT for an empty prompt and
-/// OUT_OF_RANGE when prompt and new tokens exceed the model's positions. [rank-thread]
+/// One sequence per prompt. A sequence's tokens do not depend on the other prompts. Throws INVALID_ARGUMENT for an
+/// empty prompt and OUT_OF_RANGE when prompt and new tokens exceed the model's positions. [rank-thread]
 std::vector<GeneratedSequence> generate(Rank& rank, const GenerationRequest& request);
 
 }  // namespace ftrun

@@ -18,8 +18,8 @@ class KvCache : public AttentionBackend {
  public:
   explicit KvCache(std::span<const int64_t> capacities);
 
-  /// The next forward carries counts[i] new tokens of sequence sequences[i], in this order. Call before each forward; the
-  /// tokens count as cached afterwards. Throws OUT_OF_RANGE when a sequence's capacity is exceeded.
+  /// The next forward carries counts[i] new tokens of sequence sequences[i], in this order. Call before each forward;
+  /// the tokens count as cached afterwards. Throws OUT_OF_RANGE when a sequence's capacity is exceeded.
   void begin_forward(std::span<const int32_t> sequences, std::span<const int64_t> counts);
 
   Tensor attend(ExecutionContext& ctx, int32_t layer, const Tensor& q, const Tensor& k, const Tensor& v,

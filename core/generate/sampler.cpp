@@ -75,16 +75,18 @@ int32_t draw(const std::vector<Candidate>& from, double uniform) {
 }  // namespace
 
 void validate(const SamplingArguments& arguments) {
-  if (!(arguments.temperature > 0)) throw invalid_argument("temperature is {}: expected a number above 0", arguments.temperature);
-  if (!(arguments.top_p > 0 && arguments.top_p <= 1)) throw invalid_argument("top_p is {}: expected (0, 1]", arguments.top_p);
+  if (!(arguments.temperature > 0))
+    throw invalid_argument("temperature is {}: expected a number above 0", arguments.temperature);
+  if (!(arguments.top_p > 0 && arguments.top_p <= 1))
+    throw invalid_argument("top_p is {}: expected (0, 1]", arguments.top_p);
   if (arguments.top_k < 0) throw invalid_argument("top_k is {}: expected 0 (off) or more", arguments.top_k);
   if (!(arguments.repetition_penalty > 0)) {
     throw invalid_argument("repetition_penalty is {}: expected a number above 0", arguments.repetition_penalty);
   }
 }
 
-SampledToken choose_token(std::span<float> logits_V, std::span<const int32_t> previous, const SamplingArguments& arguments,
-                          double uniform) {
+SampledToken choose_token(std::span<float> logits_V, std::span<const int32_t> previous,
+                          const SamplingArguments& arguments, double uniform) {
   const double normaliser = log_sum_exp(logits_V);
   std::vector<float> unchanged;
   std::span<float> scores = logits_V;

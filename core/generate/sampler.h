@@ -24,9 +24,9 @@ struct SampledToken {
   float logprob = 0;  ///< log softmax(logits)[id], before penalty, temperature and truncation
 };
 
-/// Chooses from logits_V (may be changed in place). `previous` are the ids so far (prompt and generated), for the repetition
-/// penalty. `uniform` in [0, 1) decides a sampled draw. Equal logits: the lowest id wins. [any-thread]
-SampledToken choose_token(std::span<float> logits_V, std::span<const int32_t> previous, const SamplingArguments& arguments,
-                          double uniform);
+/// Chooses from logits_V (may be changed in place). `previous` are the ids so far (prompt and generated), for the
+/// repetition penalty. `uniform` in [0, 1) decides a sampled draw. Equal logits: the lowest id wins. [any-thread]
+SampledToken choose_token(std::span<float> logits_V, std::span<const int32_t> previous,
+                          const SamplingArguments& arguments, double uniform);
 
 }  // namespace ftrun

@@ -49,13 +49,14 @@ Json run_json(Run& run) {
   result["eval_examples"] = plan.eval_examples;
   result["updates_per_epoch"] = plan.updates_per_epoch;
   result["total_steps"] =
-      a.max_steps > 0 ? a.max_steps
-                      : static_cast<int64_t>(std::ceil(a.num_train_epochs * static_cast<double>(plan.updates_per_epoch)));
+      a.max_steps > 0
+          ? a.max_steps
+          : static_cast<int64_t>(std::ceil(a.num_train_epochs * static_cast<double>(plan.updates_per_epoch)));
   result["rows_per_update"] = global_batch(a);
   result["longest_micro_batch_tokens"] = plan.max_micro_batch_tokens;
-  result["bytes"] = {{"weights", states.weights},   {"gradients", states.gradients}, {"optimizer", states.optimizer},
-                     {"checkpoint", saved.checkpoint}, {"model", saved.model},
-                     {"device", run.device().properties().total_bytes}};
+  result["bytes"] = {{"weights", states.weights},     {"gradients", states.gradients},
+                     {"optimizer", states.optimizer}, {"checkpoint", saved.checkpoint},
+                     {"model", saved.model},          {"device", run.device().properties().total_bytes}};
   result["values"] = values_json(run.setup().config().host(), false);
   for (size_t i = 0; i < run.setup().config().plugin_count(); ++i) {
     const auto& part = run.setup().config().plugin(i);
@@ -69,7 +70,8 @@ void print_values(const Json& values) {
   size_t width = 0;
   for (const auto& [key, unused] : values.items()) width = std::max(width, key.size());
   for (const auto& [key, value] : values.items()) {
-    fmt::print("  {:<{}}  {}  ({})\n", key, width, value["value"].get<std::string>(), value["origin"].get<std::string>());
+    fmt::print("  {:<{}}  {}  ({})\n", key, width, value["value"].get<std::string>(),
+               value["origin"].get<std::string>());
   }
 }
 
@@ -79,10 +81,11 @@ void print_run(const Json& json) {
     fmt::print("  {:<9} {} {}  ({})\n", kind, plugin["id"].get<std::string>(), plugin["version"].get<std::string>(),
                plugin["file"].get<std::string>());
   }
-  fmt::print("run\n  {} parameters; {} examples, {} for evaluation; {} rows per update, {} updates per epoch, {} in all\n",
-             json["parameters"].get<int64_t>(), json["num_examples"].get<int64_t>(), json["eval_examples"].get<int64_t>(),
-             json["rows_per_update"].get<int64_t>(), json["updates_per_epoch"].get<int64_t>(),
-             json["total_steps"].get<int64_t>());
+  fmt::print(
+      "run\n  {} parameters; {} examples, {} for evaluation; {} rows per update, {} updates per epoch, {} in all\n",
+      json["parameters"].get<int64_t>(), json["num_examples"].get<int64_t>(), json["eval_examples"].get<int64_t>(),
+      json["rows_per_update"].get<int64_t>(), json["updates_per_epoch"].get<int64_t>(),
+      json["total_steps"].get<int64_t>());
   const Json& bytes = json["bytes"];
   const auto text = [&](const char* key) { return bytes_text(bytes[key].get<uint64_t>()); };
   fmt::print("  device memory: weights {}, gradients {}, optimizer {}, of {}\n", text("weights"), text("gradients"),

@@ -1,4 +1,5 @@
-// The optimizer's state goes into one safetensors file, named STATE.PARAMETER; exact weights too where the model file is narrower.
+// The optimizer's state goes into one safetensors file, named STATE.PARAMETER; exact weights too where the model file
+// is narrower.
 #include "core/train/checkpointing.h"
 
 #include <map>
@@ -55,7 +56,8 @@ void write_optimizer(Run& run, const fs::path& file) {
   for (const OptimizerPiece& piece : run.rank().optimizer_pieces()) {
     values.resize(static_cast<size_t>(piece.end - piece.begin));
     piece.read(*run.context(), values);
-    writer.write(array_name(piece.state, run.model().parameter(piece.parameter).name), std::as_bytes(std::span(values)));
+    writer.write(array_name(piece.state, run.model().parameter(piece.parameter).name),
+                 std::as_bytes(std::span(values)));
   }
   if (!saved_exactly(run)) {
     int32_t id = 0;
@@ -109,12 +111,14 @@ void check_same_run(Run& run, const TrainerState& state, const fs::path& file) {
         divides ? fmt::format("set gradient_accumulation_steps: {}", state.global_batch / a.per_device_train_batch_size)
                 : fmt::format("choose per_device_train_batch_size so that it divides {}", state.global_batch));
   }
-  if (state.seed != a.seed) throw invalid_argument("{}: seed is {}, the run was made with {}", file.string(), a.seed, state.seed);
+  if (state.seed != a.seed)
+    throw invalid_argument("{}: seed is {}, the run was made with {}", file.string(), a.seed, state.seed);
   if (run.opened_data() != nullptr && state.data_fingerprint != data_fingerprint(*run.opened_data())) {
-    throw invalid_argument("{}: the training data (or how it is encoded, or disable_shuffling) is not what this run was made "
-                           "with, so its position means nothing; restore it, or start again from the checkpoint's weights with "
-                           "model_name_or_path",
-                           file.string());
+    throw invalid_argument(
+        "{}: the training data (or how it is encoded, or disable_shuffling) is not what this run was made "
+        "with, so its position means nothing; restore it, or start again from the checkpoint's weights with "
+        "model_name_or_path",
+        file.string());
   }
 }
 
@@ -135,7 +139,8 @@ void save_model_folder(Run& run, const fs::path& folder) {
 
 SaveBytes save_bytes(Run& run) {
   SaveBytes bytes;
-  bytes.model = sharded_model_bytes(saved_tensors(run.model(), run.saved_dtype())) + model_files_bytes(folder_files(run));
+  bytes.model =
+      sharded_model_bytes(saved_tensors(run.model(), run.saved_dtype())) + model_files_bytes(folder_files(run));
   bytes.checkpoint = bytes.model;
   if (run.arguments().save_only_model) return bytes;
   for (const TensorSpec& tensor : optimizer_tensors(run)) {

@@ -20,11 +20,12 @@ struct SaveBytes {
 };
 SaveBytes save_bytes(Run& run);
 
-/// Writes output_dir/checkpoint-STEP as a whole or not at all: model, optimizer state (unless save_only_model), trainer state.
+/// Writes output_dir/checkpoint-STEP as a whole or not at all: model, optimizer state (unless save_only_model), trainer
+/// state.
 std::filesystem::path save_checkpoint(Run& run, const TrainerState& state);
 
-/// Puts weights, optimizer state and position back. Throws INVALID_ARGUMENT when the checkpoint is of another model, batch, seed or
-/// data, naming the key that differs and what restores it.
+/// Puts weights, optimizer state and position back. Throws INVALID_ARGUMENT when the checkpoint is of another model,
+/// batch, seed or data, naming the key that differs and what restores it.
 TrainerState restore_checkpoint(Run& run, const std::filesystem::path& checkpoint);
 
 /// Overwrites the trained weights from a model folder or checkpoint.

@@ -16,7 +16,8 @@ constexpr int64_t kDefaultRows = 3;
 
 int data_command(const CommandContext& context) {
   Run run(prepare_setup(context, false));
-  if (run.opened_data() == nullptr) throw failed_precondition("the paradigm '{}' opens no data", run.paradigm().plugin().id());
+  if (run.opened_data() == nullptr)
+    throw failed_precondition("the paradigm '{}' opens no data", run.paradigm().plugin().id());
   const PreparedData& prepared = prepared_data(*run.opened_data());
   const int64_t rows = context.rows.value_or(kDefaultRows);
   if (context.json) {

@@ -5,9 +5,9 @@
 #include <cstring>
 #include <optional>
 
+#include "core/base/abi_guard.h"
 #include "core/base/error.h"
 #include "core/base/files.h"
-#include "core/base/abi_guard.h"
 #include "core/model/abi_struct.h"
 #include "core/train/rank_services.h"
 
@@ -24,8 +24,8 @@ struct ftrun_data {
 namespace ftrun {
 namespace {
 
-constexpr ftrun_data_flags kKnownFlags = FTRUN_DATA_TRAIN_ON_PROMPT | FTRUN_DATA_MASK_HISTORY | FTRUN_DATA_PACKING |
-                                         FTRUN_DATA_NEAT_PACKING;
+constexpr ftrun_data_flags kKnownFlags =
+    FTRUN_DATA_TRAIN_ON_PROMPT | FTRUN_DATA_MASK_HISTORY | FTRUN_DATA_PACKING | FTRUN_DATA_NEAT_PACKING;
 
 const EncodedDataset* dataset_of(const ftrun_data& data, ftrun_split split) {
   if (split == FTRUN_SPLIT_TRAIN) return data.prepared.train.get();
@@ -49,9 +49,11 @@ void index_split(ftrun_data& data, ftrun_split split, bool shuffle, BatchShape s
 
 ftrun_data* open_data(DataService& service, const ftrun_data_spec& wanted) {
   if (text_of(wanted.format) != "supervised") {
-    throw unimplemented("data format '{}' is not supported by this build: expected 'supervised'", text_of(wanted.format));
+    throw unimplemented("data format '{}' is not supported by this build: expected 'supervised'",
+                        text_of(wanted.format));
   }
-  if ((wanted.flags & ~kKnownFlags) != 0) throw invalid_argument("ftrun_data_spec.flags has unknown bits: {:#x}", wanted.flags);
+  if ((wanted.flags & ~kKnownFlags) != 0)
+    throw invalid_argument("ftrun_data_spec.flags has unknown bits: {:#x}", wanted.flags);
   auto data = std::make_unique<ftrun_data>();
   data->service = &service;
   data->spec = service.spec;
@@ -164,10 +166,11 @@ ftrun_status prompt_thunk(ftrun_data* data, int64_t index, ftrun_prompt* out) {
   });
 }
 
-ftrun_status encode_thunk(ftrun_context* ctx, ftrun_str text, int32_t add_special_tokens, int32_t* ids, uint64_t capacity,
-                          uint64_t* count) {
+ftrun_status encode_thunk(ftrun_context* ctx, ftrun_str text, int32_t add_special_tokens, int32_t* ids,
+                          uint64_t capacity, uint64_t* count) {
   return guard_abi([&] {
-    const std::vector<int32_t> encoded = services_of(ctx).data->tokenizer->encode(text_of(text), add_special_tokens != 0);
+    const std::vector<int32_t> encoded =
+        services_of(ctx).data->tokenizer->encode(text_of(text), add_special_tokens != 0);
     std::copy_n(encoded.begin(), std::min<uint64_t>(capacity, encoded.size()), ids);
     *count = encoded.size();
   });
@@ -206,8 +209,8 @@ uint64_t data_fingerprint(const ftrun_data& data) {
   const EncodedDataset* train = data.prepared.train.get();
   if (train == nullptr) return 0;
   uint64_t hash = content_hash(std::as_bytes(train->document_records()), data.service->seed);
-  const int64_t totals[] = {train->size(), train->total_tokens(), train->total_supervised_tokens(), train->longest_row(),
-                            data.service->shuffle ? 1 : 0};
+  const int64_t totals[] = {train->size(), train->total_tokens(), train->total_supervised_tokens(),
+                            train->longest_row(), data.service->shuffle ? 1 : 0};
   hash = content_hash(std::as_bytes(std::span(totals)), hash);
   if (train->size() > 0) hash = content_hash(std::as_bytes(train->row(train->size() - 1).ids), hash);
   return hash;

@@ -16,8 +16,8 @@
 
 namespace ftrun {
 
-/// Everything a rank's data calls need; the run owns one per rank. `spec` holds what the configuration says; what the paradigm
-/// asks for (flags) is added when it opens its data.
+/// Everything a rank's data calls need; the run owns one per rank. `spec` holds what the configuration says; what the
+/// paradigm asks for (flags) is added when it opens its data.
 struct DataService {
   DataSpec spec;
   std::shared_ptr<const Tokenizer> tokenizer;

@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <memory>
 
+#include "core/base/abi_guard.h"
 #include "core/base/error.h"
 #include "core/generate/generator.h"
-#include "core/base/abi_guard.h"
 #include "core/model/abi_struct.h"
 #include "core/model/context.h"
 #include "core/train/rank_services.h"
@@ -71,11 +71,8 @@ ftrun_status stop_ids_thunk(ftrun_context* ctx, int32_t* ids, int32_t capacity, 
 }  // namespace
 
 const ftrun_generate_api* generate_api() noexcept {
-  static const ftrun_generate_api api = {{sizeof(ftrun_generate_api), FTRUN_GENERATE_API_TAG},
-                                         generate_thunk,
-                                         row_thunk,
-                                         release_thunk,
-                                         stop_ids_thunk};
+  static const ftrun_generate_api api = {
+      {sizeof(ftrun_generate_api), FTRUN_GENERATE_API_TAG}, generate_thunk, row_thunk, release_thunk, stop_ids_thunk};
   return &api;
 }
 

@@ -68,22 +68,25 @@ struct Frame {
 
 std::string polyline(const Frame& frame, const std::vector<PlotPoint>& points, const char* style) {
   std::string line = fmt::format("<polyline fill=\"none\" {} points=\"", style);
-  for (const PlotPoint& point : points) line += fmt::format("{:.1f},{:.1f} ", frame.to_x(point.step), frame.to_y(point.value));
+  for (const PlotPoint& point : points)
+    line += fmt::format("{:.1f},{:.1f} ", frame.to_x(point.step), frame.to_y(point.value));
   return line + "\"/>\n";
 }
 
 std::string ticks(const Frame& frame) {
   std::string text;
   for (double value = frame.x.low; value <= frame.x.high + frame.x.step / 2; value += frame.x.step) {
-    text += fmt::format("<line x1=\"{0:.1f}\" x2=\"{0:.1f}\" y1=\"{1}\" y2=\"{2}\" stroke=\"#e5e5e5\"/>"
-                        "<text x=\"{0:.1f}\" y=\"{3}\" text-anchor=\"middle\">{4:g}</text>\n",
-                        frame.to_x(value), kTop, kHeight - kBottom, kHeight - kBottom + 20, value);
+    text += fmt::format(
+        "<line x1=\"{0:.1f}\" x2=\"{0:.1f}\" y1=\"{1}\" y2=\"{2}\" stroke=\"#e5e5e5\"/>"
+        "<text x=\"{0:.1f}\" y=\"{3}\" text-anchor=\"middle\">{4:g}</text>\n",
+        frame.to_x(value), kTop, kHeight - kBottom, kHeight - kBottom + 20, value);
   }
   for (double value = frame.y.low; value <= frame.y.high + frame.y.step / 2; value += frame.y.step) {
     const double shown = std::abs(value) < frame.y.step / 1000 ? 0 : value;
-    text += fmt::format("<line x1=\"{1}\" x2=\"{2}\" y1=\"{0:.1f}\" y2=\"{0:.1f}\" stroke=\"#e5e5e5\"/>"
-                        "<text x=\"{3}\" y=\"{4:.1f}\" text-anchor=\"end\">{5:g}</text>\n",
-                        frame.to_y(value), kLeft, kWidth - kRight, kLeft - 8, frame.to_y(value) + 4, shown);
+    text += fmt::format(
+        "<line x1=\"{1}\" x2=\"{2}\" y1=\"{0:.1f}\" y2=\"{0:.1f}\" stroke=\"#e5e5e5\"/>"
+        "<text x=\"{3}\" y=\"{4:.1f}\" text-anchor=\"end\">{5:g}</text>\n",
+        frame.to_y(value), kLeft, kWidth - kRight, kLeft - 8, frame.to_y(value) + 4, shown);
   }
   return text;
 }
@@ -91,17 +94,22 @@ std::string ticks(const Frame& frame) {
 std::string escaped(const std::string& text) {
   std::string result;
   for (const char c : text) {
-    if (c == '&') result += "&amp;";
-    else if (c == '<') result += "&lt;";
-    else if (c == '>') result += "&gt;";
-    else result += c;
+    if (c == '&')
+      result += "&amp;";
+    else if (c == '<')
+      result += "&lt;";
+    else if (c == '>')
+      result += "&gt;";
+    else
+      result += c;
   }
   return result;
 }
 
 }  // namespace
 
-std::string loss_plot_svg(std::span<const PlotPoint> all_points, const std::string& value_name, const std::string& title) {
+std::string loss_plot_svg(std::span<const PlotPoint> all_points, const std::string& value_name,
+                          const std::string& title) {
   const std::vector<PlotPoint> points = finite_points(all_points);
   const auto by_step = [](const PlotPoint& a, const PlotPoint& b) { return a.step < b.step; };
   const auto by_value = [](const PlotPoint& a, const PlotPoint& b) { return a.value < b.value; };
@@ -112,26 +120,29 @@ std::string loss_plot_svg(std::span<const PlotPoint> all_points, const std::stri
     frame = {round_axis(std::min(0.0, first->step), last->step), round_axis(low->value, high->value)};
   }
   std::string svg = fmt::format(
-      "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {0} {1}\" width=\"{0}\" height=\"{1}\" font-family=\"sans-serif\" "
+      "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {0} {1}\" width=\"{0}\" height=\"{1}\" "
+      "font-family=\"sans-serif\" "
       "font-size=\"12\">\n<rect width=\"{0}\" height=\"{1}\" fill=\"white\"/>\n"
       "<text x=\"{2}\" y=\"28\" font-size=\"16\" text-anchor=\"middle\">{3}</text>\n",
       kWidth, kHeight, kWidth / 2, escaped(title));
   svg += ticks(frame);
   svg += polyline(frame, points, "stroke=\"#1f77b4\" stroke-opacity=\"0.35\" stroke-width=\"1.5\"");
   svg += polyline(frame, smoothed(points), "stroke=\"#1f77b4\" stroke-width=\"2\"");
-  svg += fmt::format("<text x=\"{}\" y=\"{}\" text-anchor=\"middle\">step</text>\n", (kLeft + kWidth - kRight) / 2, kHeight - 18);
+  svg += fmt::format("<text x=\"{}\" y=\"{}\" text-anchor=\"middle\">step</text>\n", (kLeft + kWidth - kRight) / 2,
+                     kHeight - 18);
   svg += fmt::format("<text x=\"22\" y=\"{0}\" text-anchor=\"middle\" transform=\"rotate(-90 22 {0})\">{1}</text>\n",
                      (kTop + kHeight - kBottom) / 2, escaped(value_name));
   svg += fmt::format(
-      "<g transform=\"translate({},{})\"><line x2=\"24\" stroke=\"#1f77b4\" stroke-opacity=\"0.35\" stroke-width=\"1.5\"/>"
+      "<g transform=\"translate({},{})\"><line x2=\"24\" stroke=\"#1f77b4\" stroke-opacity=\"0.35\" "
+      "stroke-width=\"1.5\"/>"
       "<text x=\"30\" y=\"4\">logged</text><line x1=\"90\" x2=\"114\" stroke=\"#1f77b4\" stroke-width=\"2\"/>"
       "<text x=\"120\" y=\"4\">smoothed</text></g>\n</svg>\n",
       kWidth - 210, kTop - 8);
   return svg;
 }
 
-void write_loss_plot(const std::filesystem::path& path, std::span<const PlotPoint> points, const std::string& value_name,
-                     const std::string& title) {
+void write_loss_plot(const std::filesystem::path& path, std::span<const PlotPoint> points,
+                     const std::string& value_name, const std::string& title) {
   write_file_atomically(path, loss_plot_svg(points, value_name, title));
 }
 

@@ -79,10 +79,10 @@ void Progress::draw_bar() const {
   const int filled = static_cast<int>(share * kBarColumns);
   const std::string bar = std::string(filled, '#') + std::string(kBarColumns - filled, ' ');
   const double per_second = rate();
-  const std::string speed =
-      per_second >= 1 || per_second <= 0 ? fmt::format("{:.2f}it/s", per_second) : fmt::format("{:.2f}s/it", 1 / per_second);
-  fmt::print(stderr, "\r{}{:3.0f}%|{}| {}/{} [{}<{}, {}]\033[K", label_.empty() ? "" : label_ + ": ", share * 100, bar, done_,
-             total_, format_duration(elapsed_seconds()), format_duration(remaining_seconds()), speed);
+  const std::string speed = per_second >= 1 || per_second <= 0 ? fmt::format("{:.2f}it/s", per_second)
+                                                               : fmt::format("{:.2f}s/it", 1 / per_second);
+  fmt::print(stderr, "\r{}{:3.0f}%|{}| {}/{} [{}<{}, {}]\033[K", label_.empty() ? "" : label_ + ": ", share * 100, bar,
+             done_, total_, format_duration(elapsed_seconds()), format_duration(remaining_seconds()), speed);
   std::fflush(stderr);
   drawn_ = true;
 }

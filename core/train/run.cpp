@@ -25,8 +25,8 @@ ftrun_status add_role(const ftrun_declaration* declaration, const ftrun_role_req
   const auto role = read_abi_struct(written, FTRUN_ROLE_REQUEST_TAG, "ftrun_role_request");
   auto& roles = *static_cast<Declared*>(declaration->self)->roles;
   *index = static_cast<int32_t>(roles.size());
-  roles.push_back({std::string(text_of(role.name)), std::string(text_of(role.model_key)),
-                   (role.flags & FTRUN_ROLE_TRAINED) != 0});
+  roles.push_back(
+      {std::string(text_of(role.name)), std::string(text_of(role.model_key)), (role.flags & FTRUN_ROLE_TRAINED) != 0});
   return FTRUN_OK;
 }
 
@@ -66,12 +66,14 @@ void add_unique(std::vector<int32_t>& ids, int64_t id) {
 
 }  // namespace
 
-OpenedDevice::OpenedDevice(const ChosenPlugin& chosen, const ftrun_host* host, int32_t ordinal) : plugin_(chosen.plugin) {
+OpenedDevice::OpenedDevice(const ChosenPlugin& chosen, const ftrun_host* host, int32_t ordinal)
+    : plugin_(chosen.plugin) {
   const ftrun_device& table = plugin_->device();
   int32_t count = 0;
   check_plugin(table.count(host, chosen.options, &count), *plugin_, "count");
   if (ordinal >= count) {
-    throw failed_precondition("device '{}': rank {} needs a device of its own, {} are visible", plugin_->id(), ordinal, count);
+    throw failed_precondition("device '{}': rank {} needs a device of its own, {} are visible", plugin_->id(), ordinal,
+                              count);
   }
   auto args = make_abi_struct<ftrun_device_open_args>(FTRUN_DEVICE_OPEN_TAG);
   args.host = host;
@@ -133,7 +135,8 @@ Run::Run(RunSetup setup, const std::function<void(const DataLedger&)>& on_ledger
     : setup_(std::move(setup)), host_services_(host_services()) {
   open_devices();
   const ChosenPlugin& chosen = setup_.plugins->paradigm;
-  paradigm_ = std::make_unique<ParadigmInstance>(chosen, make_host_table("paradigm/" + chosen.plugin->id(), host_services_));
+  paradigm_ =
+      std::make_unique<ParadigmInstance>(chosen, make_host_table("paradigm/" + chosen.plugin->id(), host_services_));
   make_model();
   check_memory();
   make_rank();
@@ -161,8 +164,9 @@ void Run::open_devices() {
 void Run::make_model() {
   const auto& roles = paradigm_->roles();
   if (roles.size() != 1 || !roles.front().trained || roles.front().model_key != "model_name_or_path") {
-    throw unimplemented("paradigm '{}' declares roles beyond one trained model of model_name_or_path: not in this build",
-                        paradigm_->plugin().id());
+    throw unimplemented(
+        "paradigm '{}' declares roles beyond one trained model of model_name_or_path: not in this build",
+        paradigm_->plugin().id());
   }
   const ChosenPlugin& network = setup_.plugins->network;
   model_ = std::make_shared<NetworkModel>(&network.plugin->network(),
@@ -175,12 +179,14 @@ void Run::check_memory() const {
   const uint64_t total = device_->device().properties().total_bytes;
   if (bytes.total() <= total) return;
   throw resource_exhausted(
-      "device '{}' has {:.2f} GiB: weights {:.2f} + gradients {:.2f} + optimizer {:.2f} = {:.2f} GiB are needed before any "
+      "device '{}' has {:.2f} GiB: weights {:.2f} + gradients {:.2f} + optimizer {:.2f} = {:.2f} GiB are needed before "
+      "any "
       "activation ({} parameters); {}",
       device_->device().name(), in_gib(total), in_gib(bytes.weights), in_gib(bytes.gradients), in_gib(bytes.optimizer),
       in_gib(bytes.total()), model_->total_elements(),
-      precision().compute == FTRUN_F32 ? "bf16: true does not change that; pure_bf16: true halves the weights and gradients"
-                                       : "a larger device or a sharding strategy is needed");
+      precision().compute == FTRUN_F32
+          ? "bf16: true does not change that; pure_bf16: true halves the weights and gradients"
+          : "a larger device or a sharding strategy is needed");
 }
 
 Precision Run::precision() const {
@@ -208,7 +214,8 @@ void Run::make_rank() {
   } else if (!a.train_from_scratch) {
     saved_dtype_ = ModelWeights(a.model_name_or_path).main_dtype();
   }
-  rank().add_role(paradigm_->roles().front().name, model_, [](int32_t) { return true; }, initial_weights());
+  rank().add_role(
+      paradigm_->roles().front().name, model_, [](int32_t) { return true; }, initial_weights());
   rank().attach();
   rank().release_weight_sources();
 }

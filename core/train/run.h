@@ -79,8 +79,8 @@ class RankInstance {
 /// Where a run's weights come from.
 using WeightSources = std::function<std::unique_ptr<WeightSource>(const NetworkModel& model)>;
 
-/// [rank-thread] after construction. Construction opens devices, declares and lays out models, loads weights, then lets the paradigm
-/// open its data. Throws what any of it fails with; nothing has been written then.
+/// [rank-thread] after construction. Construction opens devices, declares and lays out models, loads weights, then lets
+/// the paradigm open its data. Throws what any of it fails with; nothing has been written then.
 class Run {
  public:
   explicit Run(RunSetup setup, const std::function<void(const DataLedger&)>& on_ledger = {});

@@ -33,11 +33,13 @@ struct RunSetup {
   const ResolvedConfig& config() const { return plugins->config; }
 };
 
-/// Resolves the configuration and reads the small files of the model folder. Throws with file, line and key for everything that
-/// can be known now. `for_training` also checks output_dir and the checkpoint to resume from. [control-thread]
+/// Resolves the configuration and reads the small files of the model folder. Throws with file, line and key for
+/// everything that can be known now. `for_training` also checks output_dir and the checkpoint to resume from.
+/// [control-thread]
 RunSetup prepare_setup(const CommandContext& context, bool for_training);
 
-/// Folders with chat templates: the configured one, then the one beside the executable (the build tree has the install's layout).
+/// Folders with chat templates: the configured one, then the one beside the executable (the build tree has the
+/// install's layout).
 std::vector<std::filesystem::path> template_search_path(const ResolvedConfig& config);
 
 /// The host services given to every plugin of a run.

@@ -15,7 +15,7 @@ struct ScheduleArguments {
   double learning_rate = 5e-5;
   int64_t total_steps = 0;
   int64_t warmup_steps = 0;
-  double min_lr = 0;        ///< floor of schedules that have one, in units of the learning rate itself
+  double min_lr = 0;  ///< floor of schedules that have one, in units of the learning rate itself
 };
 
 /// lr(step): the learning rate of the update with 0-based index `step`. Pure.

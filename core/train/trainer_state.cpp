@@ -47,8 +47,7 @@ std::string to_json_text(const TrainerState& state) {
   each_field(state, [&](const char* key, const auto& value) { json[key] = value; });
   each_own_field(state, [&](const char* key, const auto& value) { json["ftrun"][key] = value; });
   json["best_metric"] = state.best_metric ? Json(*state.best_metric) : Json();
-  json["best_model_checkpoint"] =
-      state.best_model_checkpoint.empty() ? Json() : Json(state.best_model_checkpoint);
+  json["best_model_checkpoint"] = state.best_model_checkpoint.empty() ? Json() : Json(state.best_model_checkpoint);
   json["is_local_process_zero"] = true;
   json["is_world_process_zero"] = true;
   json["is_hyper_param_search"] = false;
@@ -61,9 +60,10 @@ std::string to_json_text(const TrainerState& state) {
 TrainerState parse_trainer_state(const std::string& text, const std::filesystem::path& file) {
   const Json json = parse_json(text, file);
   if (!json.is_object() || !json.contains("ftrun")) {
-    throw invalid_argument("{}: not a trainer state of ftrun (key 'ftrun' is missing): a run of another framework cannot be "
-                           "resumed; train from its weights with model_name_or_path instead",
-                           file.string());
+    throw invalid_argument(
+        "{}: not a trainer state of ftrun (key 'ftrun' is missing): a run of another framework cannot be "
+        "resumed; train from its weights with model_name_or_path instead",
+        file.string());
   }
   TrainerState state;
   const char* current = "";

@@ -28,16 +28,16 @@ struct TrainerState {
   nlohmann::json log_history = nlohmann::json::array();
 
   // ftrun's own
-  int64_t items_consumed = 0;       ///< data position: rows of finished updates, over all epochs
+  int64_t items_consumed = 0;  ///< data position: rows of finished updates, over all epochs
   int64_t updates_per_epoch = 0;
-  int64_t global_batch = 0;         ///< rows per update
-  double loss_total = 0;            ///< sum of the losses of all updates, for train_loss
+  int64_t global_batch = 0;  ///< rows per update
+  double loss_total = 0;     ///< sum of the losses of all updates, for train_loss
   double loss_since_log = 0;
   int64_t updates_since_log = 0;
-  double train_runtime_seconds = 0; ///< of earlier parts of a resumed run
+  double train_runtime_seconds = 0;  ///< of earlier parts of a resumed run
   int64_t evaluations_without_gain = 0;
   uint64_t seed = 0;
-  uint64_t data_fingerprint = 0;    ///< of the encoded rows
+  uint64_t data_fingerprint = 0;  ///< of the encoded rows
 };
 
 /// JSON text, indented by 2. Numbers keep all digits.

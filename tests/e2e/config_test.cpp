@@ -26,7 +26,8 @@ TEST(Demo, LearnsItsTasksOnUnseenPrompts) {
 
 TEST(RealData, LossOfATinyModelFallsOnAlpaca) {
   const fs::path shared = FTRUN_SHARED_DIR;
-  if (!fs::exists(shared / "data/alpaca_en_demo.json")) GTEST_SKIP() << "no real data beside the checkout (" << shared << ")";
+  if (!fs::exists(shared / "data/alpaca_en_demo.json"))
+    GTEST_SKIP() << "no real data beside the checkout (" << shared << ")";
   const TestFolder folder;
   const ProgramResult result = run_small(folder, "run",
                                          {{"model_name_or_path", "configs/models/qwen2-tiny"},
@@ -85,9 +86,9 @@ TEST(ReadmeFile, CommandsRun) {
     }
     // The reader's model and data are stood in for by the demo's; the demo itself has its own test.
     if (!own) continue;
-    for (const char* word :
-         {"--model_name_or_path", "configs/demo/model", "--train_from_scratch", "true", "--template", "chatml", "--max_steps", "2",
-          "--dataset", "configs/demo/train.jsonl", "--max_samples", "64", "--overwrite_output_dir", "true", "--output_dir"}) {
+    for (const char* word : {"--model_name_or_path", "configs/demo/model", "--train_from_scratch", "true", "--template",
+                             "chatml", "--max_steps", "2", "--dataset", "configs/demo/train.jsonl", "--max_samples",
+                             "64", "--overwrite_output_dir", "true", "--output_dir"}) {
       arguments.emplace_back(word);
     }
     arguments.push_back((folder / "output").string());

@@ -64,7 +64,8 @@ static ProgramResult finish(pid_t child, const fs::path& out, const fs::path& er
   return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), bytes_of(out), bytes_of(err)};
 }
 
-ProgramResult run_ftrun(const std::vector<std::string>& arguments, const std::map<std::string, std::string>& environment) {
+ProgramResult run_ftrun(const std::vector<std::string>& arguments,
+                        const std::map<std::string, std::string>& environment) {
   const TestFolder folder;
   return finish(start(arguments, environment, folder / "out", folder / "err"), folder / "out", folder / "err");
 }
@@ -106,9 +107,9 @@ std::string small_config(const fs::path& output_dir, const std::map<std::string,
 }
 
 ProgramResult run_small(const TestFolder& folder, const std::string& output_name,
-                        const std::map<std::string, std::string>& changes, const std::vector<std::string>& more_arguments) {
-  const fs::path config =
-      write_text(folder / (output_name + ".yaml"), small_config(folder / output_name, changes));
+                        const std::map<std::string, std::string>& changes,
+                        const std::vector<std::string>& more_arguments) {
+  const fs::path config = write_text(folder / (output_name + ".yaml"), small_config(folder / output_name, changes));
   std::vector<std::string> arguments = {"--config", config.string()};
   arguments.insert(arguments.end(), more_arguments.begin(), more_arguments.end());
   return run_ftrun(arguments);

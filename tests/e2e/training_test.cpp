@@ -33,13 +33,18 @@ std::vector<double> logged(const fs::path& output_dir, const char* key) {
 TEST(Training, LeavesEverythingItPromises) {
   const TestFolder folder;
   const ProgramResult result = run_small(folder, "run",
-                                         {{"val_size", "16"}, {"eval_strategy", "steps"}, {"eval_steps", "4"},
-                                          {"save_strategy", "steps"}, {"save_steps", "4"}, {"plot_loss", "true"}});
+                                         {{"val_size", "16"},
+                                          {"eval_strategy", "steps"},
+                                          {"eval_steps", "4"},
+                                          {"save_strategy", "steps"},
+                                          {"save_steps", "4"},
+                                          {"plot_loss", "true"}});
   ASSERT_EQ(result.exit_code, 0) << result.err;
   for (const char* name :
-       {"config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors", "trainer_state.json",
-        "trainer_log.jsonl", "train_results.json", "eval_results.json", "all_results.json", "training_loss.svg",
-        "checkpoint-4/model.safetensors", "checkpoint-4/optimizer.safetensors", "checkpoint-4/trainer_state.json"}) {
+       {"config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors",
+        "trainer_state.json", "trainer_log.jsonl", "train_results.json", "eval_results.json", "all_results.json",
+        "training_loss.svg", "checkpoint-4/model.safetensors", "checkpoint-4/optimizer.safetensors",
+        "checkpoint-4/trainer_state.json"}) {
     EXPECT_TRUE(fs::exists(folder / "run" / name)) << name;
   }
   const std::vector<double> losses = logged(folder / "run", "loss");
@@ -86,8 +91,12 @@ TEST(Training, MoreThanTheDeviceHoldsIsNamedAndWritesNothing) {
 
 TEST(Training, AccumulationSplitsChangeOnlyRounding) {
   const TestFolder folder;
-  ASSERT_EQ(run_small(folder, "a", {{"per_device_train_batch_size", "8"}, {"gradient_accumulation_steps", "1"}}).exit_code, 0);
-  ASSERT_EQ(run_small(folder, "b", {{"per_device_train_batch_size", "2"}, {"gradient_accumulation_steps", "4"}}).exit_code, 0);
+  ASSERT_EQ(
+      run_small(folder, "a", {{"per_device_train_batch_size", "8"}, {"gradient_accumulation_steps", "1"}}).exit_code,
+      0);
+  ASSERT_EQ(
+      run_small(folder, "b", {{"per_device_train_batch_size", "2"}, {"gradient_accumulation_steps", "4"}}).exit_code,
+      0);
   const auto a = logged(folder / "a", "loss");
   const auto b = logged(folder / "b", "loss");
   ASSERT_EQ(a.size(), b.size());
@@ -121,12 +130,12 @@ TEST_P(Resume, ContinuesBitForBit) {
   EXPECT_EQ(logged(folder / "whole", "loss"), logged(folder / "resumed", "loss"));
 }
 
-INSTANTIATE_TEST_SUITE_P(Modes, Resume,
-                         testing::Values(std::map<std::string, std::string>{},
-                                         std::map<std::string, std::string>{{"bf16", "true"}},
-                                         std::map<std::string, std::string>{{"bf16", "true"}, {"save_dtype", "bfloat16"}},
-                                         std::map<std::string, std::string>{{"pure_bf16", "true"}, {"save_dtype", "bfloat16"}},
-                                         std::map<std::string, std::string>{{"neat_packing", "true"}, {"max_samples", "1200"}}));
+INSTANTIATE_TEST_SUITE_P(
+    Modes, Resume,
+    testing::Values(std::map<std::string, std::string>{}, std::map<std::string, std::string>{{"bf16", "true"}},
+                    std::map<std::string, std::string>{{"bf16", "true"}, {"save_dtype", "bfloat16"}},
+                    std::map<std::string, std::string>{{"pure_bf16", "true"}, {"save_dtype", "bfloat16"}},
+                    std::map<std::string, std::string>{{"neat_packing", "true"}, {"max_samples", "1200"}}));
 
 TEST(Stopping, TerminateFinishesTheStepSavesAndResumesExactly) {
   const TestFolder folder;
@@ -175,11 +184,18 @@ TEST(Stopping, KillWhileSavingLeavesOnlyCompleteCheckpoints) {
 
 TEST(Checkpoints, LimitBestAndEarlyStopping) {
   const TestFolder folder;
-  const ProgramResult result = run_small(
-      folder, "run",
-      {{"val_size", "16"}, {"eval_strategy", "steps"}, {"eval_steps", "2"}, {"save_strategy", "steps"}, {"save_steps", "2"},
-       {"save_total_limit", "1"}, {"load_best_model_at_end", "true"}, {"early_stopping_steps", "2"}, {"learning_rate", "0.3"},
-       {"num_train_epochs", "8"}, {"lr_scheduler_type", "constant"}});
+  const ProgramResult result = run_small(folder, "run",
+                                         {{"val_size", "16"},
+                                          {"eval_strategy", "steps"},
+                                          {"eval_steps", "2"},
+                                          {"save_strategy", "steps"},
+                                          {"save_steps", "2"},
+                                          {"save_total_limit", "1"},
+                                          {"load_best_model_at_end", "true"},
+                                          {"early_stopping_steps", "2"},
+                                          {"learning_rate", "0.3"},
+                                          {"num_train_epochs", "8"},
+                                          {"lr_scheduler_type", "constant"}});
   ASSERT_EQ(result.exit_code, 0) << result.err;
   EXPECT_THAT(result.err, HasSubstr("stopping early"));
   const json state = read_json(folder / "run/trainer_state.json");

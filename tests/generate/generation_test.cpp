@@ -88,8 +88,8 @@ TEST_P(Greedy, StopIdEndsASequenceAndStaysInIt) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, Greedy,
-                         testing::Values("llama", "llama_rope3", "llama_yarn", "llama_tied_linear", "qwen2", "qwen2_untied",
-                                         "qwen3", "qwen3_untied"));
+                         testing::Values("llama", "llama_rope3", "llama_yarn", "llama_tied_linear", "qwen2",
+                                         "qwen2_untied", "qwen3", "qwen3_untied"));
 
 TEST(Generate, RefusesEmptyPromptsAndTooLongOnes) {
   TestModel model("llama");

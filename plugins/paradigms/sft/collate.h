@@ -17,8 +17,8 @@ struct MicroBatch {
   std::vector<int32_t> segment_offsets = {0};
   int64_t n_targets = 0;
 
-  /// Adds a row. Positions restart at each document. A block-diagonal row's documents are separate segments and a document's
-  /// first token is never a target; otherwise the row is one segment and labels are shifted across it.
+  /// Adds a row. Positions restart at each document. A block-diagonal row's documents are separate segments and a
+  /// document's first token is never a target; otherwise the row is one segment and labels are shifted across it.
   void add(const ftrun_row& row);
 
   /// Borrowed view for the host.

@@ -42,8 +42,8 @@ std::vector<int32_t> stop_ids(const ftrun_host* host, ftrun_context* ctx) {
   return ids;
 }
 
-Generation generate(const ftrun_host* host, ftrun_context* ctx, const ftrun_prompt* prompts, int32_t count, int32_t role,
-                    int64_t max_new_tokens, const std::vector<int32_t>& stops) {
+Generation generate(const ftrun_host* host, ftrun_context* ctx, const ftrun_prompt* prompts, int32_t count,
+                    int32_t role, int64_t max_new_tokens, const std::vector<int32_t>& stops) {
   std::vector<const int32_t*> ids;
   std::vector<int64_t> lengths;
   for (int32_t i = 0; i < count; ++i) {

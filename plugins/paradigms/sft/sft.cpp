@@ -16,8 +16,10 @@ using sdk::check;
 using sdk::Tensor;
 
 const ftrun_option kOptions[] = {
-    sdk::option("train_on_prompt", FTRUN_OPTION_BOOL, "false", "Prompts are targets of the loss too.", FTRUN_OPTION_FLAT),
-    sdk::option("mask_history", FTRUN_OPTION_BOOL, "false", "Only the last turn's response is a target.", FTRUN_OPTION_FLAT),
+    sdk::option("train_on_prompt", FTRUN_OPTION_BOOL, "false", "Prompts are targets of the loss too.",
+                FTRUN_OPTION_FLAT),
+    sdk::option("mask_history", FTRUN_OPTION_BOOL, "false", "Only the last turn's response is a target.",
+                FTRUN_OPTION_FLAT),
     sdk::option("packing", FTRUN_OPTION_BOOL, "false", "Pack several documents into rows of cutoff_len tokens.",
                 FTRUN_OPTION_FLAT),
     sdk::option("neat_packing", FTRUN_OPTION_BOOL, "false",
@@ -30,11 +32,13 @@ const ftrun_option_table kOptionTable = sdk::option_table(kOptions);
 
 class SupervisedFineTuning : public sdk::Paradigm {
  public:
-  SupervisedFineTuning(const ftrun_host* table, const ftrun_options* values) : Paradigm(table), options_(table, values) {
+  SupervisedFineTuning(const ftrun_host* table, const ftrun_options* values)
+      : Paradigm(table), options_(table, values) {
     if (options_.get_bool("train_on_prompt") && options_.get_bool("mask_history")) {
-      throw sdk::Error(FTRUN_INVALID_ARGUMENT,
-                       std::string(options_.origin("mask_history")) +
-                           ": mask_history and train_on_prompt exclude each other: one trains on less, the other on more");
+      throw sdk::Error(
+          FTRUN_INVALID_ARGUMENT,
+          std::string(options_.origin("mask_history")) +
+              ": mask_history and train_on_prompt exclude each other: one trains on less, the other on more");
     }
   }
 
@@ -55,15 +59,15 @@ class SupervisedFineTuning : public sdk::Paradigm {
     const ftrun_data_info train = info(FTRUN_SPLIT_TRAIN);
     const ftrun_data_info eval = info(FTRUN_SPLIT_EVAL);
     if (options_.get_bool("eval_exact_match") && eval.n_rows == 0) {
-      throw sdk::Error(FTRUN_INVALID_ARGUMENT, std::string(options_.origin("eval_exact_match")) +
-                                                   ": eval_exact_match needs evaluation data: set eval_dataset or val_size");
+      throw sdk::Error(FTRUN_INVALID_ARGUMENT,
+                       std::string(options_.origin("eval_exact_match")) +
+                           ": eval_exact_match needs evaluation data: set eval_dataset or val_size");
     }
     out.num_examples = train.n_rows;
     out.updates_per_epoch = train.updates_per_epoch;
     out.eval_examples = eval.n_rows;
     out.eval_updates = eval.updates_per_epoch;
-    out.max_micro_batch_tokens =
-        train.longest_row_tokens * options_.get_int("per_device_train_batch_size");
+    out.max_micro_batch_tokens = train.longest_row_tokens * options_.get_int("per_device_train_batch_size");
   }
 
   void next_update(ftrun_context*, const ftrun_update_request& request, ftrun_update& out) {
@@ -101,8 +105,7 @@ class SupervisedFineTuning : public sdk::Paradigm {
 
   void evaluate(ftrun_context* ctx, ftrun_evaluation_phase phase) {
     const double share = exact_match(host(), ctx, data_, role_, options_.get_int("max_new_tokens"));
-    const std::string_view name =
-        phase == FTRUN_EVALUATION_INITIAL ? "eval_initial_exact_match" : "eval_exact_match";
+    const std::string_view name = phase == FTRUN_EVALUATION_INITIAL ? "eval_initial_exact_match" : "eval_exact_match";
     check(host()->metric(ctx, sdk::str(name), share));
   }
 
@@ -147,5 +150,5 @@ class SupervisedFineTuning : public sdk::Paradigm {
 }  // namespace
 }  // namespace ftrun::supervised
 
-FTRUN_PLUGIN(FTRUN_KIND_PARADIGM, "sft", "0.1.0", "Supervised fine-tuning on responses", &ftrun::supervised::kOptionTable,
-             &ftrun::sdk::paradigm_table<ftrun::supervised::SupervisedFineTuning>);
+FTRUN_PLUGIN(FTRUN_KIND_PARADIGM, "sft", "0.1.0", "Supervised fine-tuning on responses",
+             &ftrun::supervised::kOptionTable, &ftrun::sdk::paradigm_table<ftrun::supervised::SupervisedFineTuning>);
