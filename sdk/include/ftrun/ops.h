@@ -1,11 +1,11 @@
 /* The ops of a device: their names, operands and attributes.
  *
- * Primitive ops exist on every device; fused ops are optional and composed by the host where absent. Unless said otherwise
- * operands are contiguous, x is f32 or bf16, arithmetic and reductions are f32 and a result is rounded once to the output's
- * type. An output may be exactly the same view as an input where "in place" is said, otherwise views do not overlap.
- * Results are the same bits for any thread count; a row's result does not depend on the other rows or their number, an
- * element's not on its place in a span. Legend: T tokens, D features, F feed-forward, V vocabulary, H query heads,
- * K key-value heads, C head_dim, N elements. */
+ * Primitive ops exist on every device; fused ops are optional and composed by the host where absent. Unless said
+ * otherwise operands are contiguous, x is f32 or bf16, arithmetic and reductions are f32 and a result is rounded once
+ * to the output's type. An output may be exactly the same view as an input where "in place" is said, otherwise views do
+ * not overlap. Results are the same bits for any thread count; a row's result does not depend on the other rows or
+ * their number, an element's not on its place in a span. Legend: T tokens, D features, F feed-forward, V vocabulary, H
+ * query heads, K key-value heads, C head_dim, N elements. */
 #ifndef FTRUN_OPS_H_
 #define FTRUN_OPS_H_
 
@@ -17,8 +17,8 @@
 #define FTRUN_OP_FILL "fill"
 /** (x) -> y: same shape, values converted to y's dtype (nearest even). Strided views on both sides. Any dtypes. */
 #define FTRUN_OP_COPY "copy"
-/** (a, b) -> y = a op b. b has a's shape, or is one element, or [D] for a's last axis, or [.., 1] for a column broadcast.
- * y in place of a. All of a, b, y are f32 or bf16, mixed freely. */
+/** (a, b) -> y = a op b. b has a's shape, or is one element, or [D] for a's last axis, or [.., 1] for a column
+ * broadcast. y in place of a. All of a, b, y are f32 or bf16, mixed freely. */
 #define FTRUN_OP_ADD "add"
 #define FTRUN_OP_SUB "sub"
 #define FTRUN_OP_MUL "mul"
@@ -62,45 +62,49 @@
 #define FTRUN_OP_SUM_ALL "sum_all"
 /** (x[N]) -> y f64[ceil(N / 1024)]: per 1,024-element block the f64 sum of squares in order. The norm's partials. */
 #define FTRUN_OP_SUM_SQUARES "sum_squares"
-/** (a, b[, bias]) -> c = alpha * op(a) op(b) [+ bias] [+ c]. op is transposition by attribute. a: [M, K] or, transposed,
- * [K, M]; b: [K, N] or, transposed, [N, K]; c: [M, N] f32 or bf16; bias [N] f32 or bf16. A leading batch axis may stand on all
- * three. Rows may be strided (last stride 1). Attributes: ftrun_matmul_attributes. The order of the sum over K depends on K only. */
+/** (a, b[, bias]) -> c = alpha * op(a) op(b) [+ bias] [+ c]. op is transposition by attribute. a: [M, K] or,
+ * transposed, [K, M]; b: [K, N] or, transposed, [N, K]; c: [M, N] f32 or bf16; bias [N] f32 or bf16. A leading batch
+ * axis may stand on all three. Rows may be strided (last stride 1). Attributes: ftrun_matmul_attributes. The order of
+ * the sum over K depends on K only. */
 #define FTRUN_OP_MATMUL "matmul"
 /** (table[V, D], ids i32[T]) -> y[T, D]: y[t] = table[ids[t]]. An id outside [0, V) is INVALID_ARGUMENT. */
 #define FTRUN_OP_GATHER_ROWS "gather_rows"
-/** (dy[T, D], ids i32[T]) -> dtable[V, D]: dtable[v] = sum over t with ids[t] == v, in order of t, in f32, rounded once.
- * With accumulate the old value is added; without, all other rows become 0. Attributes: ftrun_accumulate_attributes. */
+/** (dy[T, D], ids i32[T]) -> dtable[V, D]: dtable[v] = sum over t with ids[t] == v, in order of t, in f32, rounded
+ * once. With accumulate the old value is added; without, all other rows become 0. Attributes:
+ * ftrun_accumulate_attributes. */
 #define FTRUN_OP_SCATTER_ADD_ROWS "scatter_add_rows"
 /** (x[T, V], ids i32[T]) -> y f32[T]: y[t] = x[t, ids[t]], 0 where ids[t] is outside [0, V). */
 #define FTRUN_OP_GATHER_LAST "gather_last"
 /** (y0[T, V], ids i32[T], w f32[T]) -> y: y[t, ids[t]] += w[t] where ids[t] is inside [0, V); y is y0's view. */
 #define FTRUN_OP_ADD_AT_LAST "add_at_last"
-/** (x[M, N]) -> x in place: value where j + column_offset > i + row_offset. Attributes: ftrun_causal_fill_attributes. */
+/** (x[M, N]) -> x in place: value where j + column_offset > i + row_offset. Attributes: ftrun_causal_fill_attributes.
+ */
 #define FTRUN_OP_CAUSAL_FILL "causal_fill"
 /** (x_0, .., x_{n-1}) -> y: left fold in rank order in f32, rounded once to y's dtype. */
 #define FTRUN_OP_SUM_RANKS "sum_ranks"
-/** () -> y: counter-based normal(mean, std) or uniform[low, high) numbers. Element i depends on (seed, stream, offset + i)
- * only. Attributes: ftrun_random_attributes. Source: Philox4x32-10 (Salmon et al. 2011); normal by Box-Muller in f64;
- * the exact formula is in cpp/reference_kernels/random.hpp and is part of the contract. */
+/** () -> y: counter-based normal(mean, std) or uniform[low, high) numbers. Element i depends on (seed, stream, offset +
+ * i) only. Attributes: ftrun_random_attributes. Source: Philox4x32-10 (Salmon et al. 2011); normal by Box-Muller in
+ * f64; the exact formula is in cpp/reference_kernels/random.hpp and is part of the contract. */
 #define FTRUN_OP_RANDOM_NORMAL "random_normal"
 #define FTRUN_OP_RANDOM_UNIFORM "random_uniform"
 
 /* ---- fused ops (optional) ------------------------------------------------------------------------------------ */
 
 /** (x[.., D], weight[D]) -> y[.., D], rstd f32[..]: y = x * rstd * weight, rstd = rsqrt(mean(x^2) + eps).
- * As in transformers, x * rstd is rounded to x's dtype before the product with weight. Attributes: ftrun_rms_norm_attributes. */
+ * As in transformers, x * rstd is rounded to x's dtype before the product with weight. Attributes:
+ * ftrun_rms_norm_attributes. */
 #define FTRUN_OP_RMS_NORM "rms_norm"
-/** (dy, x, weight, rstd) -> dx, dweight[D] (f32 or bf16; fixed order over rows). Either output may be absent (data NULL).
- * Attributes: ftrun_rms_norm_attributes (accumulate applies to dweight). */
+/** (dy, x, weight, rstd) -> dx, dweight[D] (f32 or bf16; fixed order over rows). Either output may be absent (data
+ * NULL). Attributes: ftrun_rms_norm_attributes (accumulate applies to dweight). */
 #define FTRUN_OP_RMS_NORM_BACKWARD "rms_norm_backward"
 /** (positions i32[T], inv_freq f32[C/2]) -> cos f32[T, C/2], sin f32[T, C/2], both times scaling. Attributes:
  * ftrun_rope_table_attributes. The angle is f32(position) * inv_freq in f32, as in transformers. */
 #define FTRUN_OP_ROPE_TABLE "rope_table"
-/** (x[T, H, C], cos, sin) -> y: halves layout of Hugging Face, y1 = x1 cos - x2 sin, y2 = x2 cos + x1 sin. In place allowed.
- * Attributes: ftrun_rope_attributes; inverse = 1 rotates back (the gradient). */
+/** (x[T, H, C], cos, sin) -> y: halves layout of Hugging Face, y1 = x1 cos - x2 sin, y2 = x2 cos + x1 sin. In place
+ * allowed. Attributes: ftrun_rope_attributes; inverse = 1 rotates back (the gradient). */
 #define FTRUN_OP_ROPE "rope"
-/** (q[T, H, C], k[S, K, C], v[S, K, C]) -> out[T, H, C], lse f32[H, T]: grouped-query attention per segment, online softmax,
- * no [T, S] matrix. Attributes: ftrun_attention_attributes. */
+/** (q[T, H, C], k[S, K, C], v[S, K, C]) -> out[T, H, C], lse f32[H, T]: grouped-query attention per segment, online
+ * softmax, no [T, S] matrix. Attributes: ftrun_attention_attributes. */
 #define FTRUN_OP_FLASH_ATTENTION "flash_attention"
 /** (dout, q, k, v, out, lse) -> dq, dk, dv; probabilities are recomputed. kv rows outside all segments get 0.
  * The segments' key ranges must ascend and be disjoint.
@@ -117,12 +121,13 @@
 /** (dloss f32[T], x, weight, labels, lse) -> dx[T, D], dweight[V, D] (either may be absent: data NULL).
  * Attributes: ftrun_linear_cross_entropy_attributes (accumulate applies to dweight). */
 #define FTRUN_OP_LINEAR_CROSS_ENTROPY_BACKWARD "linear_cross_entropy_backward"
-/** (grad, master f32, m f32, v f32) -> master, m, v (in place), param (f32 or bf16; absent when the master is the parameter).
- * All [N]. Decoupled weight decay: torch.optim.AdamW. Attributes: ftrun_adamw_attributes. */
+/** (grad, master f32, m f32, v f32) -> master, m, v (in place), param (f32 or bf16; absent when the master is the
+ * parameter). All [N]. Decoupled weight decay: torch.optim.AdamW. Attributes: ftrun_adamw_attributes. */
 #define FTRUN_OP_ADAMW "adamw"
 
 /* ---- attributes ---------------------------------------------------------------------------------------------- */
-/* Every attribute struct starts with its head; tag is FTRUN_ATTRIBUTES_TAG. Pointers inside are borrowed for the call. */
+/* Every attribute struct starts with its head; tag is FTRUN_ATTRIBUTES_TAG. Pointers inside are borrowed for the call.
+ */
 
 #define FTRUN_ATTRIBUTES_TAG FTRUN_TAG('A', 'T', 'T', 'R')
 
@@ -193,16 +198,17 @@ typedef struct ftrun_rope_attributes {
 } ftrun_rope_attributes;
 
 /** Segment s: query rows [query_offsets[s], query_offsets[s + 1]) attend to key rows [key_begins[s], key_begins[s] +
- * key_lengths[s]). With causal, query i of n sees key j of m iff j <= i + m - n. key_begins and key_lengths are NULL when they
- * equal the query segments. Lengths are host integers, so costs and allocations never depend on device values. */
+ * key_lengths[s]). With causal, query i of n sees key j of m iff j <= i + m - n. key_begins and key_lengths are NULL
+ * when they equal the query segments. Lengths are host integers, so costs and allocations never depend on device
+ * values. */
 typedef struct ftrun_attention_attributes {
   ftrun_head head;
   double scale; /**< of q.k, usually 1 / sqrt(C) */
   int32_t causal;
   int32_t n_segments;
-  const int32_t *query_offsets; /**< n_segments + 1 entries, ascending, last = T */
-  const int32_t *key_begins;
-  const int32_t *key_lengths;
+  const int32_t* query_offsets; /**< n_segments + 1 entries, ascending, last = T */
+  const int32_t* key_begins;
+  const int32_t* key_lengths;
 } ftrun_attention_attributes;
 
 typedef struct ftrun_linear_cross_entropy_attributes {

@@ -44,14 +44,14 @@ struct ParadigmThunks {
   static ftrun_status begin(void* self, ftrun_context* ctx, ftrun_paradigm_plan* out) {
     return guarded(of(self)->host(), [&] { of(self)->begin(ctx, *out); });
   }
-  static ftrun_status next_update(void* self, ftrun_context* ctx, const ftrun_update_request* request, ftrun_update* out) {
+  static ftrun_status next_update(void* self, ftrun_context* ctx, const ftrun_update_request* request,
+                                  ftrun_update* out) {
     return guarded(of(self)->host(), [&] { of(self)->next_update(ctx, *request, *out); });
   }
   static ftrun_status loss(void* self, ftrun_context* ctx, const ftrun_update* update, int32_t micro_batch,
                            const double* denominators, ftrun_tensor** out) {
     *out = nullptr;
-    return guarded(of(self)->host(),
-                   [&] { *out = of(self)->loss(ctx, *update, micro_batch, denominators).release(); });
+    return guarded(of(self)->host(), [&] { *out = of(self)->loss(ctx, *update, micro_batch, denominators).release(); });
   }
   static void release_update(void* self, ftrun_update* update) { of(self)->release_update(*update); }
   static ftrun_status evaluate(void* self, ftrun_context* ctx, ftrun_evaluation_phase phase, int32_t* wanted) {
