@@ -107,6 +107,11 @@ void GradientTarget::contribute(ExecutionContext& ctx, const Shape& shape, ftrun
     has_value_ = true;
     return;
   }
+  const bool is_first_staged = !capture_ && wants_staging() && !staging_;
+  if (is_first_staged && gradient.dtype() == FTRUN_F32 && gradient.is_exclusive() && gradient.is_contiguous()) {
+    staging_ = gradient.reshape(buffer_.shape());
+    return;
+  }
   const GradientDestination to = destination(ctx, shape, dtype);
   if (to.accumulate) {
     add_values(ctx, gradient, to.tensor);

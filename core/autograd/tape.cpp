@@ -77,21 +77,22 @@ void Tape::record(std::string_view name, std::span<const Tensor> inputs, std::sp
   for (const Tensor& input : inputs) node.inputs.push_back(edge_of(name, input));
   const auto index = static_cast<int32_t>(nodes_.size());
   for (size_t i = 0; i < outputs.size(); ++i) {
-    node.outputs.push_back({outputs[i].shape(), outputs[i].dtype(), {}});
+    node.outputs.push_back({outputs[i].shape(), outputs[i].dtype(), {}, false});
   }
   nodes_.push_back(std::move(node));
   for (const GradientEdge& edge : nodes_.back().inputs) {
     if (edge.target != nullptr) edge.target->add_use();
   }
   for (size_t i = 0; i < outputs.size(); ++i) {
-    outputs[i].autograd() = {id_, index, static_cast<int32_t>(i), nullptr};
+    outputs[i].autograd() = {id_, index, static_cast<int32_t>(i), nullptr, nullptr};
   }
 }
 
 void Tape::seed(ExecutionContext& ctx, const Tensor& root, Tensor gradient) {
   const AutogradMeta& meta = root.autograd();
   Node::Output& output = nodes_[static_cast<size_t>(meta.node)].outputs[static_cast<size_t>(meta.output)];
-  if (!gradient) {
+  const bool is_one = !gradient;
+  if (is_one) {
     if (root.element_count() != 1) {
       throw invalid_argument("backward: the root {} has more than one element and no gradient was given", root.text());
     }
@@ -106,8 +107,10 @@ void Tape::seed(ExecutionContext& ctx, const Tensor& root, Tensor gradient) {
   gradient = in_dtype(ctx, std::move(gradient), output.shape, output.dtype);
   if (output.gradient) {
     accumulate_exclusive(ctx, output.gradient, gradient);
+    output.is_seed = false;
   } else {
     output.gradient = std::move(gradient);
+    output.is_seed = is_one;
   }
 }
 

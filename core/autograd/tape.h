@@ -68,6 +68,7 @@ class Tape {
       Shape shape;
       ftrun_dtype dtype = FTRUN_F32;
       Tensor gradient;
+      bool is_seed = false;  ///< the gradient is the 1 that backward began with
     };
     std::vector<Output> outputs;
     BackwardRule rule;
@@ -92,6 +93,8 @@ class BackwardCall {
   size_t output_count() const noexcept { return node_.outputs.size(); }
   /// Gradient of an output in the output's shape and dtype (contiguous); empty when nothing flowed into it.
   const Tensor& gradient(size_t output = 0) const { return node_.outputs[output].gradient; }
+  /// True when gradient(0) is exactly the 1 that backward starts from, so that multiplying by it can be left out.
+  bool is_seed() const { return node_.outputs.front().is_seed; }
   /// Does anybody want the gradient of `input`?
   bool needs(size_t input) const { return node_.inputs[input].needed(); }
 

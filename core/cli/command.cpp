@@ -7,6 +7,7 @@
 
 #include "core/base/error.h"
 #include "core/base/nearest_name.h"
+#include "core/bench/commands.h"
 #include "core/train/commands.h"
 
 namespace ftrun {
@@ -21,6 +22,8 @@ std::span<const Command> commands() {
        "what the model will see: the data ledger, then rows as text, ids and loss mask", true, data_command},
       {"tokenize", "tokenize MODEL_DIR [FILE] [--decode]",
        "one JSON array of ids per line of FILE or stdin, or the way back", false, tokenize_command},
+      {"bench", "bench [--model DIR] [--seq N] [--batch N] [--steps N] [--torch_dtype bf16|fp32] [--KEY VALUE]...",
+       "this machine's matrix products, and training steps with random weights against them", true, bench_command},
       {"plugins", "plugins [list | info NAME | check FILE] [--plugin_path PATH]",
        "plugins on the search path, one plugin's options, or the checks on a file", false, plugins_command},
       {"devices", "devices [info] [--plugin_path PATH]", "devices that can be used, with their memory", false,

@@ -1,7 +1,9 @@
 // `ftrun devices info`: what each device plugin finds on this machine, with default options.
 #include <fmt/format.h>
 
+#include <cstdio>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "core/base/error.h"
 #include "core/cli/command.h"
@@ -9,6 +11,7 @@
 #include "core/config/resolve.h"
 #include "core/plugin/host_table.h"
 #include "core/plugin/open_plugins.h"
+#include "core/train/memory_estimate.h"
 
 namespace ftrun {
 namespace {
@@ -43,7 +46,8 @@ json describe_device(const Plugin& plugin, const ftrun_host* host, const ftrun_o
   return result;
 }
 
-json describe_devices(Registry& registry) {
+// `refused` becomes the first problem that is the user's to mend (the environment, for example).
+json describe_devices(Registry& registry, std::optional<Error>& refused) {
   json devices = json::array();
   for (const std::string& id : registry.ids(FTRUN_KIND_DEVICE)) {
     try {
@@ -58,9 +62,24 @@ json describe_devices(Registry& registry) {
       }
     } catch (const Error& error) {
       devices.push_back({{"device", id}, {"problem", error.what()}});
+      if (!refused && exit_code_of(error.code()) == 2) refused = error;
     }
   }
   return devices;
+}
+
+void print_devices(const json& devices) {
+  if (devices.empty()) fmt::print("no device plugin on the search path\n");
+  for (const json& device : devices) {
+    const std::string id = device["device"].get<std::string>();
+    if (device.contains("problem")) {
+      fmt::print("{:<12}  -  cannot be used\n", id);
+      continue;
+    }
+    fmt::print("{:<12} {:>2}  {:>12}  {}  {}\n", id, device["ordinal"].get<int>(),
+               memory_text(device["total_bytes"].get<uint64_t>()), device["name"].get<std::string>(),
+               device["isa"].get<std::string>());
+  }
 }
 
 }  // namespace
@@ -70,21 +89,15 @@ int devices_command(const CommandContext& context) {
     throw invalid_argument("unknown 'devices {}'; expected: ftrun devices [info]", fmt::join(context.positional, " "));
   }
   Registry registry = open_tool_registry(context.override_arguments);
-  const json devices = describe_devices(registry);
+  std::optional<Error> refused;
+  const json devices = describe_devices(registry, refused);
   if (context.json) {
     fmt::print("{}\n", json{{"devices", devices}}.dump());
-    return 0;
+    return refused ? exit_code_of(refused->code()) : 0;
   }
-  if (devices.empty()) fmt::print("no device plugin on the search path\n");
-  for (const json& device : devices) {
-    if (device.contains("problem")) {
-      fmt::print("{:<12} {}\n", device["device"].get<std::string>(), device["problem"].get<std::string>());
-      continue;
-    }
-    fmt::print("{:<12} {:>2}  {:>7.1f} GiB  {}  {}\n", device["device"].get<std::string>(),
-               device["ordinal"].get<int>(), device["total_bytes"].get<double>() / (1 << 30),
-               device["name"].get<std::string>(), device["isa"].get<std::string>());
-  }
+  print_devices(devices);
+  std::fflush(stdout);
+  if (refused) throw Error(*refused);
   return 0;
 }
 

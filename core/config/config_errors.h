@@ -1,6 +1,9 @@
 // Collects errors, so that a user sees all of them at once.
 #pragma once
 
+#include <algorithm>
+#include <charconv>
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
@@ -21,6 +24,11 @@ class ConfigErrors {
       add(error.what());
     }
   }
+  /// Messages that open with "FILE:LINE: " in the order of their lines, the others behind them.
+  void sort_by_line() {
+    std::stable_sort(messages_.begin(), messages_.end(),
+                     [](const std::string& a, const std::string& b) { return line_of(a) < line_of(b); });
+  }
   bool empty() const noexcept { return messages_.empty(); }
   /// Throws INVALID_ARGUMENT when there are any: the message itself, or "N errors in the configuration:" and one line
   /// each.
@@ -33,6 +41,14 @@ class ConfigErrors {
   }
 
  private:
+  static uint64_t line_of(const std::string& message) {
+    const size_t end = message.find(": ");
+    const size_t colon = end == std::string::npos || end == 0 ? end : message.rfind(':', end - 1);
+    uint64_t line = UINT64_MAX;
+    if (colon < end) std::from_chars(message.data() + colon + 1, message.data() + end, line);
+    return line;
+  }
+
   std::vector<std::string> messages_;
 };
 

@@ -1,6 +1,7 @@
 // yaml-cpp nodes to settings.
 #include "core/config/document.h"
 
+#include <yaml-cpp/depthguard.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
@@ -17,6 +18,10 @@ namespace {
 constexpr size_t kMaxValues = 100'000;
 constexpr int kMaxDepth = 64;
 
+Error too_deep(const std::string& place) {
+  return invalid_argument("{}: lists and maps are nested too deeply: expected at most {} levels", place, kMaxDepth);
+}
+
 class Converter {
  public:
   // origin: fixed text, or empty to derive FILE:LINE from each node's mark
@@ -24,9 +29,8 @@ class Converter {
       : file_(std::move(file)), fixed_origin_(std::move(fixed_origin)) {}
 
   SettingValue value(const YAML::Node& node, const std::string& key_origin, int depth = 0) {
-    if (++count_ > kMaxValues || depth > kMaxDepth) {
-      throw invalid_argument("{}: more than {} values or {} levels of nesting", key_origin, kMaxValues, kMaxDepth);
-    }
+    if (++count_ > kMaxValues) throw invalid_argument("{}: more than {} values in all", key_origin, kMaxValues);
+    if (depth > kMaxDepth) throw too_deep(origin(node, key_origin));
     SettingValue result;
     result.origin = origin(node, key_origin);
     const std::string& tag = node.Tag();
@@ -104,6 +108,60 @@ class Converter {
   size_t count_ = 0;
 };
 
+size_t line_at(std::string_view text, size_t offset) {
+  return static_cast<size_t>(std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(offset), '\n')) + 1;
+}
+
+// Bytes of the UTF-8 character at the start of `text`, 0 when it is none (RFC 3629, section 4).
+size_t character_bytes(std::string_view text) {
+  const auto byte = [&](size_t at) { return static_cast<unsigned char>(text[at]); };
+  const unsigned char lead = byte(0);
+  if (lead < 0x80) return 1;
+  const size_t size = lead >= 0xC2 && lead <= 0xDF   ? 2
+                      : (lead & 0xF0) == 0xE0        ? 3
+                      : lead >= 0xF0 && lead <= 0xF4 ? 4
+                                                     : 0;
+  if (size == 0 || size > text.size()) return 0;
+  for (size_t i = 1; i < size; ++i) {
+    if ((byte(i) & 0xC0) != 0x80) return 0;
+  }
+  const bool overlong = (lead == 0xE0 && byte(1) < 0xA0) || (lead == 0xF0 && byte(1) < 0x90);
+  const bool surrogate = lead == 0xED && byte(1) > 0x9F;
+  const bool beyond = lead == 0xF4 && byte(1) > 0x8F;
+  return overlong || surrogate || beyond ? 0 : size;
+}
+
+void require_text(std::string_view text, const std::string& name) {
+  for (size_t at = 0; at < text.size();) {
+    if (text[at] == '\0') {
+      throw invalid_argument("{}:{}: not valid YAML: a zero byte; is this a text file?", name, line_at(text, at));
+    }
+    const size_t size = character_bytes(text.substr(at));
+    if (size == 0) {
+      throw invalid_argument("{}:{}: not valid UTF-8: byte 0x{:02X}; save the file as UTF-8", name, line_at(text, at),
+                             static_cast<unsigned>(static_cast<unsigned char>(text[at])));
+    }
+    at += size;
+  }
+}
+
+// Line of the marker that opens the second document; yaml-cpp keeps no position of documents.
+size_t second_document_line(std::string_view text) {
+  bool has_content = false;
+  size_t line = 0;
+  for (size_t begin = 0; begin < text.size(); ++line) {
+    const size_t end = std::min(text.find('\n', begin), text.size());
+    const std::string_view content = text.substr(begin, end - begin);
+    const bool marker = content.starts_with("---") && (content.size() == 3 || content.find_first_of(" \t\r") == 3);
+    if (marker && has_content) return line + 1;
+    const size_t first = content.find_first_not_of(" \t\r");
+    has_content =
+        has_content || marker || (first != std::string_view::npos && content[first] != '#' && content[0] != '%');
+    begin = end + 1;
+  }
+  return line;
+}
+
 Error malformed(const std::string& place, const YAML::Exception& error) {
   return invalid_argument("{}:{}:{}: not valid YAML: {}", place, error.mark.line + 1, error.mark.column + 1, error.msg);
 }
@@ -112,17 +170,15 @@ Error malformed(const std::string& place, const YAML::Exception& error) {
 
 std::vector<Setting> parse_config_text(std::string_view text, const std::filesystem::path& file) {
   const std::string name = file.string();
-  if (const size_t nul = text.find('\0'); nul != std::string_view::npos) {
-    const auto line = std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(nul), '\n') + 1;
-    throw invalid_argument("{}:{}: not valid YAML: a zero byte; is this a text file?", name, line);
-  }
+  require_text(text, name);
   try {
     // yaml-cpp takes an open quote that runs to the last line break for a closed one, and notices it without the break.
     YAML::LoadAll(std::string(text.substr(0, text.find_last_not_of(" \t\r\n") + 1)));
     const std::vector<YAML::Node> documents = YAML::LoadAll(std::string(text));
     if (documents.empty() || (documents.size() == 1 && documents[0].IsNull())) return {};
     if (documents.size() > 1) {
-      throw invalid_argument("{}: {} YAML documents ('---'), expected one", name, documents.size());
+      throw invalid_argument("{}:{}: a second YAML document begins ('---'): expected one in a file", name,
+                             second_document_line(text));
     }
     const YAML::Node& root = documents.front();
     Converter converter(name, "");
@@ -131,6 +187,8 @@ std::vector<Setting> parse_config_text(std::string_view text, const std::filesys
                              root.IsSequence() ? "a list" : "plain text");
     }
     return converter.entries(root, name, 0);
+  } catch (const YAML::DeepRecursion& error) {
+    throw too_deep(fmt::format("{}:{}", name, error.mark.line + 1));
   } catch (const YAML::Exception& error) {
     throw malformed(name, error);
   }
@@ -143,6 +201,8 @@ std::vector<Setting> read_config_file(const std::filesystem::path& file) {
 SettingValue parse_config_value(std::string_view text, const std::string& origin) {
   try {
     return Converter("", origin).value(YAML::Load(std::string(text)), origin);
+  } catch (const YAML::DeepRecursion&) {
+    throw too_deep(origin);
   } catch (const YAML::Exception& error) {
     throw invalid_argument("{}: '{}' is not valid YAML: {}", origin, text, error.msg);
   }

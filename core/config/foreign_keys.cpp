@@ -39,19 +39,19 @@ constexpr std::array kHarmless = {
     HarmlessKeys{"there is one inference engine", " infer_backend infer_dtype attn_impl "},
 };
 
-constexpr std::string_view kNoAdapters =
-    "this build trains all weights ('finetuning_type: full') and has no adapters; remove it";
-constexpr std::string_view kNoQuantization = "this build does not train quantised models; remove it";
-constexpr std::string_view kNoSuchOptimizer = "this build has AdamW only; remove it";
+constexpr std::string_view kNoAdapters = "this build trains all weights and has no adapters: remove it";
+constexpr std::string_view kNoPartTraining = "this build trains all weights: remove it";
+constexpr std::string_view kNoQuantization = "this build does not train quantised models: remove it";
+constexpr std::string_view kNoSuchOptimizer = "this build has AdamW only: remove it";
 
 constexpr std::array kForeign = {
     ForeignKey{"fp16", "false",
                "fp16 needs loss scaling, which would make results depend on overflow; write 'bf16: true'"},
-    ForeignKey{"streaming", "false", "data is tokenised once and mapped, so memory does not grow with it; remove it"},
-    ForeignKey{"buffer_size", "", "there is no streaming whose shuffle buffer it would be; remove it"},
-    ForeignKey{"interleave_probs", "", "several data sets are laid end to end; remove it"},
-    ForeignKey{"eval_on_each_dataset", "false", "all evaluation sets are evaluated together; remove it"},
-    ForeignKey{"tokenized_path", "", "tokenised data is cached by itself (see 'cache_dir'); remove it"},
+    ForeignKey{"streaming", "false", "data is tokenised once and mapped, so memory does not grow with it: remove it"},
+    ForeignKey{"buffer_size", "", "there is no streaming whose shuffle buffer it would be: remove it"},
+    ForeignKey{"interleave_probs", "", "several data sets are laid end to end: remove it"},
+    ForeignKey{"eval_on_each_dataset", "false", "all evaluation sets are evaluated together: remove it"},
+    ForeignKey{"tokenized_path", "", "tokenised data is cached by itself (see 'cache_dir'): remove it"},
     ForeignKey{"ignore_pad_token_for_loss", "true", "rows are not padded, so padding never reaches the loss"},
     ForeignKey{"average_tokens_across_devices", "true", "losses are always normalised by the global token count"},
     ForeignKey{"rope_scaling", "", "scaling is read from config.json; set it there"},
@@ -63,16 +63,16 @@ constexpr std::array kForeign = {
     ForeignKey{"gradient_checkpointing", "true", "write 'disable_gradient_checkpointing: true' to switch it off"},
     ForeignKey{"logging_strategy", "steps", "log lines come every 'logging_steps' updates"},
     ForeignKey{"group_by_length", "false", "the order of rows depends on seed and epoch only"},
-    ForeignKey{"label_smoothing_factor", "0,0.0", "label smoothing is not available; remove it"},
-    ForeignKey{"neftune_noise_alpha", "", "embedding noise is not available; remove it"},
+    ForeignKey{"label_smoothing_factor", "0,0.0", "label smoothing is not available: remove it"},
+    ForeignKey{"neftune_noise_alpha", "", "embedding noise is not available: remove it"},
     ForeignKey{"do_predict", "false", "batch generation is not part of training"},
     ForeignKey{"predict_with_generate", "false", "batch generation is not part of training"},
-    ForeignKey{"compute_accuracy", "false", "token accuracy is not measured; remove it"},
+    ForeignKey{"compute_accuracy", "false", "token accuracy is not measured: remove it"},
     ForeignKey{"num_beams", "1", "decoding samples or takes the most likely token; there is no beam search"},
     ForeignKey{"length_penalty", "1,1.0", "there is no beam search"},
     ForeignKey{"push_to_hub", "false", "models are written to local folders"},
     ForeignKey{"save_safetensors", "true", "weights are saved as safetensors only"},
-    ForeignKey{"use_unsloth", "false", "kernels are ftrun's own; remove it"},
+    ForeignKey{"use_unsloth", "false", "kernels are ftrun's own: remove it"},
     ForeignKey{"adapter_name_or_path", "", kNoAdapters},
     ForeignKey{"create_new_adapter", "false", kNoAdapters},
     ForeignKey{"lora_rank", "", kNoAdapters},
@@ -85,9 +85,12 @@ constexpr std::array kForeign = {
     ForeignKey{"use_rslora", "false", kNoAdapters},
     ForeignKey{"use_dora", "false", kNoAdapters},
     ForeignKey{"pissa_init", "false", kNoAdapters},
-    ForeignKey{"freeze_trainable_layers", "", kNoAdapters},
-    ForeignKey{"freeze_trainable_modules", "", kNoAdapters},
-    ForeignKey{"freeze_extra_modules", "", kNoAdapters},
+    ForeignKey{"freeze_trainable_layers", "", kNoPartTraining},
+    ForeignKey{"freeze_trainable_modules", "", kNoPartTraining},
+    ForeignKey{"freeze_extra_modules", "", kNoPartTraining},
+    ForeignKey{"deepspeed", "",
+               "no strategy plugin here reads DeepSpeed files: remove it and choose with 'strategy: NAME'; "
+               "'ftrun plugins list' shows the strategies there are"},
     ForeignKey{"quantization_bit", "", kNoQuantization},
     ForeignKey{"quantization_method", "", kNoQuantization},
     ForeignKey{"quantization_type", "", kNoQuantization},
@@ -122,14 +125,22 @@ bool is_accepted(const ForeignKey& key, const SettingValue& value) {
   return fmt::format(",{},", key.accepted).find(fmt::format(",{},", text)) != std::string::npos;
 }
 
-void refuse_unavailable(const OptionValues& host, std::vector<std::string>& messages) {
+void refuse_unavailable(const OptionValues& host, const std::set<std::string, std::less<>>& unreadable,
+                        std::vector<std::string>& messages) {
   const OptionValue& type = *host.find("finetuning_type");
-  if (type.text != "full") {
-    const bool given = host.is_given("finetuning_type");
+  if (type.text != "full" && !unreadable.contains("finetuning_type")) {
+    const std::string found =
+        host.is_given("finetuning_type")
+            ? fmt::format("{}: finetuning_type: '{}' is not available", type.origin, type.text)
+            : fmt::format("finetuning_type: it is not set and its default '{}' is not available", type.text);
+    messages.push_back(found + ": this build trains all weights: write 'finetuning_type: full'");
+  }
+  for (const std::string& tracker : host.get_list("report_to")) {
+    if (tracker == "none") continue;
     messages.push_back(fmt::format(
-        "{}finetuning_type: {} '{}', but this build trains all weights only: write "
-        "'finetuning_type: full'",
-        given ? type.origin + ": " : std::string(), given ? "got" : "it is not set and its default is", type.text));
+        "{}: report_to: '{}' is not available: no tracker is built in, and what it would show is written to "
+        "trainer_log.jsonl and trainer_state.json in output_dir: write 'report_to: none'",
+        host.origin("report_to"), tracker));
   }
   if (host.get_bool("bf16") && host.get_bool("pure_bf16")) {
     messages.push_back(

@@ -1,6 +1,8 @@
 // Keys of other frameworks' YAML files that ftrun knows without having them.
 #pragma once
 
+#include <functional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,7 +29,10 @@ const ForeignKey* find_foreign_key(std::string_view key);
 /// True when the value says what ftrun does anyway (null always does).
 bool is_accepted(const ForeignKey& key, const SettingValue& value);
 
-/// Appends one message for each host value that is legal but not available in this build (finetuning_type lora).
-void refuse_unavailable(const OptionValues& host, std::vector<std::string>& messages);
+/// Appends one message for each host value that is legal but not available in this build (finetuning_type lora), in the
+/// order in which a reader mends them. `unreadable`: keys that were given a value of the wrong kind, so that `host` has
+/// their default.
+void refuse_unavailable(const OptionValues& host, const std::set<std::string, std::less<>>& unreadable,
+                        std::vector<std::string>& messages);
 
 }  // namespace ftrun

@@ -14,7 +14,7 @@ std::span<const ftrun_option> data_options() {
       sdk::with_aliases(integer("cutoff_len", "2048", 1, "tokens per example; longer ones are cut"), "max_length"),
       integer("max_samples", "", 1, "use only the first so many rows of each data set"),
       sdk::with_aliases(number("val_size", "0", {0, kNoLimit},
-                               "share of rows kept for evaluation (below 1), or their number (from 1)"),
+                               "share of rows kept for evaluation (below 1), or their number (whole, from 1)"),
                         "split_dataset_ratio"),
       sdk::with_aliases(unset("default_system", FTRUN_OPTION_STRING, "system message where a row has none"), "system"),
       flag("enable_thinking", "true", "reasoning templates: empty thoughts are trained (true) or part of the prompt"),

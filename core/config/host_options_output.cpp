@@ -2,6 +2,14 @@
 #include "core/config/host_option_tables.h"
 
 namespace ftrun::host_tables {
+namespace {
+
+template <size_t K, size_t V, size_t D>
+constexpr ftrun_option steps(const char (&key)[K], const char (&value)[V], const char (&doc)[D]) {
+  return number(key, value, {0, kNoLimit, FTRUN_OPTION_ABOVE_MIN}, doc);
+}
+
+}  // namespace
 
 std::span<const ftrun_option> output_options() {
   static constexpr ftrun_option kOptions[] = {
@@ -9,12 +17,12 @@ std::span<const ftrun_option> output_options() {
       flag("overwrite_output_dir", "false", "use output_dir although it is not empty"),
       unset("resume_from_checkpoint", FTRUN_OPTION_STRING,
             "true: continue from the newest checkpoint in output_dir; or the path of one"),
-      integer("logging_steps", "500", 1, "updates between log lines"),
+      steps("logging_steps", "500", "updates between log lines; below 1: a share of all updates"),
       flag("logging_first_step", "false", "log the first update too"),
       choice("eval_strategy", "no", "no,steps,epoch", "when to evaluate during training"),
-      integer("eval_steps", "", 1, "updates between evaluations; logging_steps unless given"),
+      steps("eval_steps", "", "updates between evaluations, likewise; logging_steps unless given"),
       choice("save_strategy", "steps", "no,steps,epoch", "when to write checkpoints"),
-      integer("save_steps", "500", 1, "updates between checkpoints"),
+      steps("save_steps", "500", "updates between checkpoints, likewise"),
       integer("save_total_limit", "", 1, "how many checkpoints to keep, the best one among them"),
       flag("save_only_model", "false", "checkpoints without optimizer state; they cannot be resumed"),
       flag("load_best_model_at_end", "false", "save the best evaluated checkpoint's weights as the result"),
@@ -23,8 +31,7 @@ std::span<const ftrun_option> output_options() {
       sdk::with_aliases(integer("early_stopping_steps", "", 1, "stop after so many evaluations without a better one"),
                         "early_stop_interval"),
       flag("plot_loss", "false", "write the loss curve as an image"),
-      sdk::with_choices(sdk::option("report_to", FTRUN_OPTION_STRING_LIST, "none", "no tracker is built in", kFlat),
-                        "none"),
+      sdk::option("report_to", FTRUN_OPTION_STRING_LIST, "none", "trackers to report to; none is built in", kFlat),
   };
   return kOptions;
 }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <deque>
 #include <map>
+#include <set>
 
 #include "core/base/nearest_name.h"
 #include "core/config/config_errors.h"
@@ -39,8 +40,9 @@ class Resolver {
     fill_in_map_options();
     fill_selectors();
     std::vector<std::string> refusals;
-    if (errors_.empty()) refuse_unavailable(*result_.host_, refusals);
+    refuse_unavailable(*result_.host_, unreadable_, refusals);
     for (std::string& refusal : refusals) errors_.add(std::move(refusal));
+    errors_.sort_by_line();
     errors_.throw_if_any();
     return std::move(result_);
   }
@@ -205,7 +207,12 @@ class Resolver {
   }
 
   void convert(const Assignment& assignment) {
-    errors_.collect([&] { assign(assignment.target.owner, *assignment.target.spec, assignment.setting->value); });
+    const OptionSpec& spec = *assignment.target.spec;
+    if (assignment.target.owner == kHost) unreadable_.insert(spec.key);
+    errors_.collect([&] {
+      assign(assignment.target.owner, spec, assignment.setting->value);
+      unreadable_.erase(spec.key);
+    });
   }
   void assign(size_t owner, const OptionSpec& spec, const SettingValue& value) {
     if (value.kind == SettingValue::Kind::kNull) return;  // the default stays
@@ -223,7 +230,8 @@ class Resolver {
   }
   void assign_in_map(size_t owner, const Setting& setting) {
     const PluginOptionTable& plugin = plugins_[owner];
-    std::vector<std::string> known;
+    std::vector<std::string> known = {"name"};
+    std::vector<std::string> flat;
     for (const OptionSpec& spec : *plugin.options) {
       const bool named = spec.has_name(setting.key);
       if (named && spec.is_flat()) {
@@ -231,10 +239,11 @@ class Resolver {
                                setting.origin, setting.key, selector_key(plugin.kind));
       }
       if (named) return assign(owner, spec, setting.value);
-      if (!spec.is_flat()) known.push_back(spec.key);
+      (spec.is_flat() ? flat : known).push_back(spec.key);
     }
-    const std::string options =
-        known.empty() ? std::string("it has none") : fmt::format("its options: {}", fmt::join(known, ", "));
+    std::string options = fmt::format("its map may have: {}", fmt::join(known, ", "));
+    if (!flat.empty()) options += fmt::format("; at the top level: {}", fmt::join(flat, ", "));
+    known.insert(known.end(), flat.begin(), flat.end());
     throw invalid_argument("{}: {} has no option '{}'{}; {}", setting.origin, plugin_name(plugin), setting.key,
                            did_you_mean(setting.key, known), options);
   }
@@ -264,6 +273,7 @@ class Resolver {
   std::deque<Setting> expanded_;
   Layer from_file_;
   Layer from_command_line_;
+  std::set<std::string, std::less<>> unreadable_;  // host keys whose value could not be converted
   ConfigErrors errors_;
   ResolvedConfig result_;
 };

@@ -105,7 +105,9 @@ PluginSelection select_one(const ConfigSources& sources, std::string_view kind) 
   const Setting* setting = find_in_layers(sources, *find_host_option(key));
   if (setting != nullptr && setting->value.kind != SettingValue::Kind::kNull) {
     const std::string fallback = selection.id;
-    selection = read_selection(kind, key, setting->value, !fallback.empty() || kind == FTRUN_KIND_NETWORK);
+    // Without a paradigm's name the message should list what is installed, which is not known here.
+    const bool may_lack_name = !fallback.empty() || kind == FTRUN_KIND_NETWORK || kind == FTRUN_KIND_PARADIGM;
+    selection = read_selection(kind, key, setting->value, may_lack_name);
     if (selection.id.empty()) selection.id = fallback;
   }
   apply_dotted(selection, key, sources.overrides);

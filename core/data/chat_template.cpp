@@ -183,7 +183,8 @@ std::vector<std::string> chat_template_names(std::span<const std::filesystem::pa
   return {names.begin(), names.end()};
 }
 
-ChatTemplate find_chat_template(std::string_view name, std::span<const std::filesystem::path> search_path) {
+ChatTemplate find_chat_template(std::string_view name, std::span<const std::filesystem::path> search_path,
+                                std::string_view place) {
   const bool is_name = !name.empty() && name.find('/') == std::string_view::npos && name.front() != '.';
   for (const auto& folder : search_path) {
     const std::filesystem::path file = folder / (std::string(name) + ".yaml");
@@ -193,9 +194,10 @@ ChatTemplate find_chat_template(std::string_view name, std::span<const std::file
   if (known.empty()) {
     std::vector<std::string> folders;
     for (const auto& folder : search_path) folders.push_back(folder.string());
-    throw not_found("template '{}': no template files (*.yaml) in: {}", name, fmt::to_string(fmt::join(folders, ", ")));
+    throw not_found("{}: '{}': no template files (*.yaml) in: {}", place, name,
+                    fmt::to_string(fmt::join(folders, ", ")));
   }
-  throw invalid_argument("template '{}' is not known{}; templates: {}", name, did_you_mean(name, known),
+  throw invalid_argument("{}: '{}' is not known{}; templates: {}", place, name, did_you_mean(name, known),
                          fmt::to_string(fmt::join(known, ", ")));
 }
 

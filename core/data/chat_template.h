@@ -52,8 +52,9 @@ struct ChatTemplate {
 };
 
 /// Finds NAME.yaml in the folders, first match wins, and loads it. Throws INVALID_ARGUMENT naming the known templates
-/// and the nearest name.
-ChatTemplate find_chat_template(std::string_view name, std::span<const std::filesystem::path> search_path);
+/// and the nearest name; `place` ("FILE:LINE: KEY" of the setting) opens the message.
+ChatTemplate find_chat_template(std::string_view name, std::span<const std::filesystem::path> search_path,
+                                std::string_view place = "template");
 
 /// Names of all templates in the folders, sorted, without duplicates.
 std::vector<std::string> chat_template_names(std::span<const std::filesystem::path> search_path);

@@ -17,6 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr const char* kInfoFile = "dataset_info.json";
 constexpr std::array kHubKeys = {"hf_hub_url", "ms_hub_url", "om_hub_url", "script_url", "cloud_file_name"};
 constexpr std::array kColumnKeys = {"prompt", "query", "response", "history", "messages", "system", "tools"};
 constexpr std::array kPreferenceColumns = {"chosen", "rejected", "kto_tag"};
@@ -133,47 +134,77 @@ class InfoEntry {
   YAML::Node marks_;
 };
 
-void require_supported_type(const fs::path& file) {
+// Why a file of this type holds no rows, with what to do; "" for the types that do.
+std::string type_problem(const fs::path& file) {
   const std::string ending = file.extension().string();
-  if (ending == ".json" || ending == ".jsonl") return;
-  std::string_view advice = "convert it to JSON lines";
+  if (ending == ".json" || ending == ".jsonl") return {};
+  std::string advice = "convert it to JSON lines";
   if (ending == ".txt") advice = "plain text is for pretraining; instruction data is .json or .jsonl";
-  if (ending == ".csv")
-    advice =
-        "convert it, for example: python -c \"import pandas; pandas.read_csv('x.csv')"
-        ".to_json('x.jsonl', orient='records', lines=True)\"";
-  if (ending == ".parquet" || ending == ".arrow")
-    advice =
-        "convert it, for example: python -c \"import pandas; pandas.read_parquet('x.parquet')"
-        ".to_json('x.jsonl', orient='records', lines=True)\"";
-  throw invalid_argument("{}: file type '{}' is not supported, only .json and .jsonl: {}", file.string(), ending,
-                         advice);
+  for (const std::string type : {"csv", "parquet"}) {
+    if (ending != "." + type && !(ending == ".arrow" && type == "parquet")) continue;
+    advice = fmt::format(
+        "convert it, for example: python -c \"import pandas; pandas.read_{0}('x.{0}').to_json('x.jsonl', "
+        "orient='records', lines=True)\"",
+        type);
+  }
+  return fmt::format("file type '{}' is not supported, only .json and .jsonl: {}", ending, advice);
+}
+
+std::vector<std::string> keys_of(const nlohmann::json& object) {
+  std::vector<std::string> keys;
+  for (const auto& item : object.items()) keys.push_back(item.key());
+  return keys;
+}
+
+// A folder with dataset_info.json holds data sets by name, not the rows of one.
+void refuse_dataset_dir(const fs::path& folder, std::string_view place) {
+  const fs::path info_file = folder / kInfoFile;
+  if (!fs::exists(info_file)) return;
+  throw invalid_argument(
+      "{}: '{}' is a folder of data sets (it has {}): write 'dataset_dir: {}' and name them; data "
+      "sets: {}",
+      place, folder.string(), kInfoFile, folder.string(),
+      fmt::to_string(fmt::join(keys_of(read_json_file(info_file)), ", ")));
 }
 
 /// A folder stands for its files in the order of their names.
-std::vector<fs::path> expand_files(const fs::path& path, std::string_view asked_by) {
-  if (!fs::exists(path)) throw not_found("{}: file '{}' does not exist", asked_by, path.string());
+std::vector<fs::path> files_in(const fs::path& folder, std::string_view place) {
+  refuse_dataset_dir(folder, place);
   std::vector<fs::path> files;
-  if (fs::is_directory(path)) {
-    for (const auto& entry : fs::directory_iterator(path)) {
-      if (entry.is_regular_file() && entry.path().filename().string().front() != '.') files.push_back(entry.path());
-    }
-    std::sort(files.begin(), files.end());
-    if (files.empty()) throw not_found("{}: folder '{}' has no files", asked_by, path.string());
-  } else {
-    files.push_back(path);
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    if (entry.is_regular_file() && entry.path().filename().string().front() != '.') files.push_back(entry.path());
   }
-  for (const fs::path& file : files) require_supported_type(file);
+  std::sort(files.begin(), files.end());
+  for (const fs::path& file : files) {
+    if (type_problem(file).empty()) continue;
+    throw invalid_argument(
+        "{}: '{}' is a folder and holds '{}': expected a file, or a folder of .json and .jsonl files "
+        "only",
+        place, folder.string(), file.filename().string());
+  }
+  if (files.empty()) {
+    throw not_found("{}: '{}' is a folder without files: expected a .json or .jsonl file, or a folder of them", place,
+                    folder.string());
+  }
   return files;
 }
 
-DataSource detect_source(const std::string& value, const fs::path& path) {
+std::vector<fs::path> expand_files(const fs::path& path, std::string_view place) {
+  if (!fs::exists(path)) throw not_found("{}: file '{}' does not exist", place, path.string());
+  if (fs::is_directory(path)) return files_in(path, place);
+  if (const std::string problem = type_problem(path); !problem.empty()) {
+    throw invalid_argument("{}: '{}': {}", place, path.string(), problem);
+  }
+  return {path};
+}
+
+DataSource detect_source(const std::string& value, const fs::path& path, std::string_view place) {
   DataSource source;
   source.name = value;
-  source.files = expand_files(path, fmt::format("dataset '{}'", value));
+  source.files = expand_files(path, place);
   const MappedFile file(source.files.front());
   const auto first = RowReader(file).next();
-  if (!first) throw invalid_argument("dataset '{}': {} has no rows", value, path.string());
+  if (!first) throw invalid_argument("{}: '{}' has no rows", place, path.string());
   nlohmann::ordered_json row;
   try {
     row = parse_row(file, *first);
@@ -201,17 +232,21 @@ DataSource detect_source(const std::string& value, const fs::path& path) {
       row.is_object() && row.contains("text") ? " (plain text rows are for pretraining)" : "");
 }
 
-DataSource named_source(const std::string& name, const fs::path& dataset_dir) {
-  const fs::path info_file = dataset_dir / "dataset_info.json";
-  if (!fs::exists(info_file))
-    throw not_found("dataset '{}' is neither a .json or .jsonl file nor can it be looked up: '{}' does not exist", name,
-                    info_file.string());
-  const nlohmann::json info = read_json_file(info_file);
-  if (!info.is_object()) throw invalid_argument("{}:1: expected an object of datasets", info_file.string());
+DataSource named_source(const std::string& name, const fs::path& dataset_dir, std::string_view place) {
+  const fs::path info_file = dataset_dir / kInfoFile;
+  const bool exists = fs::exists(info_file);
+  const nlohmann::json info = exists ? read_json_file(info_file) : nlohmann::json::object();
+  if (!info.is_object()) throw invalid_argument("{}:1: expected an object of data sets", info_file.string());
+  if (!info.contains(name) && fs::is_directory(name)) {
+    refuse_dataset_dir(name, place);
+    throw invalid_argument("{0}: '{1}' is a folder: write '{1}/' to read all files in it", place, name);
+  }
+  if (!exists)
+    throw not_found("{}: '{}' is neither a .json or .jsonl file nor can it be looked up: '{}' does not exist", place,
+                    name, info_file.string());
   if (!info.contains(name)) {
-    std::vector<std::string> known;
-    for (const auto& item : info.items()) known.push_back(item.key());
-    throw invalid_argument("dataset '{}' is not in {}{}; datasets: {}", name, info_file.string(),
+    const std::vector<std::string> known = keys_of(info);
+    throw invalid_argument("{}: '{}' is not in {}{}; data sets: {}", place, name, info_file.string(),
                            did_you_mean(name, known), fmt::to_string(fmt::join(known, ", ")));
   }
   YAML::Node marks;
@@ -225,16 +260,35 @@ DataSource named_source(const std::string& name, const fs::path& dataset_dir) {
   return source;
 }
 
+bool is_path(const std::string& value) {
+  return value.find('/') != std::string::npos ||
+         contains(std::array{".json", ".jsonl", ".txt", ".csv", ".parquet", ".arrow"},
+                  fs::path(value).extension().string());
+}
+
+fs::path located(const std::string& value, const fs::path& dataset_dir) {
+  const fs::path path(value);
+  const bool in_dataset_dir = !fs::exists(path) && path.is_relative() && fs::exists(dataset_dir / path);
+  return in_dataset_dir ? dataset_dir / path : path;
+}
+
 }  // namespace
 
-DataSource resolve_data_source(const std::string& value, const std::filesystem::path& dataset_dir) {
-  const fs::path path(value);
-  const std::string ending = path.extension().string();
-  const bool is_path = value.find('/') != std::string::npos ||
-                       contains(std::array{".json", ".jsonl", ".txt", ".csv", ".parquet", ".arrow"}, ending);
-  if (!is_path) return named_source(value, dataset_dir);
-  const bool in_dataset_dir = !fs::exists(path) && path.is_relative() && fs::exists(dataset_dir / path);
-  return detect_source(value, in_dataset_dir ? dataset_dir / path : path);
+DataSource resolve_data_source(const std::string& value, const std::filesystem::path& dataset_dir,
+                               std::string_view place) {
+  if (!is_path(value)) return named_source(value, dataset_dir, place);
+  return detect_source(value, located(value, dataset_dir), place);
+}
+
+std::vector<std::filesystem::path> data_source_files(const std::string& value,
+                                                     const std::filesystem::path& dataset_dir) {
+  if (is_path(value)) return {located(value, dataset_dir)};
+  try {
+    const nlohmann::json info = read_json_file(dataset_dir / kInfoFile);
+    return {dataset_dir / info.at(value).at("file_name").get<std::string>()};
+  } catch (const std::exception&) {
+    return {};  // reported with its place when the data is opened
+  }
 }
 
 }  // namespace ftrun

@@ -31,24 +31,32 @@ struct Sources {
 
 void check_spec(const DataSpec& spec, const TemplateEncoder& encoder) {
   if (spec.datasets.empty() && spec.eval_datasets.empty())
-    throw invalid_argument("dataset: expected at least one data set, a name of dataset_info.json or a file");
+    throw invalid_argument("{}: expected at least one data set, a name of dataset_info.json or a file",
+                           spec.place_of("dataset"));
   if (spec.val_size > 0 && !spec.eval_datasets.empty())
-    throw invalid_argument("val_size and eval_dataset exclude each other: give one of them");
-  if (!(spec.val_size >= 0)) throw invalid_argument("val_size: {} is not a count or a share of rows", spec.val_size);
+    throw invalid_argument("{}: it and eval_dataset exclude each other: give one of them", spec.place_of("val_size"));
+  const bool is_count = spec.val_size >= 1;
+  if (!(spec.val_size >= 0) || (is_count && spec.val_size != std::floor(spec.val_size)))
+    throw invalid_argument("{}: expected a share of the rows below 1, or a whole number of rows, got {}",
+                           spec.place_of("val_size"), spec.val_size);
   if (spec.cutoff_len < 2)
-    throw invalid_argument("cutoff_len: {} leaves nothing to predict, at least 2", spec.cutoff_len);
+    throw invalid_argument("{}: {} leaves nothing to predict: expected at least 2", spec.place_of("cutoff_len"),
+                           spec.cutoff_len);
   if (spec.max_samples && *spec.max_samples < 1)
-    throw invalid_argument("max_samples: {} selects no rows, expected at least 1", *spec.max_samples);
+    throw invalid_argument("{}: {} selects no rows: expected at least 1", spec.place_of("max_samples"),
+                           *spec.max_samples);
   if (spec.train_on_prompt && spec.mask_history)
     throw invalid_argument("train_on_prompt and mask_history exclude each other: give one of them");
   if (spec.train_on_prompt && encoder.chat_template().efficient_eos)
-    throw invalid_argument("template '{}' writes one end token per conversation and cannot train_on_prompt",
-                           encoder.chat_template().name);
+    throw invalid_argument("{}: '{}' writes one end token per conversation and cannot train_on_prompt",
+                           spec.place_of("template"), encoder.chat_template().name);
 }
 
-std::vector<DataSource> resolve_all(const std::vector<std::string>& values, const fs::path& dataset_dir) {
+std::vector<DataSource> resolve_all(const DataSpec& spec, const char* key, const std::vector<std::string>& values) {
   std::vector<DataSource> sources;
-  for (const std::string& value : values) sources.push_back(resolve_data_source(value, dataset_dir));
+  for (const std::string& value : values) {
+    sources.push_back(resolve_data_source(value, spec.dataset_dir, spec.place_of(key)));
+  }
   return sources;
 }
 
@@ -80,8 +88,8 @@ CacheKey key_of(const DataSpec& spec, const Sources& sources, const TemplateEnco
   return {content_hash(text, 1), content_hash(text, 2)};
 }
 
-void check_bad_rows(const DataLedger& ledger, int64_t max_bad_rows) {
-  if (ledger.bad.count <= max_bad_rows) return;
+void check_bad_rows(const DataLedger& ledger, const DataSpec& spec) {
+  if (ledger.bad.count <= spec.max_bad_rows) return;
   std::string list;
   const size_t shown = std::min(kListedBadRows, ledger.bad.marks.size());
   for (size_t i = 0; i < shown; ++i) {
@@ -90,33 +98,36 @@ void check_bad_rows(const DataLedger& ledger, int64_t max_bad_rows) {
   }
   if (ledger.bad.count > static_cast<int64_t>(shown))
     list += fmt::format("\n  and {} more", ledger.bad.count - static_cast<int64_t>(shown));
-  throw invalid_argument("{} of {} rows do not fit their data format (max_bad_rows: {}):{}", ledger.bad.count,
-                         ledger.rows_read, max_bad_rows, list);
+  throw invalid_argument("{}: {} of {} rows do not fit their data format (max_bad_rows: {}):{}",
+                         spec.place_of("dataset"), ledger.bad.count, ledger.rows_read, spec.max_bad_rows, list);
 }
 
-Error nothing_to_learn(const char* split, const DataLedger& ledger, int32_t cutoff_len) {
-  const std::string hint = ledger.truncated.count > 0
-                               ? fmt::format("; cutoff_len {} truncated {} rows", cutoff_len, ledger.truncated.count)
-                               : std::string();
-  return invalid_argument("the {} data has no token to learn from: {} rows read, {} kept, {} bad{}", split,
-                          ledger.rows_read, ledger.rows_kept, ledger.bad.count, hint);
+Error nothing_to_learn(const char* split, const DataLedger& ledger, const DataSpec& spec) {
+  const bool is_cut = ledger.truncated.count > 0;
+  const std::string hint =
+      is_cut ? fmt::format("; cutoff_len {} truncated {} rows", spec.cutoff_len, ledger.truncated.count)
+             : std::string();
+  return invalid_argument("{}: the {} data has no token to learn from: {} rows read, {} kept, {} bad{}",
+                          spec.place_of(is_cut ? "cutoff_len" : "dataset"), split, ledger.rows_read, ledger.rows_kept,
+                          ledger.bad.count, hint);
 }
 
-int64_t val_rows(double val_size, int64_t rows) {
-  const auto wanted =
-      static_cast<int64_t>(val_size >= 1 ? std::floor(val_size) : std::ceil(val_size * static_cast<double>(rows)));
+int64_t val_rows(const DataSpec& spec, int64_t rows) {
+  const auto wanted = static_cast<int64_t>(spec.val_size >= 1 ? std::min(spec.val_size, 1e18)
+                                                              : std::ceil(spec.val_size * static_cast<double>(rows)));
   if (wanted >= rows)
-    throw invalid_argument("val_size: {} takes {} rows for evaluation and there are {}, none is left to train on",
-                           val_size, wanted, rows);
+    throw invalid_argument("{}: {} takes {} rows for evaluation and there are {}: none is left to train on",
+                           spec.place_of("val_size"), spec.val_size, wanted, rows);
   return wanted;
 }
 
 /// Members of the two splits, each in source order.
-std::pair<std::vector<int64_t>, std::vector<int64_t>> split_documents(int64_t rows, double val_size, uint64_t seed) {
+std::pair<std::vector<int64_t>, std::vector<int64_t>> split_documents(int64_t rows, const DataSpec& spec) {
   std::vector<bool> is_eval(static_cast<size_t>(rows), false);
-  if (val_size > 0) {
-    const Permutation shuffle(rows, seed, kSplitStream);
-    for (int64_t i = 0; i < val_rows(val_size, rows); ++i) is_eval[static_cast<size_t>(shuffle(i))] = true;
+  if (spec.val_size > 0) {
+    const Permutation shuffle(rows, spec.seed, kSplitStream);
+    const int64_t wanted = val_rows(spec, rows);
+    for (int64_t i = 0; i < wanted; ++i) is_eval[static_cast<size_t>(shuffle(i))] = true;
   }
   std::pair<std::vector<int64_t>, std::vector<int64_t>> result;
   for (int64_t i = 0; i < rows; ++i) (is_eval[static_cast<size_t>(i)] ? result.second : result.first).push_back(i);
@@ -154,13 +165,12 @@ DataLedger build(const DataSpec& spec, const Sources& sources, const TemplateEnc
   for (const DataSource& source : sources.train) pipeline.add(source);
   const auto train_documents = static_cast<int64_t>(pipeline.documents().size());
   for (const DataSource& source : sources.eval) pipeline.add(source);
-  check_bad_rows(ledger, spec.max_bad_rows);
+  check_bad_rows(ledger, spec);
   const auto all_documents = static_cast<int64_t>(pipeline.documents().size());
-  if (!sources.train.empty() && train_documents == 0) throw nothing_to_learn("training", ledger, spec.cutoff_len);
-  if (!sources.eval.empty() && all_documents == train_documents)
-    throw nothing_to_learn("evaluation", ledger, spec.cutoff_len);
+  if (!sources.train.empty() && train_documents == 0) throw nothing_to_learn("training", ledger, spec);
+  if (!sources.eval.empty() && all_documents == train_documents) throw nothing_to_learn("evaluation", ledger, spec);
 
-  auto [train, eval] = split_documents(train_documents, spec.val_size, spec.seed);
+  auto [train, eval] = split_documents(train_documents, spec);
   for (int64_t i = train_documents; i < all_documents; ++i) eval.push_back(i);
   spool.map();
   const auto plan = [&](const std::vector<int64_t>& members) {
@@ -236,6 +246,11 @@ CacheContent load_or_build(const DataSpec& spec, const Sources& sources, const T
 
 }  // namespace
 
+std::string DataSpec::place_of(std::string_view key) const {
+  const auto found = origins.find(key);
+  return found == origins.end() ? std::string(key) : fmt::format("{}: {}", found->second, key);
+}
+
 std::filesystem::path data_cache_dir(const DataSpec& spec) {
   if (!spec.cache_dir.empty()) return spec.cache_dir;
   if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache != nullptr && *cache != '\0')
@@ -247,10 +262,15 @@ std::filesystem::path data_cache_dir(const DataSpec& spec) {
 
 std::shared_ptr<const TemplateEncoder> make_template_encoder(const DataSpec& spec,
                                                              std::shared_ptr<const Tokenizer> tokenizer) {
-  ChatTemplate chat_template = find_chat_template(spec.template_name, spec.template_search_path);
-  return std::make_shared<const TemplateEncoder>(std::move(chat_template), std::move(tokenizer),
-                                                 ThinkingOptions{spec.enable_thinking, spec.preserve_thinking},
-                                                 spec.default_system);
+  const std::string place = spec.place_of("template");
+  ChatTemplate chat_template = find_chat_template(spec.template_name, spec.template_search_path, place);
+  try {
+    return std::make_shared<const TemplateEncoder>(std::move(chat_template), std::move(tokenizer),
+                                                   ThinkingOptions{spec.enable_thinking, spec.preserve_thinking},
+                                                   spec.default_system);
+  } catch (const Error& error) {
+    throw Error(error.code(), fmt::format("{}: {}", place, error.what()));
+  }
 }
 
 PreparedData prepare_data(const DataSpec& spec, std::shared_ptr<const Tokenizer> tokenizer,
@@ -258,10 +278,10 @@ PreparedData prepare_data(const DataSpec& spec, std::shared_ptr<const Tokenizer>
   PreparedData prepared;
   prepared.encoder = make_template_encoder(spec, std::move(tokenizer));
   check_spec(spec, *prepared.encoder);
-  const Sources sources{resolve_all(spec.datasets, spec.dataset_dir),
-                        resolve_all(spec.eval_datasets, spec.dataset_dir)};
+  const Sources sources{resolve_all(spec, "dataset", spec.datasets),
+                        resolve_all(spec, "eval_dataset", spec.eval_datasets)};
   CacheContent content = load_or_build(spec, sources, *prepared.encoder, parallel_for);
-  check_bad_rows(content.ledger, spec.max_bad_rows);
+  check_bad_rows(content.ledger, spec);
   prepared.train = std::move(content.train);
   prepared.eval = std::move(content.eval);
   prepared.ledger = std::move(content.ledger);

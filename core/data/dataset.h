@@ -5,9 +5,11 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/data/data_ledger.h"
@@ -38,7 +40,7 @@ struct DataSpec {
   bool packing = false;
   bool neat_packing = false;           ///< implies packing; block-diagonal attention
   std::optional<int64_t> max_samples;  ///< of each dataset, the first ones
-  double val_size = 0;                 ///< >= 1: source rows; in (0, 1): share of them, rounded up
+  double val_size = 0;                 ///< whole, >= 1: source rows; in (0, 1): share of them, rounded up
   uint64_t seed = 42;                  ///< of the val_size split
   std::optional<bool> enable_thinking = true;
   bool preserve_thinking = false;
@@ -46,6 +48,12 @@ struct DataSpec {
   int64_t max_bad_rows = 0;
   std::filesystem::path cache_dir;  ///< empty: $XDG_CACHE_HOME/ftrun or ~/.cache/ftrun
   bool overwrite_cache = false;
+  /// Where keys of the configuration stand ("FILE:LINE" or "--key"), for messages; keys that are not in it have no
+  /// place.
+  std::map<std::string, std::string, std::less<>> origins;
+
+  /// "FILE:LINE: KEY", or the key alone: how a message about a setting begins.
+  std::string place_of(std::string_view key) const;
 };
 
 struct PreparedData {

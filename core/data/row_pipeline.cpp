@@ -50,7 +50,7 @@ void RowPipeline::add(const DataSource& source) {
     add_batch(file, batch, *converter);
   }
   if (ledger_.datasets.back().rows_read == 0)
-    throw invalid_argument("dataset '{}': {} has no rows", source.name, source.files.front().string());
+    throw invalid_argument("{}:1: dataset '{}' has no rows", source.files.front().string(), source.name);
 }
 
 void RowPipeline::note_unused_columns(const DataSource& source, const MappedFile& file, const RawRow& raw) {

@@ -2,6 +2,9 @@
 #include "core/data/row_reader.h"
 
 #include <algorithm>
+#include <set>
+#include <string>
+#include <vector>
 
 #include "core/base/error.h"
 #include "core/data/conversation.h"
@@ -32,21 +35,54 @@ int64_t column_of(std::string_view text, size_t offset) {
   return static_cast<int64_t>(before == std::string_view::npos ? offset + 1 : offset - before);
 }
 
-int nesting_depth(std::string_view text) {
+struct Shape {
+  int depth = 0;      ///< deepest nesting
+  size_t colons = 0;  ///< outside strings: one for each key, duplicates counted
+};
+
+Shape shape_of(std::string_view text) {
+  Shape shape;
   int depth = 0;
-  int deepest = 0;
   for (size_t i = 0; i < text.size(); ++i) {
     if (text[i] == '"') {
       i = string_end(text, i);
       if (i == std::string_view::npos) break;
       --i;
     } else if (text[i] == '{' || text[i] == '[') {
-      deepest = std::max(deepest, ++depth);
+      shape.depth = std::max(shape.depth, ++depth);
     } else if (text[i] == '}' || text[i] == ']') {
       --depth;
+    } else if (text[i] == ':') {
+      ++shape.colons;
     }
   }
-  return deepest;
+  return shape;
+}
+
+size_t count_keys(const nlohmann::ordered_json& value) {
+  size_t keys = value.is_object() ? value.size() : 0;
+  if (value.is_structured()) {
+    for (const auto& item : value) keys += count_keys(item);
+  }
+  return keys;
+}
+
+// The first key that an object has twice. Called once it is known that there is one: the library keeps the last value
+// without a word, and watching every key would slow down every row.
+std::string find_duplicate_key(std::string_view text) {
+  std::vector<std::set<std::string>> open;
+  std::string duplicate;
+  [[maybe_unused]] const auto parsed_again =
+      nlohmann::ordered_json::parse(text, [&](int, auto event, nlohmann::ordered_json& parsed) {
+        using Event = nlohmann::ordered_json::parse_event_t;
+        if (event == Event::object_start) open.emplace_back();
+        if (event == Event::object_end) open.pop_back();
+        if (event == Event::key && duplicate.empty() && !open.back().insert(parsed.get<std::string>()).second) {
+          duplicate = parsed.get<std::string>();
+        }
+        return true;
+      });
+  return duplicate;
 }
 
 std::string reason_of(const nlohmann::json::exception& error) {
@@ -135,9 +171,14 @@ std::optional<RawRow> RowReader::next_element() {
 }
 
 nlohmann::ordered_json parse_row(const MappedFile& file, const RawRow& row) {
-  if (nesting_depth(row.text) > kMaxDepth) throw RowError(fmt::format("is nested deeper than {} levels", kMaxDepth));
+  const Shape shape = shape_of(row.text);
+  if (shape.depth > kMaxDepth) throw RowError(fmt::format("is nested deeper than {} levels", kMaxDepth));
   try {
-    return nlohmann::ordered_json::parse(row.text);
+    nlohmann::ordered_json parsed = nlohmann::ordered_json::parse(row.text);
+    if (count_keys(parsed) != shape.colons) {
+      throw RowError(fmt::format("key '{}' appears twice in one object", find_duplicate_key(row.text)));
+    }
+    return parsed;
   } catch (const nlohmann::json::parse_error& error) {
     const size_t inside = std::min(error.byte > 0 ? error.byte - 1 : 0, row.text.size());
     const size_t offset = static_cast<size_t>(row.byte_offset) + inside;

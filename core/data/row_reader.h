@@ -43,7 +43,8 @@ class RowReader {
   bool ended_ = false;
 };
 
-/// Parses a row. Throws RowError with line and column inside the file. [any-thread]
+/// Parses a row. Throws RowError with line and column inside the file, or naming a key that one object has twice.
+/// [any-thread]
 nlohmann::ordered_json parse_row(const MappedFile& file, const RawRow& row);
 
 }  // namespace ftrun

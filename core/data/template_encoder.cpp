@@ -64,7 +64,7 @@ TemplateEncoder::TemplateEncoder(ChatTemplate chat_template, std::shared_ptr<con
     }
   }
   if (needs_eos && !eos_id_)
-    throw invalid_argument("template '{}' ends a response with the end-of-sequence token, and the tokenizer has none",
+    throw invalid_argument("'{}' ends a response with the end-of-sequence token, and the tokenizer has none",
                            template_.name);
   if (eos_id_) stop_ids_.push_back(*eos_id_);
   for (const std::string& word : template_.stop_words) {
@@ -83,7 +83,7 @@ TemplateEncoder::TemplateEncoder(ChatTemplate chat_template, std::shared_ptr<con
 int32_t TemplateEncoder::required_token(const std::string& token, std::string_view what) const {
   if (const auto id = tokenizer_->token_to_id(token)) return *id;
   throw invalid_argument(
-      "template '{}' {} '{}', which the tokenizer does not have; choose a template that fits the model's tokenizer",
+      "'{}' {} '{}', which the tokenizer does not have; choose a template that fits the model's tokenizer",
       template_.name, what, token);
 }
 

@@ -192,11 +192,21 @@ ModelConfig read_model_config(const std::filesystem::path& config_file) {
   return parse_model_config(read_file(config_file), config_file);
 }
 
+std::string place_of_key(const std::filesystem::path& config_file, const char* key) {
+  std::string text;
+  try {
+    text = read_file(config_file);
+  } catch (const Error&) {
+    // The message is about something else; it goes without a line.
+  }
+  return ConfigKeys(Json(), text, config_file).where(key);
+}
+
 std::string ModelConfig::to_json_text() const { return raw.dump(2) + "\n"; }
 
 void require_trainable(const ModelConfig& config) {
   if (config.attention_dropout == 0.0) return;
-  throw unimplemented("{}: key 'attention_dropout': expected 0 for training, got {}", config.file.string(),
+  throw unimplemented("{}: expected 0 for training, got {}", place_of_key(config.file, "attention_dropout"),
                       config.attention_dropout);
 }
 

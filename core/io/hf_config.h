@@ -71,6 +71,10 @@ struct ModelConfig {
 ModelConfig read_model_config(const std::filesystem::path& config_file);
 ModelConfig parse_model_config(std::string_view text, const std::filesystem::path& file);
 
+/// "FILE:LINE: key 'K'", for messages about a value that does not go with something else; without the line when the
+/// file lacks the key or cannot be read any more.
+std::string place_of_key(const std::filesystem::path& config_file, const char* key);
+
 /// Refuses what inference ignores but training does not support: attention_dropout other than 0.
 /// Throws UNIMPLEMENTED naming file and key.
 void require_trainable(const ModelConfig& config);

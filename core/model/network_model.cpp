@@ -114,7 +114,7 @@ NetworkModel::NetworkModel(const ftrun_network* table, const ftrun_host* host, c
   args.options = options;
   args.config_json = abi_text(config_json);
   args.config_path = abi_text(path);
-  check_status(table_->create(&args, &instance_), "network");
+  check_status(table_->create(&args, &instance_), "");
   try {
     NetworkDeclaration declaration(*this);
     auto builder = make_abi_struct<ftrun_network_builder>(FTRUN_NETWORK_BUILDER_TAG);

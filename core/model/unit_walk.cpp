@@ -1,6 +1,7 @@
 // Forward and backward over units: brackets, recording, replay.
 #include "core/model/unit_walk.h"
 
+#include "core/autograd/saved_tensor.h"
 #include "core/base/error.h"
 #include "core/model/abi_struct.h"
 #include "core/model/rank.h"
@@ -123,6 +124,8 @@ Tensor UnitWalk::compute_recorded(ftrun_context& ctx, int32_t unit, const Tensor
   segment.input_gradient = input && unit > role_.lowest_trained_unit() ? GradientTarget::capture() : nullptr;
   segment.tape = std::make_unique<Tape>();
   const RecordingScope on(ctx, *segment.tape);
+  // What is kept until backward is kept for all units at once, so the cheap part of it is made again.
+  const RecipeScope recipes(ctx);
   segment.output = compute(ctx, unit, segment.input_gradient ? make_leaf(input, segment.input_gradient) : input);
   return segment.output.detach();
 }

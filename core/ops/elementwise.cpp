@@ -26,7 +26,7 @@ Broadcast broadcast_of(std::string_view name, const Tensor& a, const Tensor& b) 
 }
 
 /// Sums a gradient of a's shape over what b was stretched along.
-Tensor reduced(ExecutionContext& ctx, const Tensor& gradient, const Tensor& b, Broadcast kind) {
+Tensor reduced(ExecutionContext& ctx, const Tensor& gradient, const Shape& shape_of_b, Broadcast kind) {
   switch (kind) {
     case Broadcast::kSame:
       return gradient;
@@ -37,7 +37,7 @@ Tensor reduced(ExecutionContext& ctx, const Tensor& gradient, const Tensor& b, B
     case Broadcast::kLastAxis:
       break;
   }
-  const Tensor sum = empty_like(ctx, b, FTRUN_F32);
+  const Tensor sum = empty_on(ctx, gradient.device(), FTRUN_F32, shape_of_b, FTRUN_MEMORY_ACTIVATIONS);
   primitive::sum_rows_into(ctx, gradient.reshape({gradient.shape().rows(), gradient.shape().last()}), sum, false);
   return sum;
 }
@@ -119,7 +119,7 @@ ftrun_dtype promoted(const Tensor& a, const Tensor& b) {
   return a.dtype() == FTRUN_F32 || b.dtype() == FTRUN_F32 ? FTRUN_F32 : a.dtype();
 }
 
-void binary_backward(BackwardCall& call, const BinaryOp& op, const BinarySaved& saved, const Tensor& shape_of_b,
+void binary_backward(BackwardCall& call, const BinaryOp& op, const BinarySaved& saved, const Shape& shape_of_b,
                      Broadcast kind) {
   const BinaryGradients gradients = op.gradients(call, saved);
   if (call.needs(0)) call.contribute(0, gradients.a);
@@ -139,8 +139,9 @@ Tensor binary(ExecutionContext& ctx, std::string_view name, const Tensor& a_any,
   const Tensor y = primitive::binary(ctx, name, a, b, promoted(a, b));
   if (!should_record(ctx, {a, b})) return y;
   const BinarySaved saved = op.saves_operands ? BinarySaved{a, b, {}} : BinarySaved{};
-  record_op(ctx, name, {a, b}, {y},
-            [&op, saved, b, kind](BackwardCall& call) { binary_backward(call, op, saved, b, kind); });
+  record_op(ctx, name, {a, b}, {y}, [&op, saved, shape = b.shape(), kind](BackwardCall& call) {
+    binary_backward(call, op, saved, shape, kind);
+  });
   return y;
 }
 

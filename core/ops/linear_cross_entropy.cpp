@@ -42,6 +42,43 @@ HeadResult forward(ExecutionContext& ctx, const HeadCall& call, bool with_entrop
   return result;
 }
 
+/// What a forward that knows its rows' weights computes besides the loss. Empty where nobody wants it.
+struct EarlyGradients {
+  Tensor dx_TD;
+  Tensor dweight_VD;  ///< f32: a tied weight's other uses are added before it is rounded
+};
+
+bool can_differentiate_early(const ExecutionContext& ctx, const HeadCall& call) {
+  return call.x_TD.dim(0) > 0 && should_record(ctx, {call.x_TD, call.weight_VD}) &&
+         has_fused(call.x_TD, FTRUN_OP_LINEAR_CROSS_ENTROPY_WITH_GRADIENTS);
+}
+
+/// Loss and gradients in one pass over the logits.
+HeadResult forward_with_gradients(ExecutionContext& ctx, const HeadCall& call, const Tensor& dloss_T,
+                                  EarlyGradients& gradients) {
+  auto values = attributes<ftrun_linear_cross_entropy_attributes>();
+  values.inv_temperature = call.inv_temperature;
+  const Shape shape{call.x_TD.dim(0)};
+  HeadResult result{empty(ctx, FTRUN_F32, shape), empty(ctx, FTRUN_F32, shape), {}};
+  if (call.x_TD.requires_grad()) gradients.dx_TD = empty_like(ctx, call.x_TD, call.x_TD.dtype());
+  if (call.weight_VD.requires_grad()) {
+    gradients.dweight_VD = empty_like(ctx, call.weight_VD, FTRUN_F32, FTRUN_MEMORY_GRADIENTS);
+  }
+  execute(ctx, FTRUN_OP_LINEAR_CROSS_ENTROPY_WITH_GRADIENTS, {call.x_TD, call.weight_VD, call.labels_T, dloss_T},
+          {result.loss_T, result.lse_T, gradients.dx_TD, gradients.dweight_VD}, &values);
+  return result;
+}
+
+/// Hands the finished gradients on. A loss that is not the root itself scales them first; in bf16 that rounds dx twice.
+void contribute_early(BackwardCall& node, EarlyGradients& gradients) {
+  Tensor found[] = {std::move(gradients.dx_TD), std::move(gradients.dweight_VD)};
+  for (size_t input = 0; input < 2; ++input) {
+    if (!found[input]) continue;
+    if (!node.is_seed()) execute(node.context(), FTRUN_OP_MUL, {found[input], node.gradient()}, {found[input]});
+    node.contribute(input, std::move(found[input]));
+  }
+}
+
 /// Inputs 0 and 1 of the node are hidden and weight.
 void backward(BackwardCall& node, const HeadCall& call, const Tensor& dloss_T, const Tensor& lse_T) {
   ExecutionContext& ctx = node.context();
@@ -80,9 +117,21 @@ Tensor cross_entropy_sum(ExecutionContext& ctx, const Tensor& hidden, const Tens
     require_dtype(kName, "weights", weights, FTRUN_F32);
     require_shape(kName, "weights", weights, labels.shape());
   }
+  const auto sum_of = [&](const Tensor& loss_T) {
+    const Tensor weighted = weights ? primitive::mul(ctx, loss_T, weights) : loss_T;
+    return primitive::affine(ctx, primitive::sum_all(ctx, weighted), scale, 0.0);
+  };
+  if (can_differentiate_early(ctx, call)) {
+    const Tensor dloss_T =
+        weights ? primitive::affine(ctx, weights, scale, 0.0) : full(ctx, FTRUN_F32, labels.shape(), scale);
+    EarlyGradients gradients;
+    const Tensor loss = sum_of(forward_with_gradients(ctx, call, dloss_T, gradients).loss_T);
+    record_op(ctx, kName, {call.x_TD, call.weight_VD}, {loss},
+              [gradients = std::move(gradients)](BackwardCall& node) mutable { contribute_early(node, gradients); });
+    return loss;
+  }
   const HeadResult result = forward(ctx, call, false);
-  const Tensor weighted = weights ? primitive::mul(ctx, result.loss_T, weights) : result.loss_T;
-  const Tensor loss = primitive::affine(ctx, primitive::sum_all(ctx, weighted), scale, 0.0);
+  const Tensor loss = sum_of(result.loss_T);
   record_head(
       ctx, call, result, loss, [weights, scale, shape = labels.shape()](ExecutionContext& scope, const Tensor& dy) {
         const Tensor scaled = primitive::affine(scope, dy, scale, 0.0);

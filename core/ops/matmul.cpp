@@ -1,6 +1,7 @@
 // Matrix product and linear layer with their gradients.
 #include "core/ops/matmul.h"
 
+#include "core/autograd/saved_tensor.h"
 #include "core/autograd/tape.h"
 #include "core/base/error.h"
 #include "core/ops/checks.h"
@@ -54,7 +55,8 @@ void matmul_backward(BackwardCall& call, const Tensor& a, const Tensor& b, const
 
 /// Inputs of the linear's node: x, then weights, then biases.
 struct LinearSaved {
-  Tensor x_TI;
+  SavedTensor x;
+  Shape shape_TI;
   std::vector<Tensor> weights;
   size_t biases;
 };
@@ -62,15 +64,18 @@ struct LinearSaved {
 void linear_backward(BackwardCall& call, const LinearSaved& saved) {
   ExecutionContext& ctx = call.context();
   const size_t n = saved.weights.size();
+  bool weights_are_trained = false;
+  for (size_t i = 0; i < n; ++i) weights_are_trained = weights_are_trained || call.needs(1 + i);
+  const Tensor x_TI = weights_are_trained ? saved.x.get(ctx).reshape(saved.shape_TI) : Tensor();
   for (size_t i = 0; i < n; ++i) {
     if (!call.gradient(i)) continue;
-    const Tensor dy = call.gradient(i).reshape({saved.x_TI.dim(0), saved.weights[i].dim(0)});
+    const Tensor dy = call.gradient(i).reshape({saved.shape_TI[0], saved.weights[i].dim(0)});
     if (const GradientDestination dx = call.destination(0)) {
-      const Tensor dx_TI = dx.tensor.reshape(saved.x_TI.shape());
+      const Tensor dx_TI = dx.tensor.reshape(saved.shape_TI);
       matmul_into(ctx, dy, saved.weights[i], dx_TI, false, false, dx.accumulate);
     }
     if (const GradientDestination dw = call.destination(1 + i)) {
-      matmul_into(ctx, dy, saved.x_TI, dw.tensor, true, false, dw.accumulate);
+      matmul_into(ctx, dy, x_TI, dw.tensor, true, false, dw.accumulate);
     }
     if (i >= saved.biases) continue;
     if (const GradientDestination db = call.destination(1 + n + i)) {
@@ -142,7 +147,7 @@ std::vector<Tensor> linear(ExecutionContext& ctx, const Tensor& x_any, std::span
     outputs.push_back(y);
   }
   if (should_record(ctx, inputs)) {
-    LinearSaved saved{x_TI, {weights.begin(), weights.end()}, biases.size()};
+    LinearSaved saved{SavedTensor(x), x_TI.shape(), {weights.begin(), weights.end()}, biases.size()};
     ctx.tape->record("linear", inputs, outputs,
                      [saved = std::move(saved)](BackwardCall& call) { linear_backward(call, saved); });
   }

@@ -1,6 +1,7 @@
 // RMS norm: the device's fused kernel, or its composition from primitives.
 #include "core/ops/rms_norm.h"
 
+#include "core/autograd/saved_tensor.h"
 #include "core/autograd/tape.h"
 #include "core/ops/checks.h"
 #include "core/ops/families.h"
@@ -32,6 +33,10 @@ NormResult forward_composed(ExecutionContext& ctx, const Tensor& x, const Tensor
   const Tensor normalised = primitive::binary(ctx, FTRUN_OP_MUL, x, primitive::column(result.rstd), x.dtype());
   result.y = primitive::binary(ctx, FTRUN_OP_MUL, normalised, weight, x.dtype());
   return result;
+}
+
+NormResult forward(ExecutionContext& ctx, const Tensor& x, const Tensor& weight, double eps) {
+  return has_fused(x, FTRUN_OP_RMS_NORM) ? forward_fused(ctx, x, weight, eps) : forward_composed(ctx, x, weight, eps);
 }
 
 void backward_fused(BackwardCall& call, const Tensor& x, const Tensor& weight, const Tensor& rstd, double eps) {
@@ -73,8 +78,7 @@ Tensor rms_norm(ExecutionContext& ctx, const Tensor& x_any, const Tensor& weight
   if (x_any.ndim() == 0) require_ndim(FTRUN_OP_RMS_NORM, "x", x_any, 2);
   require_shape(FTRUN_OP_RMS_NORM, "weight", weight, {x_any.dim(-1)});
   const Tensor x = contiguous(ctx, x_any);
-  const bool fused = has_fused(x, FTRUN_OP_RMS_NORM);
-  const NormResult result = fused ? forward_fused(ctx, x, weight, eps) : forward_composed(ctx, x, weight, eps);
+  const NormResult result = forward(ctx, x, weight, eps);
   const bool fused_backward = should_record(ctx, {x, weight}) && has_fused(x, FTRUN_OP_RMS_NORM_BACKWARD);
   record_op(ctx, FTRUN_OP_RMS_NORM, {x, weight}, {result.y},
             [x, weight, rstd = result.rstd, eps, fused_backward](BackwardCall& call) {
@@ -84,6 +88,9 @@ Tensor rms_norm(ExecutionContext& ctx, const Tensor& x_any, const Tensor& weight
                 backward_composed(call, x, weight, rstd);
               }
             });
+  leave_recipe(ctx, result.y, [x, weight = weight.detach(), eps](ExecutionContext& scope) {
+    return forward(scope, x, weight, eps).y;
+  });
   return result.y;
 }
 

@@ -1,6 +1,7 @@
 // silu(gate) * up: the device's fused kernel, or its composition from primitives.
 #include "core/ops/swiglu.h"
 
+#include "core/autograd/saved_tensor.h"
 #include "core/autograd/tape.h"
 #include "core/ops/checks.h"
 #include "core/ops/families.h"
@@ -32,6 +33,15 @@ void backward_fused(BackwardCall& call, const Tensor& gate, const Tensor& up) {
   call.contribute(1, dup);
 }
 
+Tensor forward(ExecutionContext& ctx, const Tensor& gate, const Tensor& up) {
+  if (!has_fused(gate, FTRUN_OP_SWIGLU)) {
+    return primitive::binary(ctx, FTRUN_OP_MUL, primitive::unary(ctx, FTRUN_OP_SILU, gate), up, gate.dtype());
+  }
+  const Tensor y = empty_like(ctx, gate, gate.dtype());
+  execute(ctx, FTRUN_OP_SWIGLU, {gate, up}, {y});
+  return y;
+}
+
 }  // namespace
 
 Tensor swiglu(ExecutionContext& ctx, const Tensor& gate_any, const Tensor& up_any) {
@@ -41,13 +51,7 @@ Tensor swiglu(ExecutionContext& ctx, const Tensor& gate_any, const Tensor& up_an
   require_shape(FTRUN_OP_SWIGLU, "up", up_any, gate_any.shape());
   const Tensor gate = contiguous(ctx, gate_any);
   const Tensor up = contiguous(ctx, up_any);
-  Tensor y;
-  if (has_fused(gate, FTRUN_OP_SWIGLU)) {
-    y = empty_like(ctx, gate, gate.dtype());
-    execute(ctx, FTRUN_OP_SWIGLU, {gate, up}, {y});
-  } else {
-    y = primitive::binary(ctx, FTRUN_OP_MUL, primitive::unary(ctx, FTRUN_OP_SILU, gate), up, gate.dtype());
-  }
+  const Tensor y = forward(ctx, gate, up);
   const bool fused_backward = should_record(ctx, {gate, up}) && has_fused(gate, FTRUN_OP_SWIGLU_BACKWARD);
   record_op(ctx, FTRUN_OP_SWIGLU, {gate, up}, {y}, [gate, up, fused_backward](BackwardCall& call) {
     if (fused_backward) {
@@ -56,6 +60,7 @@ Tensor swiglu(ExecutionContext& ctx, const Tensor& gate_any, const Tensor& up_an
       backward_composed(call, gate, up);
     }
   });
+  leave_recipe(ctx, y, [gate, up](ExecutionContext& scope) { return forward(scope, gate, up); });
   return y;
 }
 

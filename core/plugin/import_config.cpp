@@ -43,7 +43,7 @@ std::vector<const Setting*> candidates(const ConfigSources& sources) {
   for (const auto* layer : {&sources.overrides, &sources.document}) {
     for (const Setting& setting : *layer) {
       if (setting.value.kind != SettingValue::Kind::kNull && find_host_option(setting.key) == nullptr &&
-          harmless_key_reason(setting.key).empty() && find_foreign_key(setting.key) == nullptr) {
+          harmless_key_reason(setting.key).empty()) {
         found.push_back(&setting);
       }
     }

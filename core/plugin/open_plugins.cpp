@@ -40,11 +40,20 @@ const Plugin* load_network(Registry& registry, const ConfigSources& sources) {
   return &registry.find_network(architectures, path);
 }
 
-const Plugin* load_selected(Registry& registry, const ConfigSources& sources, const PluginSelection& selection) {
+const Plugin* load_selected(Registry& registry, const ConfigSources& sources, const PluginSelection& selection,
+                            Needs needs) {
   if (selection.kind == FTRUN_KIND_NETWORK && selection.id.empty()) return load_network(registry, sources);
   if (selection.kind == FTRUN_KIND_PARADIGM && selection.id.empty()) {
-    throw invalid_argument("stage is not set: write 'stage: NAME' in the configuration or pass --stage NAME; known: {}",
-                           fmt::join(registry.ids(FTRUN_KIND_PARADIGM), ", "));
+    if (needs == Needs::kNoParadigm) return nullptr;
+    const std::vector<std::string> known = registry.ids(FTRUN_KIND_PARADIGM);
+    const std::string place = selection.origin != "default" ? selection.origin + ": "
+                              : sources.file.empty()        ? std::string()
+                                                            : sources.file.string() + ": ";
+    const std::string expected =
+        known.empty() ? std::string("the name of a paradigm plugin, but there is none on the search path")
+                      : fmt::format("the name of a paradigm that is installed: {}", fmt::join(known, ", "));
+    throw invalid_argument("{}stage is not set: expected {}; write 'stage: NAME' or pass --stage NAME", place,
+                           expected);
   }
   // One rank needs nobody to talk to, so only a transport that was asked for must exist.
   if (selection.kind == FTRUN_KIND_COLLECTIVES && selection.origin == "default" &&
@@ -54,15 +63,15 @@ const Plugin* load_selected(Registry& registry, const ConfigSources& sources, co
   return &registry.load(selection.kind, selection.id, selection.origin);
 }
 
-std::vector<Opened> load_all(Registry& registry, const ConfigSources& sources,
-                             std::vector<PluginSelection>& selections) {
+std::vector<Opened> load_all(Registry& registry, const ConfigSources& sources, std::vector<PluginSelection>& selections,
+                             Needs needs) {
   ConfigErrors errors;
   std::vector<Opened> opened;
   for (PluginSelection& selection : selections) {
     Opened entry;
     entry.selection = &selection;
     errors.collect([&] {
-      entry.plugin = load_selected(registry, sources, selection);
+      entry.plugin = load_selected(registry, sources, selection, needs);
       if (entry.plugin == nullptr) return;
       const bool is_found = selection.id.empty();
       selection.id = entry.plugin->id();
@@ -77,10 +86,10 @@ std::vector<Opened> load_all(Registry& registry, const ConfigSources& sources,
 
 }  // namespace
 
-OpenedPlugins open_plugins(Registry& registry, const ConfigSources& sources) {
+OpenedPlugins open_plugins(Registry& registry, const ConfigSources& sources, Needs needs) {
   std::vector<PluginSelection> selections = select_plugins(sources);
   import_foreign_config(registry, sources, selections);
-  std::vector<Opened> opened = load_all(registry, sources, selections);
+  std::vector<Opened> opened = load_all(registry, sources, selections, needs);
 
   std::vector<PluginOptionTable> tables;
   std::vector<const Plugin*> plugins;

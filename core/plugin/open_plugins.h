@@ -34,10 +34,14 @@ struct OpenedPlugins {
   std::vector<ChosenReward> rewards;
 };
 
+/// What a command cannot do without.
+enum class Needs { kParadigm, kNoParadigm };
+
 /// Loads the plugins the configuration selects (the network from the model's config.json unless named, the strategy
 /// from a DeepSpeed or FSDP file when given) and resolves all keys. Throws listing every error of a stage: selection,
 /// loading, resolution. [control-thread]
-OpenedPlugins open_plugins(Registry& registry, const ConfigSources& sources);
+/// With kNoParadigm a missing `stage` leaves `paradigm` empty.
+OpenedPlugins open_plugins(Registry& registry, const ConfigSources& sources, Needs needs = Needs::kParadigm);
 
 /// Registry over --plugin_path (or the configuration's plugin_path), $FTRUN_PLUGIN_PATH and the install. Sets
 /// OMP_NUM_THREADS=1 first, because libraries read it while they are loaded.

@@ -177,6 +177,16 @@ std::vector<std::string> Plugin::architectures() const {
   return names;
 }
 
+// "FILE:LINE: " or "--key: ": the place of a setting, as Options::origin gives it.
+static bool opens_with_origin(std::string_view detail) {
+  const std::string_view place = detail.substr(0, detail.find(": "));
+  if (place.size() == detail.size()) return false;
+  if (place.starts_with("--")) return place.size() > 2;
+  const size_t colon = place.rfind(':');
+  return colon != std::string_view::npos && colon + 1 < place.size() &&
+         place.find_first_not_of("0123456789", colon + 1) == std::string_view::npos;
+}
+
 void check_plugin(ftrun_status status, const Plugin& plugin, std::string_view function) {
   if (status == FTRUN_OK) return;
   std::string detail = take_failure_detail();
@@ -186,6 +196,8 @@ void check_plugin(ftrun_status status, const Plugin& plugin, std::string_view fu
     detail = fmt::format("failed with {} and no message: a fault of the plugin", status_name(status));
   }
   const ftrun_status known = status >= FTRUN_OK && status <= FTRUN_DATA_LOSS ? status : FTRUN_UNKNOWN;
+  // A message about the user's input says where to mend it; who noticed does not matter then.
+  if (exit_code_of(known) == 2 && opens_with_origin(detail)) throw Error(known, detail);
   throw Error(known, fmt::format("{}: {}: {}", plugin.label(), function, detail));
 }
 

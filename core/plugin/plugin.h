@@ -80,8 +80,8 @@ std::vector<std::unique_ptr<Plugin>> describe_plugins(ftrun_plugin_query_v1_func
                                                       const std::filesystem::path& file);
 
 /// Throws unless `status` is OK: an Error with the status's code and "plugin 'kind/id': function: detail", where detail
-/// is what the plugin recorded through host->fail on this thread. A failure without detail is reported as the plugin's
-/// fault.
+/// is what the plugin recorded through host->fail on this thread, or the detail alone where it opens with the place of
+/// a setting. A failure without detail is reported as the plugin's fault.
 void check_plugin(ftrun_status status, const Plugin& plugin, std::string_view function);
 
 }  // namespace ftrun

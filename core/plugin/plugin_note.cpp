@@ -19,8 +19,11 @@ class ElfReader {
   std::vector<PluginNote> notes() {
     const auto header = read<Elf64_Ehdr>(0, "the ELF header");
     check_header(header);
+    // The loader maps what the headers name: past the end of the file that is a bus error, not a message.
+    slice(header.e_shoff, uint64_t{header.e_shnum} * header.e_shentsize, "the table of section headers");
     for (uint64_t i = 0; i < header.e_phnum; ++i) {
       const auto segment = read<Elf64_Phdr>(offset_of(header.e_phoff, i, header.e_phentsize), "a program header");
+      slice(segment.p_offset, segment.p_filesz, "a segment");
       if (segment.p_type == PT_NOTE)
         read_notes(slice(segment.p_offset, segment.p_filesz, "a note segment"), segment.p_align);
     }

@@ -144,7 +144,9 @@ const Plugin& Registry::load(std::string_view kind, std::string_view id, std::st
     const std::vector<std::string> known = ids(kind);
     const std::string list = known.empty() ? fmt::format("there is no {} plugin on the search path", kind)
                                            : fmt::format("known: {}", fmt::join(known, ", "));
-    throw not_found("{}unknown {} '{}'{}; {}", opening, kind, id, did_you_mean(id, known), list);
+    std::string unusable;
+    for (const RejectedFile& file : rejected_) unusable += fmt::format("\n  not a plugin: {}", file.problem);
+    throw not_found("{}unknown {} '{}'{}; {}{}", opening, kind, id, did_you_mean(id, known), list, unusable);
   }
   if (matches.size() > 1) {
     throw Error(FTRUN_ALREADY_EXISTS, fmt::format("{}plugin '{}/{}' is provided twice: by {} and by {}", opening, kind,

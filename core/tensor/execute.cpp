@@ -1,5 +1,6 @@
 // Running a device op on tensors, and the optional check that names the first op with a non-finite output.
 #include <array>
+#include <chrono>
 #include <cmath>
 
 #include "core/base/error.h"
@@ -73,8 +74,18 @@ void execute(ExecutionContext& ctx, std::string_view name, std::span<const Tenso
   fill_views(name, device, inputs, input_views);
   fill_views(name, device, outputs, output_views);
   const OpHandle op = device.require_op(name, lookup_dtype(inputs, outputs));
-  device.execute(op, name, ctx.stream_of(device), std::span(input_views).first(inputs.size()),
-                 std::span(output_views).first(outputs.size()), attributes);
+  const auto run = [&] {
+    device.execute(op, name, ctx.stream_of(device), std::span(input_views).first(inputs.size()),
+                   std::span(output_views).first(outputs.size()), attributes);
+  };
+  if (ctx.observer == nullptr) {
+    run();
+  } else {
+    const auto begin = std::chrono::steady_clock::now();
+    run();
+    ctx.observer->op_ran(name, inputs, outputs,
+                         std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+  }
   if (ctx.check_finite && ctx.first_nonfinite_op.empty() && name != FTRUN_OP_SUM_ALL)
     note_nonfinite(ctx, name, outputs);
 }

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/tensor/device.h"
+#include "core/tensor/op_observer.h"
 
 namespace ftrun {
 
@@ -25,6 +26,11 @@ struct ExecutionContext {
   /// switched on only to run a micro-batch again whose loss was not finite.
   bool check_finite = false;
   std::string first_nonfinite_op;  ///< "rms_norm (backward) in layers.3"; "" while everything was finite
+  /// Cheap ops leave recipes, so that their outputs need not be kept for backward (core/autograd/saved_tensor.h).
+  bool save_recipes = false;
+
+  /// Told about every op; NULL: nobody. Not owned.
+  OpObserver* observer = nullptr;
   /// Outermost op that is running, as messages name it; set by ops and the tape.
   std::string op_label;
   /// Where in the model, as messages name it ("layers.3"); set by whoever walks the units.

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <span>
 #include <utility>
@@ -16,6 +17,10 @@
 namespace ftrun {
 
 class GradientTarget;
+class Tensor;
+
+/// Computes a tensor again (see core/autograd/saved_tensor.h).
+using Recipe = std::function<Tensor(ExecutionContext&)>;
 
 /// Device memory of one allocation, returned stream-ordered on destruction. Shared by all tensors that view it.
 class Storage {
@@ -45,6 +50,7 @@ struct AutogradMeta {
   int32_t node = 0;
   int32_t output = 0;
   std::shared_ptr<GradientTarget> target;  ///< leaves only: where the gradient goes
+  std::shared_ptr<const Recipe> recipe;    ///< of a cheap op's output: how to make it again
 };
 
 }  // namespace ftrun

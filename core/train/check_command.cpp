@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
@@ -48,10 +47,7 @@ Json run_json(Run& run) {
   result["num_examples"] = plan.num_examples;
   result["eval_examples"] = plan.eval_examples;
   result["updates_per_epoch"] = plan.updates_per_epoch;
-  result["total_steps"] =
-      a.max_steps > 0
-          ? a.max_steps
-          : static_cast<int64_t>(std::ceil(a.num_train_epochs * static_cast<double>(plan.updates_per_epoch)));
+  result["total_steps"] = planned_updates(a, plan.updates_per_epoch);
   result["rows_per_update"] = global_batch(a);
   result["longest_micro_batch_tokens"] = plan.max_micro_batch_tokens;
   result["bytes"] = {{"weights", states.weights},     {"gradients", states.gradients},
@@ -87,10 +83,11 @@ void print_run(const Json& json) {
       json["rows_per_update"].get<int64_t>(), json["updates_per_epoch"].get<int64_t>(),
       json["total_steps"].get<int64_t>());
   const Json& bytes = json["bytes"];
-  const auto text = [&](const char* key) { return bytes_text(bytes[key].get<uint64_t>()); };
-  fmt::print("  device memory: weights {}, gradients {}, optimizer {}, of {}\n", text("weights"), text("gradients"),
-             text("optimizer"), text("device"));
-  fmt::print("  on disk: model {}, each checkpoint {}\n", text("model"), text("checkpoint"));
+  const auto memory = [&](const char* key) { return memory_text(bytes[key].get<uint64_t>()); };
+  const auto disk = [&](const char* key) { return bytes_text(bytes[key].get<uint64_t>()); };
+  fmt::print("  device memory: weights {}, gradients {}, optimizer {}, of {}\n", memory("weights"), memory("gradients"),
+             memory("optimizer"), memory("device"));
+  fmt::print("  on disk: model {}, each checkpoint {}\n", disk("model"), disk("checkpoint"));
   fmt::print("values\n");
   print_values(json["values"]);
   if (!json.contains("plugin_values")) return;
@@ -104,6 +101,7 @@ void print_run(const Json& json) {
 
 int check_command(const CommandContext& context) {
   Run run(prepare_setup(context, true));
+  if (!run.setup().resume_from) require_disk_for_run(run, 0);
   const Json json = run_json(run);
   if (context.json) {
     fmt::print("{}\n", json.dump());

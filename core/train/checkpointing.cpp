@@ -2,7 +2,8 @@
 // is narrower.
 #include "core/train/checkpointing.h"
 
-#include <map>
+#include <algorithm>
+#include <array>
 #include <vector>
 
 #include "core/base/error.h"
@@ -10,6 +11,7 @@
 #include "core/base/logging.h"
 #include "core/io/checkpoint.h"
 #include "core/io/convert.h"
+#include "core/io/disk_space.h"
 #include "core/io/model_folder.h"
 #include "core/io/sharded_writer.h"
 #include "core/io/state_file.h"
@@ -30,20 +32,20 @@ std::string array_name(std::string_view state, const std::string& parameter) {
 }
 
 // Does the model file hold the trained values exactly?
-bool saved_exactly(const Run& run) {
-  const StoredDtype saved = run.saved_dtype();
+bool saved_exactly(const Run& run, StoredDtype saved) {
   if (saved == StoredDtype::kF32 || saved == StoredDtype::kF64) return true;
   const Precision precision = run.precision();
   return saved == StoredDtype::kBF16 && precision.compute == FTRUN_BF16 && !precision.master_weights;
 }
 
-std::vector<TensorSpec> optimizer_tensors(Run& run) {
+// What the optimizer's file holds beside a model file of dtype `saved`.
+std::vector<TensorSpec> optimizer_tensors(Run& run, StoredDtype saved) {
   std::vector<TensorSpec> tensors;
   for (const OptimizerPiece& piece : run.rank().optimizer_pieces()) {
     const ModelParameter& parameter = run.model().parameter(piece.parameter);
     tensors.push_back({array_name(piece.state, parameter.name), StoredDtype::kF32, {piece.end - piece.begin}});
   }
-  if (saved_exactly(run)) return tensors;
+  if (saved_exactly(run, saved)) return tensors;
   for (const ModelParameter& parameter : run.model().parameters()) {
     tensors.push_back({array_name(kMasterState, parameter.name), StoredDtype::kF32, {parameter.elements}});
   }
@@ -51,7 +53,7 @@ std::vector<TensorSpec> optimizer_tensors(Run& run) {
 }
 
 void write_optimizer(Run& run, const fs::path& file) {
-  StateWriter writer(file, "optimizer", kOptimizerFileVersion, optimizer_tensors(run));
+  StateWriter writer(file, "optimizer", kOptimizerFileVersion, optimizer_tensors(run, run.saved_dtype()));
   std::vector<float> values;
   for (const OptimizerPiece& piece : run.rank().optimizer_pieces()) {
     values.resize(static_cast<size_t>(piece.end - piece.begin));
@@ -59,7 +61,7 @@ void write_optimizer(Run& run, const fs::path& file) {
     writer.write(array_name(piece.state, run.model().parameter(piece.parameter).name),
                  std::as_bytes(std::span(values)));
   }
-  if (!saved_exactly(run)) {
+  if (!saved_exactly(run, run.saved_dtype())) {
     int32_t id = 0;
     for (const ModelParameter& parameter : run.model().parameters()) {
       values.resize(static_cast<size_t>(parameter.elements));
@@ -99,8 +101,124 @@ ModelFolderFiles folder_files(const Run& run) {
   return files;
 }
 
+// Settings that make a run what it is. Those that other checks cover (seed, data) are not among them.
+constexpr std::array kRecordedKeys = {
+    "learning_rate",
+    "lr_scheduler_type",
+    "lr_scheduler_kwargs.min_lr",
+    "lr_scheduler_kwargs.min_lr_rate",
+    "warmup_ratio",
+    "warmup_steps",
+    "num_train_epochs",
+    "max_steps",
+    "optim",
+    "weight_decay",
+    "adam_beta1",
+    "adam_beta2",
+    "adam_epsilon",
+    "max_grad_norm",
+    "per_device_train_batch_size",
+    "gradient_accumulation_steps",
+    "bf16",
+    "pure_bf16",
+    "save_dtype",
+    "logging_steps",
+    "eval_strategy",
+    "eval_steps",
+    "save_strategy",
+    "save_steps",
+    "load_best_model_at_end",
+    "metric_for_best_model",
+    "greater_is_better",
+    "early_stopping_steps",
+};
+
+nlohmann::json recorded_value(const OptionValue& value) {
+  if (!value.is_set) return nullptr;
+  if (value.type == FTRUN_OPTION_BOOL) return value.as_bool;
+  if (value.type == FTRUN_OPTION_INT) return value.as_int;
+  if (value.type == FTRUN_OPTION_FLOAT) return value.as_float;
+  return value_text(value);
+}
+
+nlohmann::json recorded_arguments(const Run& run) {
+  nlohmann::json arguments = nlohmann::json::object();
+  for (const char* key : kRecordedKeys) arguments[key] = recorded_value(*run.setup().config().host().find(key));
+  return arguments;
+}
+
+std::string text_of_recorded(const nlohmann::json& value) {
+  if (value.is_null()) return "(unset)";
+  return value.is_string() ? value.get<std::string>() : value.dump();
+}
+
+// The Hugging Face trainer warns likewise (compare_trainer_and_checkpoint_args); what is written now wins.
+void warn_of_changes(const Run& run, const TrainerState& state) {
+  const nlohmann::json now = recorded_arguments(run);
+  std::vector<std::string> changes;
+  for (const auto& [key, value] : now.items()) {
+    const auto before = state.arguments.find(key);
+    if (before == state.arguments.end() || *before == value) continue;
+    changes.push_back(fmt::format("{}: {} -> {}", key, text_of_recorded(*before), text_of_recorded(value)));
+  }
+  if (!changes.empty()) {
+    log_warning("resuming with other settings than the checkpoint was made with: {}", fmt::join(changes, ", "));
+  }
+}
+
+// The optimizer's state is that of the precision it was made in.
+void check_same_precision(const Run& run, const TrainerState& state, const fs::path& file) {
+  const ResolvedConfig& config = run.setup().config();
+  for (const char* key : {"bf16", "pure_bf16"}) {
+    const auto before = state.arguments.find(key);
+    if (before == state.arguments.end() || *before == config.get_bool(key)) continue;
+    throw invalid_argument(
+        "{}: {}: is {}, and '{}' is of a run with {}: {}: restore it, or start again from the checkpoint's weights "
+        "with model_name_or_path",
+        config.origin(key), key, config.get_bool(key), file.string(), key, text_of_recorded(*before));
+  }
+}
+
+// What does not fit the disk or may not be written once updates were made is a failure of the run, not of its settings.
+template <typename Body>
+auto while_running(Body&& body) {
+  try {
+    return body();
+  } catch (const Error& error) {
+    throw exit_code_of(error.code()) == 2 ? Error(FTRUN_DATA_LOSS, error.what()) : error;
+  }
+}
+
+// Checkpoints that the updates after `first_step` add to the disk at most at one time.
+int64_t expected_checkpoints(const Run& run, int64_t first_step) {
+  const TrainingArguments& a = run.arguments();
+  const int64_t total = planned_updates(a, run.plan().updates_per_epoch);
+  if (a.saving.unit == Period::Unit::kNever || total <= first_step) return 0;
+  const int64_t period = a.saving.unit == Period::Unit::kEpoch ? run.plan().updates_per_epoch : a.saving.steps;
+  const int64_t end = a.saving.unit == Period::Unit::kEpoch ? total / period : (total - 1) / period + 1;
+  const int64_t count = end - first_step / period;
+  if (a.save_total_limit <= 0) return count;
+  // The newest is written before the oldest goes, and the best one stays.
+  const int64_t most = std::max<int64_t>(a.save_total_limit, a.load_best_model_at_end ? 2 : 1) + 1;
+  const auto present = run.setup().resume_from ? static_cast<int64_t>(list_checkpoints(a.output_dir).size()) : 0;
+  return std::min(count, std::max<int64_t>(most - present, 1));
+}
+
+// Bytes of the checkpoints that a run which starts anew removes from its folder.
+uint64_t reclaimed_bytes(const Run& run) {
+  uint64_t bytes = 0;
+  if (run.setup().resume_from) return bytes;
+  for (const Checkpoint& stale : list_checkpoints(run.arguments().output_dir)) {
+    for (const auto& item : fs::recursive_directory_iterator(stale.path)) {
+      if (item.is_regular_file()) bytes += item.file_size();
+    }
+  }
+  return bytes;
+}
+
 void check_same_run(Run& run, const TrainerState& state, const fs::path& file) {
   const TrainingArguments& a = run.arguments();
+  check_same_precision(run, state, file);
   const int64_t batch = global_batch(a);
   if (state.global_batch != batch) {
     const bool divides = state.global_batch % a.per_device_train_batch_size == 0;
@@ -129,12 +247,14 @@ int64_t global_batch(const TrainingArguments& arguments) {
 }
 
 void save_model_folder(Run& run, const fs::path& folder) {
-  fs::create_directories(folder);
-  save_model_files(folder, folder_files(run));
-  ShardedModelWriter writer(folder, saved_tensors(run.model(), run.saved_dtype()));
-  for_each_value_chunk(run.rank(), run.trained_role(), run.saved_dtype(),
-                       [&](std::string_view name, std::span<const std::byte> bytes) { writer.write(name, bytes); });
-  writer.finish();
+  while_running([&] {
+    fs::create_directories(folder);
+    save_model_files(folder, folder_files(run));
+    ShardedModelWriter writer(folder, saved_tensors(run.model(), run.saved_dtype()));
+    for_each_value_chunk(run.rank(), run.trained_role(), run.saved_dtype(),
+                         [&](std::string_view name, std::span<const std::byte> bytes) { writer.write(name, bytes); });
+    writer.finish();
+  });
 }
 
 SaveBytes save_bytes(Run& run) {
@@ -143,18 +263,45 @@ SaveBytes save_bytes(Run& run) {
       sharded_model_bytes(saved_tensors(run.model(), run.saved_dtype())) + model_files_bytes(folder_files(run));
   bytes.checkpoint = bytes.model;
   if (run.arguments().save_only_model) return bytes;
-  for (const TensorSpec& tensor : optimizer_tensors(run)) {
+  for (const TensorSpec& tensor : optimizer_tensors(run, run.saved_dtype())) {
     bytes.checkpoint += *element_count(tensor.shape) * dtype_size_bytes(tensor.dtype);
   }
   return bytes;
 }
 
 fs::path save_checkpoint(Run& run, const TrainerState& state) {
-  CheckpointWriter writer(run.arguments().output_dir, state.global_step, save_bytes(run).checkpoint);
-  save_model_folder(run, writer.folder());
-  if (!run.arguments().save_only_model) write_optimizer(run, writer.folder() / kOptimizerFile);
-  write_file_atomically(writer.folder() / kStateFile, to_json_text(state));
-  return writer.commit();
+  return while_running([&] {
+    CheckpointWriter writer(run.arguments().output_dir, state.global_step, save_bytes(run).checkpoint);
+    save_model_folder(run, writer.folder());
+    if (!run.arguments().save_only_model) write_optimizer(run, writer.folder() / kOptimizerFile);
+    TrainerState saved = state;
+    saved.arguments = recorded_arguments(run);
+    write_file_atomically(writer.folder() / kStateFile, to_json_text(saved));
+    return writer.commit();
+  });
+}
+
+void require_disk_for_run(Run& run, int64_t first_step) {
+  const SaveBytes bytes = save_bytes(run);
+  const auto count = static_cast<uint64_t>(expected_checkpoints(run, first_step));
+  const fs::path& folder = run.arguments().output_dir;
+  const uint64_t available = available_disk_bytes(folder) + reclaimed_bytes(run);
+  const std::string parts = count == 0 ? "the final model"
+                                       : fmt::format("{} of {} and the final model of {}",
+                                                     count == 1 ? "1 checkpoint" : fmt::format("{} checkpoints", count),
+                                                     bytes_text(bytes.checkpoint), bytes_text(bytes.model));
+  uint64_t needed = 0;
+  const bool overflows =
+      __builtin_mul_overflow(count, bytes.checkpoint, &needed) || __builtin_add_overflow(needed, bytes.model, &needed);
+  if (overflows || needed > available) {
+    throw resource_exhausted(
+        "{}: output_dir: not enough disk: '{}' has {} available, and {} are estimated to take {}: set "
+        "save_total_limit, a "
+        "larger save_steps, or another output_dir",
+        run.setup().config().origin("output_dir"), folder.string(), bytes_text(available), parts,
+        overflows ? "more than there can be" : bytes_text(needed));
+  }
+  log_info("estimated disk use: {}, {} in all ({} available)", parts, bytes_text(needed), bytes_text(available));
 }
 
 void load_weights(Run& run, const fs::path& folder) {
@@ -166,9 +313,11 @@ TrainerState restore_checkpoint(Run& run, const fs::path& checkpoint) {
   const fs::path file = checkpoint / kStateFile;
   TrainerState state = parse_trainer_state(read_file(file), file);
   check_same_run(run, state, file);
+  warn_of_changes(run, state);
   const StateReader reader(checkpoint / kOptimizerFile, "optimizer", kOptimizerFileVersion);
-  reader.require_exactly(optimizer_tensors(run));
-  if (saved_exactly(run)) {
+  const StoredDtype saved = ModelWeights(checkpoint).main_dtype();
+  reader.require_exactly(optimizer_tensors(run, saved));
+  if (saved_exactly(run, saved)) {
     load_weights(run, checkpoint);
   } else {
     read_master_weights(run, reader);

@@ -10,7 +10,8 @@
 
 namespace ftrun {
 
-/// Writes config, tokenizer files and weights into `folder` (created where missing): what transformers opens.
+/// Writes config, tokenizer files and weights into `folder` (created where missing): what transformers opens. Here and
+/// in save_checkpoint, what cannot be written is DATA_LOSS: the run fails (exit code 1).
 void save_model_folder(Run& run, const std::filesystem::path& folder);
 
 /// Bytes of a checkpoint and of the final model, exact but for JSON files.
@@ -24,8 +25,13 @@ SaveBytes save_bytes(Run& run);
 /// state.
 std::filesystem::path save_checkpoint(Run& run, const TrainerState& state);
 
+/// Throws RESOURCE_EXHAUSTED when the checkpoints that the run keeps at one time and the final model do not fit beside
+/// output_dir: an estimate, since others use the disk too and runs stop early. Logs it otherwise.
+void require_disk_for_run(Run& run, int64_t first_step);
+
 /// Puts weights, optimizer state and position back. Throws INVALID_ARGUMENT when the checkpoint is of another model,
-/// batch, seed or data, naming the key that differs and what restores it.
+/// batch, seed, precision or data, naming the key that differs and what restores it; warns in one line of other
+/// settings that have changed.
 TrainerState restore_checkpoint(Run& run, const std::filesystem::path& checkpoint);
 
 /// Overwrites the trained weights from a model folder or checkpoint.

@@ -83,7 +83,15 @@ int64_t items_in_update(const DataOrder& order, int64_t update) {
 ftrun_status open_thunk(ftrun_context* ctx, const ftrun_data_spec* spec, ftrun_data** out) {
   return guard_abi([&] {
     *out = nullptr;
-    *out = open_data(*services_of(ctx).data, read_abi_struct(spec, FTRUN_DATA_SPEC_TAG, "ftrun_data_spec"));
+    const ftrun_data_spec wanted = read_abi_struct(spec, FTRUN_DATA_SPEC_TAG, "ftrun_data_spec");
+    DataService& service = *services_of(ctx).data;
+    service.open_failure = nullptr;
+    try {
+      *out = open_data(service, wanted);
+    } catch (...) {
+      service.open_failure = std::current_exception();
+      throw;
+    }
   });
 }
 

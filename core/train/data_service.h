@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <string>
@@ -31,6 +32,8 @@ struct DataService {
   std::function<void(const DataLedger&)> on_ledger;
 
   std::vector<std::unique_ptr<ftrun_data>> opened;
+  /// What opening last failed with; none after a success.
+  std::exception_ptr open_failure;
   std::string decoded_text;
 
   DataService();

@@ -5,6 +5,7 @@
 
 #include "core/base/error.h"
 #include "core/base/failure_detail.h"
+#include "core/base/files.h"
 #include "core/base/logging.h"
 #include "core/io/model_weights.h"
 #include "core/model/abi_struct.h"
@@ -171,19 +172,20 @@ void Run::make_model() {
   const ChosenPlugin& network = setup_.plugins->network;
   model_ = std::make_shared<NetworkModel>(&network.plugin->network(),
                                           make_host_table("network/" + network.plugin->id(), host_services_),
-                                          network.options, setup_.model.to_json_text(), setup_.model.file);
+                                          network.options, read_file(setup_.model.file), setup_.model.file);
 }
 
 void Run::check_memory() const {
   const StateBytes bytes = state_bytes(*model_, precision(), arguments().gradient_accumulation_steps);
   const uint64_t total = device_->device().properties().total_bytes;
   if (bytes.total() <= total) return;
+  const std::string& origin = setup_.config().origin("device");
   throw resource_exhausted(
-      "device '{}' has {:.2f} GiB: weights {:.2f} + gradients {:.2f} + optimizer {:.2f} = {:.2f} GiB are needed before "
-      "any "
-      "activation ({} parameters); {}",
-      device_->device().name(), in_gib(total), in_gib(bytes.weights), in_gib(bytes.gradients), in_gib(bytes.optimizer),
-      in_gib(bytes.total()), model_->total_elements(),
+      "{}device '{}' has {}: weights {} + gradients {} + optimizer {} = {} are needed before any activation ({} "
+      "parameters); {}",
+      origin == "default" ? std::string() : origin + ": ", device_->device().name(), memory_text(total),
+      memory_text(bytes.weights), memory_text(bytes.gradients), memory_text(bytes.optimizer),
+      memory_text(bytes.total()), model_->total_elements(),
       precision().compute == FTRUN_F32
           ? "bf16: true does not change that; pure_bf16: true halves the weights and gradients"
           : "a larger device or a sharding strategy is needed");
@@ -231,7 +233,11 @@ void Run::begin(const std::function<void(const DataLedger&)>& on_ledger) {
   data_.shuffle = !a.disable_shuffling;
   data_.on_ledger = on_ledger;
   plan_ = make_abi_struct<ftrun_paradigm_plan>(FTRUN_PLAN_TAG);
-  check_plugin(paradigm_->table().begin(paradigm_->self(), context(), &plan_), paradigm_->plugin(), "begin");
+  const ftrun_status began = paradigm_->table().begin(paradigm_->self(), context(), &plan_);
+  // What is wrong with the data is the user's to mend, not the plugin's that asked for it.
+  if (began != FTRUN_OK && data_.open_failure) std::rethrow_exception(data_.open_failure);
+  check_plugin(began, paradigm_->plugin(), "begin");
+  resolve_step_ratios(setup_.arguments, setup_.config(), planned_updates(a, plan_.updates_per_epoch));
   if (const auto eos = setup_.tokenizer->eos_id()) add_unique(generate_.stop_ids, *eos);
   for (const int64_t id : setup_.generation.eos_token_ids) add_unique(generate_.stop_ids, id);
   const ftrun_data* opened = opened_data();

@@ -4,10 +4,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 
 #include "core/base/error.h"
 #include "core/base/logging.h"
 #include "core/config/document.h"
+#include "core/data/data_source.h"
 #include "core/io/checkpoint.h"
 #include "core/io/model_weights.h"
 #include "core/model/api_tables.h"
@@ -31,10 +33,10 @@ void check_vocabulary(const RunSetup& setup) {
   const int32_t needed = setup.tokenizer->vocabulary_size();
   if (setup.model.vocab_size >= needed) return;
   throw invalid_argument(
-      "{}: key 'vocab_size' is {}, but the tokenizer in '{}' has ids up to {}: the embedding would be too small by {} "
+      "{} is {}, but the tokenizer in '{}' has ids up to {}: the embedding would be too small by {} "
       "rows",
-      setup.model.file.string(), setup.model.vocab_size, setup.arguments.tokenizer_name_or_path.string(), needed - 1,
-      needed - setup.model.vocab_size);
+      place_of_key(setup.model.file, "vocab_size"), setup.model.vocab_size,
+      setup.arguments.tokenizer_name_or_path.string(), needed - 1, needed - setup.model.vocab_size);
 }
 
 void check_weights_exist(const TrainingArguments& arguments, const ResolvedConfig& config) {
@@ -78,6 +80,51 @@ std::optional<fs::path> find_resume_checkpoint(const TrainingArguments& argument
   return fs::path(wanted);
 }
 
+// Does a run that overwrites its folder remove or replace this file of it?
+bool is_replaced(const fs::path& way) {
+  static constexpr std::array kOwnFiles = {"all_results.json",      "train_results.json", "eval_results.json",
+                                           "trainer_state.json",    "trainer_log.jsonl",  "config.json",
+                                           "generation_config.json"};
+  const std::string first = way.begin()->string();
+  return first == "." || first.starts_with("checkpoint-") ||
+         std::find(kOwnFiles.begin(), kOwnFiles.end(), way.string()) != kOwnFiles.end();
+}
+
+// `inner` is `outer` or lies in it, links followed; the way from outer to inner, nothing when it does not.
+std::optional<fs::path> path_inside(const fs::path& inner, const fs::path& outer) {
+  const fs::path way = fs::weakly_canonical(inner).lexically_relative(fs::weakly_canonical(outer));
+  if (way.empty() || *way.begin() == "..") return {};
+  return way;
+}
+
+// What is read must not be what is written: neither the model folder nor data that an overwriting run removes.
+void check_sources_outside(const RunSetup& setup) {
+  const TrainingArguments& a = setup.arguments;
+  const ResolvedConfig& config = setup.config();
+  const std::string opening = fmt::format("{}: output_dir: '{}'", config.origin("output_dir"), a.output_dir.string());
+  const auto refuse_model = [&](const char* relation) {
+    throw invalid_argument(
+        "{} {} model_name_or_path '{}' ({}), whose files the run could overwrite: choose another folder", opening,
+        relation, a.model_name_or_path.string(), config.origin("model_name_or_path"));
+  };
+  const auto model_inside = path_inside(a.model_name_or_path, a.output_dir);
+  if (model_inside && *model_inside == ".") refuse_model("is");
+  if (!a.overwrite_output_dir) return;
+  if (model_inside) refuse_model("contains");
+  if (path_inside(a.output_dir, a.model_name_or_path)) refuse_model("is inside");
+  for (const auto* values : {&setup.data.datasets, &setup.data.eval_datasets}) {
+    for (const std::string& value : *values) {
+      for (const fs::path& file : data_source_files(value, setup.data.dataset_dir)) {
+        const auto way = path_inside(file, a.output_dir);
+        if (!way || !is_replaced(*way)) continue;
+        throw invalid_argument(
+            "{} holds '{}' of data set '{}' where overwrite_output_dir removes or replaces files: move it", opening,
+            way->string(), value);
+      }
+    }
+  }
+}
+
 void check_output_dir(const TrainingArguments& arguments, const ResolvedConfig& config) {
   const fs::path& folder = arguments.output_dir;
   if (fs::exists(folder) && !fs::is_directory(folder)) {
@@ -98,7 +145,18 @@ void check_output_dir(const TrainingArguments& arguments, const ResolvedConfig& 
                   config.origin("output_dir"), folder.string()));
 }
 
+// LLaMA-Factory takes whole numbers for rows and the rest for shares, and 1.0 would be all rows.
+void check_val_size(const ResolvedConfig& config) {
+  const std::string& text = config.host().find("val_size")->text;
+  if (config.get_float("val_size") != 1 || text.find_first_of(".eE") == std::string::npos) return;
+  throw invalid_argument(
+      "{}: val_size: '{}' leaves no row to train on: expected a share below 1, or a whole number of rows ('1' is one "
+      "row)",
+      config.origin("val_size"), text);
+}
+
 DataSpec read_data_spec(const ResolvedConfig& config) {
+  check_val_size(config);
   DataSpec spec;
   if (config.is_set("dataset")) spec.datasets = config.get_list("dataset");
   if (config.is_set("eval_dataset")) spec.eval_datasets = config.get_list("eval_dataset");
@@ -115,6 +173,9 @@ DataSpec read_data_spec(const ResolvedConfig& config) {
   spec.max_bad_rows = config.get_int("max_bad_rows");
   if (const auto folder = config.find_string("cache_dir")) spec.cache_dir = *folder;
   spec.overwrite_cache = config.get_bool("overwrite_cache");
+  for (const char* key : {"dataset", "eval_dataset", "template", "cutoff_len", "max_samples", "val_size"}) {
+    if (config.is_given(key)) spec.origins[key] = config.origin(key);
+  }
   return spec;
 }
 
@@ -130,12 +191,12 @@ void check_network(const RunSetup& setup) {
     return std::find(claimed.begin(), claimed.end(), name) != claimed.end();
   });
   if (!fits) {
-    throw invalid_argument(
-        "{}: key 'architectures' is [{}], but network '{}' is [{}]: remove `network` to have it found",
-        setup.model.file.string(), fmt::join(wanted, ", "), network.id(), fmt::join(claimed, ", "));
+    throw invalid_argument("{} is [{}], but network '{}' is [{}]: remove `network` to have it found",
+                           place_of_key(setup.model.file, "architectures"), fmt::join(wanted, ", "), network.id(),
+                           fmt::join(claimed, ", "));
   }
   if (setup.model.num_hidden_layers > kMostLayers) {
-    throw invalid_argument("{}: key 'num_hidden_layers' is {}: expected at most {}", setup.model.file.string(),
+    throw invalid_argument("{} is {}: expected at most {}", place_of_key(setup.model.file, "num_hidden_layers"),
                            setup.model.num_hidden_layers, kMostLayers);
   }
 }
@@ -216,6 +277,7 @@ RunSetup prepare_setup(const CommandContext& context, bool for_training) {
   check_evaluation(setup);
   if (for_training) {
     check_output_dir(setup.arguments, config);
+    check_sources_outside(setup);
     setup.resume_from = find_resume_checkpoint(setup.arguments, config);
   }
   return setup;

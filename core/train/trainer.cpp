@@ -9,7 +9,6 @@
 #include "core/base/files.h"
 #include "core/base/logging.h"
 #include "core/io/checkpoint.h"
-#include "core/io/disk_space.h"
 #include "core/io/model_weights.h"
 #include "core/model/abi_struct.h"
 #include "core/train/checkpointing.h"
@@ -73,11 +72,6 @@ void require_positive(const Run& run, const Denominators& denominators, int64_t 
   }
 }
 
-int64_t planned_steps(const TrainingArguments& a, const ftrun_paradigm_plan& plan) {
-  if (a.max_steps > 0) return a.max_steps;
-  return static_cast<int64_t>(std::ceil(a.num_train_epochs * static_cast<double>(plan.updates_per_epoch)));
-}
-
 int64_t non_embedding_elements(const NetworkModel& model) {
   int64_t elements = 0;
   for (const ModelParameter& parameter : model.parameters()) {
@@ -97,17 +91,6 @@ Trainer::~Trainer() {
 
 double Trainer::elapsed_seconds() const {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count();
-}
-
-void Trainer::check_disk() const {
-  const TrainingArguments& a = run_.arguments();
-  const SaveBytes bytes = save_bytes(run_);
-  const bool checkpoints = a.saving.unit != Period::Unit::kNever;
-  require_disk_space(a.output_dir, bytes.model + (checkpoints ? bytes.checkpoint : 0),
-                     checkpoints ? "a checkpoint and the final model" : "the final model");
-  if (checkpoints) {
-    log_info("a checkpoint takes {}, the final model {}", bytes_text(bytes.checkpoint), bytes_text(bytes.model));
-  }
 }
 
 // Called once the first update is done, so that a run which does not get that far (out of memory) leaves nothing behind
@@ -130,8 +113,8 @@ void Trainer::start() {
   const TrainingArguments& a = run_.arguments();
   const ftrun_paradigm_plan& plan = run_.plan();
   if (run_.setup().resume_from) state_ = restore_checkpoint(run_, *run_.setup().resume_from);
-  check_disk();
-  state_.max_steps = planned_steps(a, plan);
+  require_disk_for_run(run_, state_.global_step);
+  state_.max_steps = planned_updates(a, plan.updates_per_epoch);
   state_.updates_per_epoch = plan.updates_per_epoch;
   state_.num_train_epochs =
       a.max_steps > 0 ? std::ceil(static_cast<double>(a.max_steps) / static_cast<double>(plan.updates_per_epoch))

@@ -38,7 +38,6 @@ class Trainer {
   };
 
   void start();
-  void check_disk() const;
   void open_output_dir(int64_t first_step);
   StepResult train_step();
   void require_finite(const StepResult& result, const ftrun_update& update, const double* denominators);

@@ -46,6 +46,7 @@ std::string to_json_text(const TrainerState& state) {
   Json json;
   each_field(state, [&](const char* key, const auto& value) { json[key] = value; });
   each_own_field(state, [&](const char* key, const auto& value) { json["ftrun"][key] = value; });
+  if (!state.arguments.empty()) json["ftrun"]["arguments"] = state.arguments;
   json["best_metric"] = state.best_metric ? Json(*state.best_metric) : Json();
   json["best_model_checkpoint"] = state.best_model_checkpoint.empty() ? Json() : Json(state.best_model_checkpoint);
   json["is_local_process_zero"] = true;
@@ -70,6 +71,9 @@ TrainerState parse_trainer_state(const std::string& text, const std::filesystem:
   try {
     each_field(state, [&](const char* key, auto& value) { json.at(current = key).get_to(value); });
     each_own_field(state, [&](const char* key, auto& value) { json.at("ftrun").at(current = key).get_to(value); });
+    if (json.at("ftrun").contains(current = "arguments")) {
+      state.arguments = json.at("ftrun").at(current).get<std::map<std::string, Json>>();
+    }
     current = "best_metric";
     if (!json.at(current).is_null()) state.best_metric = json.at(current).get<double>();
     current = "best_model_checkpoint";

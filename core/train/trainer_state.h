@@ -38,6 +38,8 @@ struct TrainerState {
   int64_t evaluations_without_gain = 0;
   uint64_t seed = 0;
   uint64_t data_fingerprint = 0;  ///< of the encoded rows
+  nlohmann::json arguments =
+      nlohmann::json::object();  ///< settings by key as the run resolved them; empty: not recorded
 };
 
 /// JSON text, indented by 2. Numbers keep all digits.

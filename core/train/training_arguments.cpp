@@ -1,6 +1,8 @@
 // Keys to fields, then the rules between them, all reported at once.
 #include "core/train/training_arguments.h"
 
+#include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include "core/base/error.h"
@@ -29,23 +31,60 @@ class Complaints {
   std::vector<std::string> lines_;
 };
 
+constexpr double kMostSteps = 9007199254740992;  // every whole number up to 2^53 is exact
+
+// Below 1: a ratio of all updates; from 1: a whole number of updates.
+void read_steps(const ResolvedConfig& config, Complaints& complaints, std::string_view key, Period& period) {
+  const double value = config.get_float(key);
+  period.unit = Period::Unit::kSteps;
+  if (value < 1) {
+    period.ratio = value;
+  } else if (value != std::floor(value) || value > kMostSteps) {
+    period.steps = 1;
+    complaints.add(key, "expected a whole number of updates, or a ratio of all updates below 1, got '{}'",
+                   config.host().find(key)->text);
+  } else {
+    period.steps = static_cast<int64_t>(value);
+  }
+}
+
 Period read_period(const ResolvedConfig& config, Complaints& complaints, std::string_view strategy_key,
-                   std::string_view steps_key, int64_t default_steps) {
+                   std::string_view steps_key, std::string_view fallback_key) {
   Period period;
   const std::string& strategy = config.get_string(strategy_key);
   if (strategy == "epoch") period.unit = Period::Unit::kEpoch;
-  if (strategy != "steps") return period;
-  period.unit = Period::Unit::kSteps;
-  period.steps = config.find_int(steps_key).value_or(default_steps);
-  if (period.steps < 1) complaints.add(steps_key, "is {}: expected at least 1", period.steps);
+  if (strategy == "steps") read_steps(config, complaints, config.is_set(steps_key) ? steps_key : fallback_key, period);
   return period;
 }
 
 void read_periods(const ResolvedConfig& config, Complaints& complaints, TrainingArguments& a) {
-  a.logging = {Period::Unit::kSteps, config.get_int("logging_steps")};
+  read_steps(config, complaints, "logging_steps", a.logging);
   a.logging_first_step = config.get_bool("logging_first_step");
-  a.saving = read_period(config, complaints, "save_strategy", "save_steps", 500);
-  a.evaluation = read_period(config, complaints, "eval_strategy", "eval_steps", a.logging.steps);
+  a.saving = read_period(config, complaints, "save_strategy", "save_steps", "save_steps");
+  a.evaluation = read_period(config, complaints, "eval_strategy", "eval_steps", "logging_steps");
+}
+
+std::string steps_text(const Period& period) {
+  return period.ratio > 0 ? fmt::format("{}", period.ratio) : fmt::format("{}", period.steps);
+}
+
+// Source: transformers training_args.py, __post_init__, "Sanity checks for load_best_model_at_end".
+void check_saved_where_evaluated(Complaints& complaints, const TrainingArguments& a) {
+  constexpr double kTolerance = 1e-6;  // of a quotient of two decimal fractions
+  if ((a.saving.ratio > 0) != (a.evaluation.ratio > 0)) {
+    complaints.add(
+        "load_best_model_at_end",
+        "needs save_steps ({}) to be a multiple of eval_steps ({}), and one is a ratio of all updates: write "
+        "both as ratios or both as numbers of updates",
+        steps_text(a.saving), steps_text(a.evaluation));
+    return;
+  }
+  const double quotient = a.saving.ratio / a.evaluation.ratio;
+  const bool fits = a.saving.ratio > 0 ? std::abs(quotient - std::round(quotient)) < kTolerance && quotient > 0.5
+                                       : a.saving.steps % a.evaluation.steps == 0;
+  if (fits) return;
+  complaints.add("load_best_model_at_end", "needs save_steps ({}) to be a multiple of eval_steps ({})",
+                 steps_text(a.saving), steps_text(a.evaluation));
 }
 
 void read_best_model_rules(const ResolvedConfig& config, Complaints& complaints, TrainingArguments& a) {
@@ -65,9 +104,8 @@ void read_best_model_rules(const ResolvedConfig& config, Complaints& complaints,
         "load_best_model_at_end",
         "needs save_strategy and eval_strategy to be the same (save_strategy is '{}', eval_strategy is '{}')",
         config.get_string("save_strategy"), config.get_string("eval_strategy"));
-  } else if (a.saving.unit == Period::Unit::kSteps && a.saving.steps % a.evaluation.steps != 0) {
-    complaints.add("load_best_model_at_end", "needs save_steps ({}) to be a multiple of eval_steps ({})",
-                   a.saving.steps, a.evaluation.steps);
+  } else if (a.saving.unit == Period::Unit::kSteps) {
+    check_saved_where_evaluated(complaints, a);
   }
 }
 
@@ -155,6 +193,29 @@ TrainingArguments read_training_arguments(const ResolvedConfig& config) {
   read_best_model_rules(config, complaints, a);
   complaints.throw_if_any();
   return a;
+}
+
+int64_t planned_updates(const TrainingArguments& arguments, int64_t updates_per_epoch) {
+  if (arguments.max_steps > 0) return arguments.max_steps;
+  return static_cast<int64_t>(std::ceil(arguments.num_train_epochs * static_cast<double>(updates_per_epoch)));
+}
+
+void resolve_step_ratios(TrainingArguments& arguments, const ResolvedConfig& config, int64_t total_updates) {
+  for (Period* period : {&arguments.logging, &arguments.saving, &arguments.evaluation}) {
+    if (period->unit != Period::Unit::kSteps || period->ratio == 0) continue;
+    period->steps =
+        std::max<int64_t>(1, static_cast<int64_t>(std::ceil(static_cast<double>(total_updates) * period->ratio)));
+  }
+  const Period& saving = arguments.saving;
+  const Period& evaluation = arguments.evaluation;
+  if (!arguments.load_best_model_at_end || saving.unit != Period::Unit::kSteps) return;
+  if (saving.steps % evaluation.steps == 0) return;
+  throw invalid_argument(
+      "{}: load_best_model_at_end: needs save_steps to be a multiple of eval_steps, but of {} updates the ratios {} "
+      "and "
+      "{} are {} and {} (rounded up): write numbers of updates",
+      config.origin("load_best_model_at_end"), total_updates, saving.ratio, evaluation.ratio, saving.steps,
+      evaluation.steps);
 }
 
 }  // namespace ftrun

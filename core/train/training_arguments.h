@@ -15,7 +15,8 @@ class ResolvedConfig;
 struct Period {
   enum class Unit { kNever, kSteps, kEpoch };
   Unit unit = Unit::kNever;
-  int64_t steps = 0;  ///< with kSteps, >= 1
+  int64_t steps = 0;  ///< with kSteps, >= 1; 0 as long as only the ratio is known
+  double ratio = 0;   ///< with kSteps, above 0 and below 1: of all updates of the run; 0: `steps` was given
 
   /// Is it due after update `step` (1-based), when `ends_epoch` says whether that update ends an epoch?
   bool is_due(int64_t step, bool ends_epoch) const noexcept {
@@ -72,5 +73,12 @@ struct TrainingArguments {
 
 /// Throws one INVALID_ARGUMENT listing every combination of keys that cannot be honoured, with origins.
 TrainingArguments read_training_arguments(const ResolvedConfig& config);
+
+/// Updates of the whole run: max_steps, or as many as the epochs have.
+int64_t planned_updates(const TrainingArguments& arguments, int64_t updates_per_epoch);
+
+/// Turns ratios of logging, saving and evaluation into steps: ratio times all updates, rounded up, as the Hugging Face
+/// trainer does. Throws INVALID_ARGUMENT when load_best_model_at_end then evaluates at other updates than it saves.
+void resolve_step_ratios(TrainingArguments& arguments, const ResolvedConfig& config, int64_t total_updates);
 
 }  // namespace ftrun

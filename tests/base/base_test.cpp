@@ -35,6 +35,9 @@ TEST(Json, ErrorsNameLineAndColumn) {
   EXPECT_THAT(message_of([] { parse_json("{\n  \"a\": 1,\n  b\n}", "x.json"); }),
               HasSubstr("x.json:3:3: not valid JSON"));
   EXPECT_THAT(message_of([] { parse_json("{\"a\": 1, \"a\": 2}", "x.json"); }), HasSubstr("key 'a' appears twice"));
+  EXPECT_THAT(
+      message_of([] { parse_json("{\"b\": {\"a\": \"a\"},\n\"c\": [{\"a\": 1}],\n\"a\": 1,\n \"a\" : 2}", "x.json"); }),
+      HasSubstr("x.json:4: not valid: key 'a' appears twice"));
   EXPECT_EQ(parse_json("[1, 2]", "x.json").size(), 2U);
 }
 

@@ -194,6 +194,24 @@ TEST(Cli, ConfigurationErrorsExitWithTwoAndWriteNothing) {
   EXPECT_EQ(run("train stray").err, "error: unexpected argument 'stray': expected --KEY VALUE\n");
 }
 
+TEST(Cli, ATruncatedPluginIsNamedAndNeverLoaded) {
+  const ScratchFolder folder;
+  const std::string good = read_text(fixture("good"));
+  for (const size_t size : {good.size() - 1, good.size() / 2, size_t{1000}, size_t{10}, size_t{0}}) {
+    const auto file = folder.write("cut.so", good.substr(0, size));
+    const Outcome listing = run("plugins list --plugin_path " + folder.path().string());
+    EXPECT_EQ(listing.code, 0);
+    EXPECT_THAT(listing.out, HasSubstr("no plugin    " + file.string() + ": truncated: ")) << size;
+    const Outcome given = run("--stage copying --finetuning_type full --plugin_path " + file.string());
+    EXPECT_EQ(given.code, 2);
+    EXPECT_THAT(given.err, StartsWith("error: " + file.string() + ": truncated: ")) << size;
+    const Outcome selected = run("--stage copying --reward sample --plugin_path " + folder.path().string());
+    EXPECT_EQ(selected.code, 2);
+    EXPECT_THAT(selected.err, HasSubstr("unknown reward 'sample'"));
+    EXPECT_THAT(selected.err, HasSubstr("not a plugin: " + file.string() + ": truncated: ")) << size;
+  }
+}
+
 TEST(Cli, TokenizeNeedsAModel) {
   EXPECT_EQ(run("tokenize").code, 2);
   EXPECT_THAT(run("tokenize /no/such/model").err, HasSubstr("/no/such/model"));

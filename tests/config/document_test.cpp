@@ -72,10 +72,30 @@ TEST(Document, RefusesMalformedYamlWithLineAndColumn) {
 TEST(Document, RefusesWhatIsNoConfiguration) {
   EXPECT_EQ(parse_refusal("- a\n- b\n"), "a.yaml:1: expected 'key: value' lines at the top level, got a list");
   EXPECT_EQ(parse_refusal("just text\n"), "a.yaml:1: expected 'key: value' lines at the top level, got plain text");
-  EXPECT_EQ(parse_refusal("a: 1\n---\nb: 2\n"), "a.yaml: 2 YAML documents ('---'), expected one");
+  EXPECT_EQ(parse_refusal("a: 1\n---\nb: 2\n"),
+            "a.yaml:2: a second YAML document begins ('---'): expected one in a file");
+  EXPECT_THAT(parse_refusal("%YAML 1.2\n---\n# about\na: |\n  text\n---\nb: 2\n"), StartsWith("a.yaml:6: a second"));
   EXPECT_EQ(parse_refusal("[a]: 1\n"), "a.yaml:1: a key must be plain text");
   EXPECT_EQ(parse_refusal(std::string("a: 1\nb: \0\n", 10)),
             "a.yaml:2: not valid YAML: a zero byte; is this a text file?");
+}
+
+TEST(Document, RefusesTextThatIsNotUtf8) {
+  EXPECT_EQ(parse_refusal("a: 1\nb: caf\xE9\n"), "a.yaml:2: not valid UTF-8: byte 0xE9; save the file as UTF-8");
+  for (const char* bad : {"\xC0\xAF", "\xE0\x80\xAF", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\xF0\x9F\x98", "\xFF\xFE"}) {
+    EXPECT_THAT(parse_refusal(fmt::format("# one\na: {}\n", bad)), StartsWith("a.yaml:2: not valid UTF-8")) << bad;
+  }
+  EXPECT_EQ(parse_config_text("a: \xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80\n", "a.yaml").front().value.scalar,
+            "\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80");
+}
+
+TEST(Document, RefusesDeepNestingWithItsLine) {
+  for (const size_t levels : {100, 5000}) {
+    const std::string text = "a: 1\nb: " + std::string(levels, '[') + std::string(levels, ']') + "\n";
+    EXPECT_EQ(parse_refusal(text), "a.yaml:2: lists and maps are nested too deeply: expected at most 64 levels");
+    EXPECT_THAT(refusal([&] { parse_config_value(text.substr(8), "--b"); }),
+                StartsWith("--b: lists and maps are nested"));
+  }
 }
 
 TEST(Document, RefusesExponentialAliases) {

@@ -60,19 +60,19 @@ TEST(Resolve, AFlagWinsOverAnAliasInTheFile) {
 TEST(Resolve, NullKeepsTheDefault) {
   const auto config = resolve_text("eval_dataset: null\nlogging_steps: ~\n");
   EXPECT_FALSE(config.is_set("eval_dataset"));
-  EXPECT_EQ(config.get_int("logging_steps"), 500);
+  EXPECT_EQ(config.get_float("logging_steps"), 500);
 }
 
 TEST(Resolve, AllErrorsAtOnceInFileOrder) {
   EXPECT_EQ(resolve_refusal("learnin_rate: 1\nseed: x\nfp16: true\nmax_steps: 8.0\n", {"--bf61"}),
             "5 errors in the configuration:\n"
             "  a.yaml:2: unknown key 'learnin_rate' (did you mean 'learning_rate'?)\n"
+            "  a.yaml:3: seed: expected an integer >= 0, got 'x'\n"
             "  a.yaml:4: fp16: 'true' is not available: fp16 needs loss scaling, which would make results depend on "
             "overflow; write "
             "'bf16: true'\n"
-            "  --bf61: unknown key 'bf61' (did you mean 'bf16'?)\n"
-            "  a.yaml:3: seed: expected an integer >= 0, got 'x'\n"
-            "  a.yaml:5: max_steps: expected an integer >= -1, got '8.0'");
+            "  a.yaml:5: max_steps: expected an integer >= -1, got '8.0'\n"
+            "  --bf61: unknown key 'bf61' (did you mean 'bf16'?)");
 }
 
 TEST(Resolve, OneKeyUnderTwoNames) {
@@ -109,24 +109,51 @@ TEST(Resolve, HarmlessKeysAreNoticed) {
 
 TEST(Resolve, ForeignKeysAreRefusedWithTheReason) {
   EXPECT_EQ(resolve_text("fp16: false\nstreaming: false\nquantization_bit: null\n").notices().size(), 0u);
-  EXPECT_EQ(
-      resolve_refusal("lora_rank: 8\n"),
-      "a.yaml:2: lora_rank: this build trains all weights ('finetuning_type: full') and has no adapters; remove it");
+  EXPECT_EQ(resolve_refusal("lora_rank: 8\n"),
+            "a.yaml:2: lora_rank: this build trains all weights and has no adapters: remove it");
   EXPECT_THAT(resolve_refusal("rope_scaling: yarn\n"),
               HasSubstr("a.yaml:2: rope_scaling: scaling is read from config.json"));
-  EXPECT_THAT(resolve_refusal("report_to: wandb\n"),
-              HasSubstr("a.yaml:2: report_to: expected a list of none, got 'wandb'"));
+  EXPECT_EQ(resolve_refusal("deepspeed: ds.json\n"),
+            "a.yaml:2: deepspeed: no strategy plugin here reads DeepSpeed files: remove it and choose with 'strategy: "
+            "NAME'; 'ftrun plugins list' shows the strategies there are");
+}
+
+TEST(Resolve, APluginMayHaveAForeignKey) {
+  const auto reader = table({sdk::option("deepspeed", FTRUN_OPTION_STRING, "", "x", FTRUN_OPTION_FLAT)});
+  const auto config =
+      resolve(sources_of("deepspeed: ds.json\n"), std::vector<PluginOptionTable>{{"strategy", "a", &reader, nullptr}});
+  EXPECT_EQ(config.plugin(0).values.get_string("deepspeed"), "ds.json");
+}
+
+TEST(Resolve, TrackersAreRefusedByName) {
+  EXPECT_EQ(resolve_text("report_to: none\n").get_list("report_to"), std::vector<std::string>{"none"});
+  for (const char* given : {"wandb", "[none, wandb]", "[wandb]"}) {
+    EXPECT_EQ(
+        resolve_refusal(fmt::format("report_to: {}\n", given)),
+        "a.yaml:2: report_to: 'wandb' is not available: no tracker is built in, and what it would show is written "
+        "to trainer_log.jsonl and trainer_state.json in output_dir: write 'report_to: none'");
+  }
 }
 
 TEST(Resolve, FinetuningTypeMustBeFull) {
   ConfigSources sources;
   EXPECT_EQ(refusal([&] { resolve(sources, {}); }),
-            "finetuning_type: it is not set and its default is 'lora', but this build trains all weights only: write "
-            "'finetuning_type: full'");
+            "finetuning_type: it is not set and its default 'lora' is not available: this build trains all weights: "
+            "write 'finetuning_type: full'");
   sources.document = parse_config_text("tuner_type: lora\n", "a.yaml");
-  EXPECT_EQ(
-      refusal([&] { resolve(sources, {}); }),
-      "a.yaml:1: finetuning_type: got 'lora', but this build trains all weights only: write 'finetuning_type: full'");
+  EXPECT_EQ(refusal([&] { resolve(sources, {}); }),
+            "a.yaml:1: finetuning_type: 'lora' is not available: this build trains all weights: write "
+            "'finetuning_type: full'");
+  sources.document = parse_config_text("lora_rank: 8\nfinetuning_type: lora\nlora_target: all\n", "a.yaml");
+  EXPECT_EQ(refusal([&] { resolve(sources, {}); }),
+            "3 errors in the configuration:\n"
+            "  a.yaml:1: lora_rank: this build trains all weights and has no adapters: remove it\n"
+            "  a.yaml:2: finetuning_type: 'lora' is not available: this build trains all weights: write "
+            "'finetuning_type: full'\n"
+            "  a.yaml:3: lora_target: this build trains all weights and has no adapters: remove it");
+  sources.document = parse_config_text("finetuning_type: fulll\n", "a.yaml");
+  EXPECT_EQ(refusal([&] { resolve(sources, {}); }),
+            "a.yaml:1: finetuning_type: expected one of full, lora, freeze, oft, got 'fulll' (did you mean 'full'?)");
   EXPECT_EQ(resolve_refusal("bf16: true\npure_bf16: true\n"),
             "a.yaml:3: pure_bf16: bf16 (a.yaml:2) keeps fp32 master weights and pure_bf16 does not: set one of them");
 }

@@ -96,6 +96,16 @@ TEST_F(DatasetTest, BadRowsAreListedByLineAndCounted) {
   EXPECT_THAT(failure_of(options), HasSubstr("3 of 5 rows"));
 }
 
+TEST_F(DatasetTest, RowsWithAKeyTwiceAreBadRows) {
+  write("d.jsonl", rows_text(2) + R"({"instruction": "a", "output": "b", "output": "c"})" + "\n");
+  DataSpec options = spec("d.jsonl");
+  options.origins["dataset"] = "run.yaml:2";
+  EXPECT_THAT(failure_of(options), AllOf(::testing::StartsWith("run.yaml:2: dataset: 1 of 3 rows do not fit"),
+                                         HasSubstr("d.jsonl:3: key 'output' appears twice in one object")));
+  options.max_bad_rows = 1;
+  EXPECT_EQ(prepare(options).ledger.bad.count, 1);
+}
+
 TEST_F(DatasetTest, ListsOfBadRowsAreBounded) {
   std::string text;
   for (int i = 0; i < 300; ++i) text += "{\"instruction\": 1}\n";
@@ -128,6 +138,12 @@ TEST_F(DatasetTest, InputErrorsAreNamed) {
               HasSubstr("exclude each other"));
   EXPECT_THAT(with([](DataSpec& s) { s.val_size = 3; }), HasSubstr("none is left"));
   EXPECT_THAT(with([](DataSpec& s) { s.val_size = -1; }), HasSubstr("val_size"));
+  EXPECT_THAT(with([](DataSpec& s) { s.val_size = 1.5; }), HasSubstr("whole number of rows, got 1.5"));
+  EXPECT_THAT(with([](DataSpec& s) {
+                s.val_size = 3;
+                s.origins["val_size"] = "run.yaml:7";
+              }),
+              ::testing::StartsWith("run.yaml:7: val_size: 3 takes 3 rows"));
   EXPECT_THAT(with([](DataSpec& s) { s.cutoff_len = 1; }), HasSubstr("cutoff_len"));
   EXPECT_THAT(with([](DataSpec& s) { s.max_samples = 0; }), HasSubstr("max_samples"));
   EXPECT_THAT(with([](DataSpec& s) { s.train_on_prompt = s.mask_history = true; }), HasSubstr("exclude each other"));

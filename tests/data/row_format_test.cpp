@@ -172,6 +172,23 @@ TEST_F(DataSourceTest, UnknownFormatsAndTypesAreRefusedWithAdvice) {
   EXPECT_THAT(fault("name", FTRUN_NOT_FOUND), HasSubstr("dataset_info.json"));
 }
 
+TEST_F(DataSourceTest, FoldersAreExplained) {
+  write("set/dataset_info.json", R"({"one": {"file_name": "a.json"}, "two": {"file_name": "b.json"}})");
+  write("mixed/a.json", "[]");
+  write("mixed/README.md", "");
+  std::filesystem::create_directories(folder_ / "empty");
+  const auto path = [&](const char* name) { return (folder_ / name).string(); };
+  EXPECT_THAT(fault(path("set")), AllOf(HasSubstr("write 'dataset_dir: "), HasSubstr("data sets: one, two")));
+  EXPECT_THAT(fault(path("mixed")), AllOf(HasSubstr("is a folder and holds 'README.md'"), HasSubstr(".jsonl")));
+  EXPECT_THAT(fault(path("empty"), FTRUN_NOT_FOUND), HasSubstr("is a folder without files: expected a .json"));
+  try {
+    resolve_data_source(path("mixed"), folder_, "run.yaml:3: dataset");
+    ADD_FAILURE() << "accepted";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), ::testing::StartsWith("run.yaml:3: dataset: "));
+  }
+}
+
 TEST_F(DataSourceTest, InfoEntriesAreReadAsTheOracleDoes) {
   write("a.json", "[]");
   write("parts/2.jsonl", "");

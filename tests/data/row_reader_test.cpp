@@ -51,6 +51,22 @@ TEST_F(RowReaderTest, ArraysAndLinesCarryTheirLineNumbers) {
   EXPECT_EQ(read("\xEF\xBB\xBF[{\"a\": 1}]"), (Rows{{"{\"a\": 1}", 1}}));
 }
 
+TEST_F(RowReaderTest, ARowWithAKeyTwiceIsBad) {
+  const auto fault_of = [&](const std::string& text) -> std::string {
+    const MappedFile file(write("rows.jsonl", text));
+    try {
+      parse_row(file, *RowReader(file).next());
+      return "";
+    } catch (const RowError& error) {
+      return error.what();
+    }
+  };
+  EXPECT_EQ(fault_of(R"({"a": 1, "b": 2, "a": 3})"), "key 'a' appears twice in one object");
+  EXPECT_EQ(fault_of(R"({"m": [{"c": 1}, {"c": 2, "c": 2}]})"), "key 'c' appears twice in one object");
+  EXPECT_EQ(fault_of(R"({"a": 1, "\u0061": 3})"), "key 'a' appears twice in one object");
+  EXPECT_EQ(fault_of(R"({"a": {"a": "a: {\"a\": 1}"}, "b": [{"a": 1}, {"a": 2}], "": {}})"), "");
+}
+
 TEST_F(RowReaderTest, BrokenArraysAreRefusedWithLineAndColumn) {
   EXPECT_THAT(fault("[{\"a\": 1}\n {\"b\": 2}]"), HasSubstr("rows.json:2:2: not valid JSON: expected ','"));
   EXPECT_THAT(fault("[{\"a\": 1},\n]"), HasSubstr("rows.json:2:1: not valid JSON: expected a row"));

@@ -24,6 +24,9 @@ TEST_P(Refused, WithExitCodeTwoAndNothingWritten) {
   const ProgramResult result = run_small(folder, "run", GetParam().changes);
   EXPECT_EQ(result.exit_code, 2) << result.all();
   for (const std::string& fragment : GetParam().fragments) EXPECT_THAT(result.err, HasSubstr(fragment));
+  for (const char* call : {"': create: ", "': declare: ", "': begin: "}) {
+    EXPECT_THAT(result.err, testing::Not(HasSubstr(call))) << "the user called no plugin";
+  }
   EXPECT_FALSE(fs::exists(folder / "run")) << "something was written";
   EXPECT_EQ(result.out, "");
 }
@@ -35,17 +38,65 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{"WrongType", {{"num_train_epochs", "many"}}, {"run.yaml:", "num_train_epochs", "many"}},
         Refusal{"OutOfRange", {{"adam_beta1", "1.5"}}, {"run.yaml:", "adam_beta1", "1.5"}},
         Refusal{"NotAChoice", {{"lr_scheduler_type", "cosin"}}, {"lr_scheduler_type", "cosine"}},
-        Refusal{"UnknownTemplate", {{"template", "chatlm"}}, {"chatlm", "chatml"}},
+        Refusal{
+            "UnknownTemplate", {{"template", "chatlm"}}, {"run.yaml:", ": template: 'chatlm' is not known", "chatml"}},
         Refusal{"UnknownParadigm", {{"stage", "sfd"}}, {"sfd", "sft"}},
         Refusal{"UnknownStrategy", {{"strategy", "singel"}}, {"singel", "single"}},
         Refusal{"UnknownDevice", {{"device", "npu_a22"}}, {"npu_a22", "npu_a2"}},
         Refusal{"UnusedMapOption", {{"device", "{name: cpu, hbm_bytes: 1GiB}"}}, {"hbm_bytes"}},
         Refusal{"Fp16", {{"fp16", "true"}}, {"fp16"}},
         Refusal{"BothBf16", {{"bf16", "true"}, {"pure_bf16", "true"}}, {"pure_bf16"}},
-        Refusal{"Lora", {{"finetuning_type", "lora"}}, {"finetuning_type", "full"}},
+        Refusal{
+            "Lora",
+            {{"finetuning_type", "lora"}, {"lora_rank", "8"}},
+            {"run.yaml:", ": finetuning_type: 'lora' is not available", "lora_rank: this build trains all weights"}},
+        Refusal{"DeepSpeed",
+                {{"deepspeed", "ds.json"}},
+                {"run.yaml:", "deepspeed: no strategy plugin", "'strategy: NAME'"}},
+        Refusal{"Tracker", {{"report_to", "wandb"}}, {"run.yaml:", "report_to: 'wandb' is not available", "none"}},
+        Refusal{"NoStage", {{"stage", ""}}, {"run.yaml: stage is not set", "installed: sft"}},
+        Refusal{
+            "StageWithoutName", {{"stage", "{packing: true}"}}, {"run.yaml:", "stage is not set", "installed: sft"}},
+        Refusal{"UnknownInMapOfDevice",
+                {{"device", "{name: npu_a2, hbm_byte: 1GiB}"}},
+                {"run.yaml:", "no option 'hbm_byte'", "did you mean 'hbm_bytes'"}},
+        Refusal{"UnknownInMapOfNetwork", {{"network", "{name: qwen3, heads: 1}"}}, {"run.yaml:", "no option 'heads'"}},
+        Refusal{"FractionalSteps",
+                {{"logging_steps", "2.5"}},
+                {"run.yaml:", "logging_steps: expected a whole number", "'2.5'"}},
+        Refusal{"RatioThatIsNoMultiple",
+                {{"val_size", "8"},
+                 {"eval_strategy", "steps"},
+                 {"eval_steps", "0.2"},
+                 {"save_strategy", "steps"},
+                 {"save_steps", "0.5"},
+                 {"load_best_model_at_end", "true"}},
+                {"run.yaml:", "load_best_model_at_end", "save_steps (0.5)", "eval_steps (0.2)"}},
+        Refusal{"RatioBesideSteps",
+                {{"val_size", "8"},
+                 {"eval_strategy", "steps"},
+                 {"eval_steps", "2"},
+                 {"save_strategy", "steps"},
+                 {"save_steps", "0.5"},
+                 {"load_best_model_at_end", "true"}},
+                {"run.yaml:", "load_best_model_at_end", "one is a ratio"}},
+        Refusal{"RatiosThatRoundApart",
+                {{"max_steps", "11"},
+                 {"val_size", "8"},
+                 {"eval_strategy", "steps"},
+                 {"eval_steps", "0.2"},
+                 {"save_strategy", "steps"},
+                 {"save_steps", "0.4"},
+                 {"load_best_model_at_end", "true"}},
+                {"run.yaml:", "load_best_model_at_end", "of 11 updates", "are 5 and 3"}},
+        Refusal{"ValSizeOfAllRows", {{"val_size", "1.0"}}, {"run.yaml:", "val_size: '1.0' leaves no row"}},
+        Refusal{"ValSizeTooLarge", {{"val_size", "500"}}, {"error: /", "run.yaml:", ": val_size: 500 takes"}},
+        Refusal{"DatasetFolder",
+                {{"dataset", "configs/demo"}},
+                {"run.yaml:", "dataset: 'configs/demo' is a folder of data sets"}},
         Refusal{"MissingModel", {{"model_name_or_path", "no/such/folder"}}, {"no/such/folder"}},
         Refusal{"MissingWeights", {{"train_from_scratch", "false"}}, {"configs/demo/model"}},
-        Refusal{"MissingDataset", {{"dataset", "demo_trian"}}, {"demo_trian", "demo_train"}},
+        Refusal{"MissingDataset", {{"dataset", "demo_trian"}}, {"run.yaml:", ": dataset: 'demo_trian'", "demo_train"}},
         Refusal{"MissingDatasetFile", {{"dataset", "/no/such.jsonl"}}, {"/no/such.jsonl"}},
         Refusal{
             "BestWithoutEvaluation", {{"load_best_model_at_end", "true"}}, {"load_best_model_at_end", "eval_strategy"}},
@@ -64,8 +115,13 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{"HugeThreads", {{"threads", "100000000"}}, {"threads", "at most"}},
         Refusal{"NetworkOfAnotherArchitecture", {{"network", "llama"}}, {"architectures", "Qwen3ForCausalLM"}},
         Refusal{"OutOfHostMemory", {{"device", "{name: cpu, host_memory_limit: 15MiB}"}}, {"MiB"}},
+        Refusal{"OutOfTinyMemory",
+                {{"device", "{name: npu_a2, hbm_bytes: 3MiB}"}},
+                {"run.yaml:", "has 3.00 MiB: weights 2.", "MiB are needed"}},
         Refusal{"MoreRanks", {{"nproc", "2"}}, {"nproc"}},
-        Refusal{"TooShortCutoff", {{"cutoff_len", "2"}}, {"no token to learn from", "cutoff_len"}},
+        Refusal{"TooShortCutoff",
+                {{"cutoff_len", "2"}},
+                {"run.yaml:", ": cutoff_len: the training data has no token to learn from"}},
         Refusal{"MaskHistoryAndPrompt", {{"mask_history", "true"}, {"train_on_prompt", "true"}}, {"mask_history"}}),
     [](const testing::TestParamInfo<Refusal>& refusal) { return refusal.param.name; });
 
@@ -142,6 +198,76 @@ TEST(RefusedFiles, BadDataRowsAreListedByLine) {
   EXPECT_THAT(result.err, HasSubstr("rows.jsonl"));
   EXPECT_THAT(result.err, HasSubstr("2"));
   EXPECT_THAT(result.err, HasSubstr("max_bad_rows"));
+}
+
+TEST(RefusedFiles, ModelAndOutputInOneAnother) {
+  const TestFolder folder;
+  ASSERT_EQ(run_small(folder, "model", {{"max_steps", "1"}, {"save_strategy", "epoch"}}).exit_code, 0);
+  const std::string before = bytes_of(folder / "model/model.safetensors");
+  fs::create_directory_symlink(folder / "model", folder / "link");
+  const auto refusal = [&](const std::string& output, bool overwrite) {
+    const ProgramResult result = run_small(folder, "run",
+                                           {{"model_name_or_path", (folder / "model").string()},
+                                            {"train_from_scratch", "false"},
+                                            {"output_dir", output},
+                                            {"overwrite_output_dir", overwrite ? "true" : "false"}});
+    EXPECT_EQ(result.exit_code, 2) << result.err;
+    return result.err;
+  };
+  EXPECT_THAT(refusal((folder / "model").string(), true), HasSubstr("is model_name_or_path"));
+  EXPECT_THAT(refusal((folder / "link").string() + "/", true), HasSubstr("is model_name_or_path"));
+  EXPECT_THAT(refusal((folder / "link/new").string(), true), HasSubstr("is inside model_name_or_path"));
+  EXPECT_THAT(refusal(folder.path().string(), true), HasSubstr("contains model_name_or_path"));
+  EXPECT_EQ(bytes_of(folder / "model/model.safetensors"), before);
+  EXPECT_FALSE(fs::exists(folder / "model/new"));
+}
+
+TEST(RefusedFiles, DataThatOverwritingWouldRemove) {
+  const TestFolder folder;
+  const fs::path data =
+      write_text(folder / "run/checkpoint-3/rows.jsonl", "{\"instruction\": \"a\", \"output\": \"b\"}\n");
+  const ProgramResult result = run_small(folder, "run", {{"dataset", data.string()}, {"overwrite_output_dir", "true"}});
+  EXPECT_EQ(result.exit_code, 2) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("overwrite_output_dir removes"));
+  EXPECT_TRUE(fs::exists(data));
+}
+
+TEST(RefusedFiles, YarnWithoutFactor) {
+  const TestFolder folder;
+  fs::copy(FTRUN_SOURCE_DIR "/configs/demo/model", folder / "model");
+  std::string config = bytes_of(folder / "model/config.json");
+  config.insert(config.find('{') + 1, "\n\n\"rope_scaling\": {\"rope_type\": \"yarn\"},");
+  const size_t newer = config.find("\"rope_parameters\"");
+  if (newer != std::string::npos) config.replace(newer + 1, 15, "rope_unused____");
+  write_text(folder / "model/config.json", config);
+  const ProgramResult result = run_small(folder, "run", {{"model_name_or_path", (folder / "model").string()}});
+  EXPECT_EQ(result.exit_code, 2) << result.err;
+  EXPECT_THAT(result.err,
+              HasSubstr("config.json:3: key 'rope_scaling.factor': expected a number above 0, got nothing"));
+}
+
+TEST(RefusedEnvironment, VisibleDevicesThatAreNone) {
+  for (const char* value : {"x", "", "9", "3,1"}) {
+    const ProgramResult result = run_ftrun({"devices"}, {{"ASCEND_RT_VISIBLE_DEVICES", value}});
+    EXPECT_EQ(result.exit_code, 2) << value;
+    EXPECT_THAT(result.err, HasSubstr(std::string("ASCEND_RT_VISIBLE_DEVICES='") + value +
+                                      "' selects no device: expected ids from 0 to 7"));
+    EXPECT_THAT(result.out, HasSubstr("cpu"));
+    EXPECT_EQ(run_ftrun({"devices", "--json"}, {{"ASCEND_RT_VISIBLE_DEVICES", value}}).exit_code, 2);
+  }
+  const ProgramResult cut = run_ftrun({"devices"}, {{"ASCEND_RT_VISIBLE_DEVICES", "0,x"}});
+  EXPECT_EQ(cut.exit_code, 0) << cut.err;
+  EXPECT_THAT(cut.err, HasSubstr("ASCEND_RT_VISIBLE_DEVICES='0,x' is read as '0'"));
+}
+
+TEST(RefusedResume, AnotherPrecision) {
+  const TestFolder folder;
+  ASSERT_EQ(run_small(folder, "whole", {{"save_strategy", "steps"}, {"save_steps", "5"}}).exit_code, 0);
+  const std::string checkpoint = (folder / "whole/checkpoint-5").string();
+  const ProgramResult result = run_small(folder, "run", {{"resume_from_checkpoint", checkpoint}, {"bf16", "true"}});
+  EXPECT_EQ(result.exit_code, 2) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("bf16: is true, and"));
+  EXPECT_FALSE(fs::exists(folder / "run"));
 }
 
 TEST(RefusedResume, AnotherGlobalBatchNamesTheAccumulationThatRestoresIt) {

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -209,6 +210,86 @@ TEST(Checkpoints, LimitBestAndEarlyStopping) {
   EXPECT_LE(checkpoints, 2);
   const json evaluation = read_json(folder / "run/eval_results.json");
   EXPECT_NEAR(evaluation.at("eval_loss").get<double>(), state.at("best_metric").get<double>(), 1e-6);
+}
+
+TEST(Checkpoints, StepsAsRatiosOfTheRun) {
+  const TestFolder folder;
+  const ProgramResult result = run_small(folder, "run",
+                                         {{"max_steps", "11"},
+                                          {"logging_steps", "0.25"},
+                                          {"save_strategy", "steps"},
+                                          {"save_steps", "0.4"},
+                                          {"val_size", "8"},
+                                          {"eval_strategy", "steps"},
+                                          {"eval_steps", "0.5"}});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const json state = read_json(folder / "run/trainer_state.json");
+  EXPECT_EQ(state.at("logging_steps"), 3);
+  EXPECT_EQ(state.at("save_steps"), 5);
+  EXPECT_EQ(state.at("eval_steps"), 6);
+  for (const char* name : {"run/checkpoint-5", "run/checkpoint-10", "run/checkpoint-11"}) {
+    EXPECT_TRUE(fs::exists(folder / name)) << name;
+  }
+  EXPECT_FALSE(fs::exists(folder / "run/checkpoint-4"));
+}
+
+TEST(Checkpoints, ChangedSettingsAreNamedOnResume) {
+  const TestFolder folder;
+  const std::map<std::string, std::string> keys = {{"save_strategy", "steps"}, {"save_steps", "5"}};
+  ASSERT_EQ(run_small(folder, "run", keys).exit_code, 0);
+  const std::string checkpoint = (folder / "run/checkpoint-5").string();
+  auto changed = keys;
+  changed["resume_from_checkpoint"] = checkpoint;
+  const ProgramResult same = run_small(folder, "same", changed);
+  ASSERT_EQ(same.exit_code, 0) << same.err;
+  EXPECT_THAT(same.err, testing::Not(HasSubstr("resuming with other settings")));
+  changed["learning_rate"] = "0.001";  // the same value in other words
+  changed["weight_decay"] = "0.5";
+  changed["save_dtype"] = "bfloat16";
+  const ProgramResult other = run_small(folder, "other", changed);
+  ASSERT_EQ(other.exit_code, 0) << other.err;
+  EXPECT_THAT(other.err,
+              HasSubstr("resuming with other settings than the checkpoint was made with: save_dtype: auto -> "
+                        "bfloat16, weight_decay: 0.0 -> 0.5\n"));
+}
+
+TEST(Disk, FullWhileRunningIsAFailureOfTheRun) {
+  const TestFolder folder;
+  rlimit before = {};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  const auto handler = ::signal(SIGXFSZ, SIG_IGN);  // inherited: writes fail with EFBIG instead
+  rlimit small = before;
+  small.rlim_cur = 1'000'000;
+  ::setrlimit(RLIMIT_FSIZE, &small);
+  const ProgramResult result = run_small(folder, "run", {{"save_strategy", "steps"}, {"save_steps", "5"}});
+  ::setrlimit(RLIMIT_FSIZE, &before);
+  ::signal(SIGXFSZ, handler);
+  EXPECT_EQ(result.exit_code, 1) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("error: cannot write '"));
+  EXPECT_THAT(result.err, HasSubstr("model.safetensors"));
+  EXPECT_FALSE(fs::exists(folder / "run/checkpoint-5"));
+}
+
+TEST(Disk, TheWholeRunIsEstimatedBeforeItBegins) {
+  const TestFolder folder;
+  const auto estimate = [&](const std::map<std::string, std::string>& changes) {
+    auto keys = changes;
+    keys["save_strategy"] = "steps";
+    keys["overwrite_output_dir"] = "true";
+    const ProgramResult result = run_small(folder, "run", keys);
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    return result.err;
+  };
+  EXPECT_THAT(estimate({{"save_steps", "5"}}), HasSubstr("estimated disk use: 3 checkpoints of "));
+  EXPECT_THAT(estimate({{"save_steps", "1"}, {"save_total_limit", "2"}}),
+              HasSubstr("estimated disk use: 3 checkpoints of "));
+  const ProgramResult full =
+      run_small(folder, "full", {{"max_steps", "900000000000"}, {"save_strategy", "steps"}, {"save_steps", "1"}});
+  EXPECT_EQ(full.exit_code, 2) << full.err;
+  EXPECT_THAT(full.err, HasSubstr("output_dir: not enough disk"));
+  EXPECT_THAT(full.err, HasSubstr("900000000000 checkpoints of "));
+  EXPECT_THAT(full.err, HasSubstr("estimated to take"));
+  EXPECT_FALSE(fs::exists(folder / "full"));
 }
 
 TEST(Json, OneObjectOnStdout) {

@@ -57,6 +57,8 @@ TEST(NetworkConfig, RefusalsNameFileLineKeyAndExpectation) {
       {{{"rope_scaling", {{"rope_type", "dynamic"}, {"factor", 2.0}}}}, "rope_scaling.rope_type"},
       {{{"rope_parameters", {{"rope_type", "longrope"}}}}, "rope_parameters.rope_type"},
       {{{"rope_scaling", {{"type", "linear"}}}}, "rope_scaling.factor"},
+      {{{"rope_scaling", {{"type", "yarn"}, {"original_max_position_embeddings", 64}}}}, "rope_scaling.factor"},
+      {{{"rope_parameters", {{"rope_type", "yarn"}}}}, "rope_parameters.factor"},
       {{{"rope_scaling", {{"rope_type", "llama3"}, {"factor", 8}, {"low_freq_factor", 4}, {"high_freq_factor", 1}}}},
        "high_freq_factor"},
       {{{"rope_theta", 0}}, "rope_theta"},

@@ -65,7 +65,12 @@ TEST_F(OpenPlugins, TheChosenHostDeviceIsNotOpenedTwice) {
 
 TEST_F(OpenPlugins, TheStageMustBeGiven) {
   EXPECT_EQ(refusal("seed: 1\n"),
-            "stage is not set: write 'stage: NAME' in the configuration or pass --stage NAME; known: copying, sorting");
+            "run.yaml: stage is not set: expected the name of a paradigm that is installed: copying, sorting; write "
+            "'stage: NAME' "
+            "or pass --stage NAME");
+  EXPECT_EQ(refusal("stage: {toy_masks: true}\n"),
+            "run.yaml:2: stage is not set: expected the name of a paradigm that is installed: copying, sorting; write "
+            "'stage: NAME' or pass --stage NAME");
 }
 
 TEST_F(OpenPlugins, AllUnknownPluginsAreNamedAtOnce) {
@@ -89,9 +94,17 @@ TEST_F(OpenPlugins, AKeyOfAnotherPluginNamesItsOwner) {
 
 TEST_F(OpenPlugins, InMapOptionsAreChecked) {
   EXPECT_EQ(refusal("stage: copying\ndevice: {name: toy, memori: 1}\n"),
-            "run.yaml:3: device 'toy' has no option 'memori' (did you mean 'memory'?); its options: memory");
+            "run.yaml:3: device 'toy' has no option 'memori' (did you mean 'memory'?); its map may have: name, memory; "
+            "at the "
+            "top level: toy_clock");
   EXPECT_EQ(refusal("stage: copying\nstrategy: {name: single, buckets: 1}\n"),
-            "run.yaml:3: strategy 'single' has no option 'buckets'; it has none");
+            "run.yaml:3: strategy 'single' has no option 'buckets'; its map may have: name");
+  EXPECT_EQ(refusal("stage: copying\nstrategy: {nam: single}\n"),
+            "run.yaml:3: strategy 'single' has no option 'nam' (did you mean 'name'?); its map may have: name");
+  EXPECT_THAT(
+      refusal("stage: {name: copying, toy_mask: true}\n"),
+      ::testing::HasSubstr("has no option 'toy_mask' (did you mean 'toy_masks'?); its map may have: name, depth; "
+                           "at the top level: toy_masks"));
   EXPECT_EQ(refusal("stage: {name: copying, toy_masks: true}\n"),
             "run.yaml:2: 'toy_masks' stands at the top level of the configuration, not in the map of 'stage'");
 }

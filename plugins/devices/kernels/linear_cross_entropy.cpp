@@ -1,7 +1,8 @@
 // Linear layer and cross-entropy in one: logits exist for one chunk of the vocabulary at a time.
 // Scratch of the op: logits of at most max(16 MiB, rows x 512 x 4 bytes) for at most 8,192 rows; the supervised rows of
 // x when not all are; in backward also f32 sums of dx (rows x D x 4 bytes) and, beyond 8,192 rows, of one chunk of
-// dweight. Legend: R supervised rows, D features, V vocabulary.
+// dweight. With gradients: the logits of as many rows as fit in 256 MiB (at least 16), over the whole vocabulary,
+// because a row's gradient needs its whole softmax. Legend: R supervised rows, D features, V vocabulary.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "plugins/devices/kernels/linear_cross_entropy.cpp"
 #include <hwy/foreach_target.h>
@@ -21,6 +22,8 @@ namespace ftrun::kernels {
 constexpr int64_t kSoftmaxStep = 512;
 constexpr int64_t kLogitsElements = int64_t{4} << 20;
 constexpr int64_t kRowTile = 8192;
+constexpr int64_t kWholeRowsBytes = int64_t{256} << 20;
+constexpr int64_t kFewestWholeRows = 16;
 
 /// Running softmax of one row: sum of exp(z - maximum) and of (z - maximum) exp(z - maximum).
 struct RowSoftmax {
@@ -278,6 +281,7 @@ const float* row_input(const ftrun_view& view, int64_t count, const char* what) 
 struct Gradients {
   const ftrun_view *dx, *dweight;  ///< NULL where absent
   bool accumulate;
+  bool sums_in_place;  ///< dweight is f32: row tiles continue its sums
 };
 
 /// dweight rows of the chunk (+)= dlogits^T x, dx sums += dlogits weight.
@@ -300,6 +304,7 @@ void add_gradients(Context& ctx, const Problem& p, const Buffers& b, const Gradi
       call.c =
           bytes_of(*g.dweight) + tile.first_column * p.features * static_cast<int64_t>(FTRUN_DTYPE_BYTES(call.c_dtype));
       call.output = g.accumulate ? GemmOutput::kAdd : GemmOutput::kStore;
+      if (g.sums_in_place && row > 0) call.output = GemmOutput::kContinue;
     }
     gemm(ctx, call);
   }
@@ -315,6 +320,54 @@ void add_gradients(Context& ctx, const Problem& p, const Buffers& b, const Gradi
   call.c_row_stride = p.features;
   call.output = tile.first_column == 0 ? GemmOutput::kStore : GemmOutput::kContinue;
   gemm(ctx, call);
+}
+
+/// Results by token; NULL where absent.
+struct RowResults {
+  float *loss, *lse, *entropy;
+};
+
+/// Rows of the tile at `row`, their softmax not yet begun.
+int64_t start_rows(const Problem& p, const Buffers& b, int64_t row) {
+  const int64_t rows = std::min(p.row_tile, p.rows - row);
+  std::fill(b.states, b.states + rows, RowSoftmax{-std::numeric_limits<float>::infinity(), 0.0f, 0.0f, 0.0f});
+  return rows;
+}
+
+void finish_rows(const Buffers& b, int64_t row, int64_t rows, const RowResults& results) {
+  for (int64_t i = 0; i < rows; ++i) {
+    const RowSoftmax& state = b.states[i];
+    const int32_t token = b.row_ids[row + i];
+    const float log_sum = std::log(state.sum);
+    if (results.lse != nullptr) results.lse[token] = state.maximum + log_sum;
+    // The difference first: a label that has all the probability gives exactly its log-sum.
+    if (results.loss != nullptr) results.loss[token] = (state.maximum - state.picked) + log_sum;
+    if (results.entropy != nullptr) results.entropy[token] = log_sum - state.weighted / state.sum;
+  }
+}
+
+/// dx of the supervised rows from their finished sums.
+void finish_dx(Context& ctx, const Problem& p, const Buffers& b, const ftrun_view& dx) {
+  ctx.parallel.ranges(p.rows, 64, [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      HWY_DYNAMIC_DISPATCH(finish_span)
+      (b.dx_sums + row * p.features, p.features, bytes_of(dx), dx.dtype, b.row_ids[row] * p.features, false);
+    }
+  });
+}
+
+/// The gradients an op writes, checked.
+Gradients checked_gradients(const Problem& p, const ftrun_view& dx, const ftrun_view& dweight) {
+  Gradients g{};
+  if (dx.data != nullptr) g.dx = &dx;
+  if (dweight.data != nullptr) g.dweight = &dweight;
+  for (const ftrun_view* view : {g.dx, g.dweight}) {
+    if (view == nullptr) continue;
+    require_float(*view, "dx and dweight");
+    require_contiguous(*view, "dx and dweight");
+    require_same_shape(*view, view == g.dx ? *p.x : *p.weight, "a gradient and its tensor");
+  }
+  return g;
 }
 
 void zero_all(const ftrun_view& view) {
@@ -334,21 +387,12 @@ void op_linear_cross_entropy(Context& ctx, const ftrun_op_call& call) {
     if (output != nullptr) std::fill(output, output + p.tokens, 0.0f);
   }
   for (int64_t row = 0; row < p.rows; row += p.row_tile) {
-    const int64_t rows = std::min(p.row_tile, p.rows - row);
-    std::fill(b.states, b.states + rows, RowSoftmax{-std::numeric_limits<float>::infinity(), 0.0f, 0.0f, 0.0f});
+    const int64_t rows = start_rows(p, b, row);
     for (int64_t column = 0; column < p.vocabulary; column += p.chunk) {
       const LogitsTile tile = logits_tile(ctx, p, b, row, column);
       HWY_DYNAMIC_DISPATCH(softmax_tile)(ctx, tile, b.states);
     }
-    for (int64_t i = 0; i < rows; ++i) {
-      const RowSoftmax& state = b.states[i];
-      const int32_t token = b.row_ids[row + i];
-      const float log_sum = std::log(state.sum);
-      if (lse != nullptr) lse[token] = state.maximum + log_sum;
-      // The difference first: a label that has all the probability gives exactly its log-sum.
-      if (loss != nullptr) loss[token] = (state.maximum - state.picked) + log_sum;
-      if (entropy != nullptr) entropy[token] = log_sum - state.weighted / state.sum;
-    }
+    finish_rows(b, row, rows, {loss, lse, entropy});
   }
 }
 
@@ -357,16 +401,8 @@ void op_linear_cross_entropy_backward(Context& ctx, const ftrun_op_call& call) {
   const Problem p = checked_problem(call, 1);
   const float* dloss = row_input(call.inputs[0], p.tokens, "dloss");
   const float* lse = row_input(call.inputs[4], p.tokens, "lse");
-  Gradients g{};
+  Gradients g = checked_gradients(p, call.outputs[0], call.outputs[1]);
   g.accumulate = attributes_of<ftrun_linear_cross_entropy_attributes>(call).accumulate != 0;
-  if (call.outputs[0].data != nullptr) g.dx = &call.outputs[0];
-  if (call.outputs[1].data != nullptr) g.dweight = &call.outputs[1];
-  for (const ftrun_view* view : {g.dx, g.dweight}) {
-    if (view == nullptr) continue;
-    require_float(*view, "dx and dweight");
-    require_contiguous(*view, "dx and dweight");
-    require_same_shape(*view, view == g.dx ? *p.x : *p.weight, "a gradient and its tensor");
-  }
   if (g.dx != nullptr) zero_all(*g.dx);
   if (p.rows == 0) {
     if (g.dweight != nullptr && !g.accumulate) zero_all(*g.dweight);
@@ -387,13 +423,40 @@ void op_linear_cross_entropy_backward(Context& ctx, const ftrun_op_call& call) {
        (column + begin) * p.features, g.accumulate);
     });
   }
-  if (g.dx == nullptr) return;
-  ctx.parallel.ranges(p.rows, 64, [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; ++row) {
-      HWY_DYNAMIC_DISPATCH(finish_span)
-      (b.dx_sums + row * p.features, p.features, bytes_of(*g.dx), g.dx->dtype, b.row_ids[row] * p.features, false);
-    }
-  });
+  if (g.dx != nullptr) finish_dx(ctx, p, b, *g.dx);
+}
+
+void op_linear_cross_entropy_with_gradients(Context& ctx, const ftrun_op_call& call) {
+  require_arity(call, 4, 4, 4);
+  Problem p = checked_problem(call, 0);
+  const float* dloss = row_input(call.inputs[3], p.tokens, "dloss");
+  require(attributes_of<ftrun_linear_cross_entropy_attributes>(call).accumulate == 0, "accumulate must be 0");
+  const RowResults results = {optional_output(call.outputs[0], p.tokens, "loss"),
+                              optional_output(call.outputs[1], p.tokens, "lse"), nullptr};
+  require(results.loss != nullptr && results.lse != nullptr, "loss and lse must be present");
+  Gradients g = checked_gradients(p, call.outputs[2], call.outputs[3]);
+  g.sums_in_place = true;
+  if (g.dweight != nullptr) require_dtype(*g.dweight, FTRUN_F32, "dweight");
+  std::fill(results.loss, results.loss + p.tokens, 0.0f);
+  std::fill(results.lse, results.lse + p.tokens, 0.0f);
+  if (g.dx != nullptr) zero_all(*g.dx);
+  if (p.rows == 0) {
+    if (g.dweight != nullptr) zero_all(*g.dweight);
+    return;
+  }
+  p.chunk = round_up(p.vocabulary, kSoftmaxStep);
+  const int64_t fitting = kWholeRowsBytes / (p.chunk * static_cast<int64_t>(sizeof(float)));
+  p.row_tile = std::min(p.rows, std::max(kFewestWholeRows, fitting / kFewestWholeRows * kFewestWholeRows));
+  const Buffers b = allocate(ctx, p, true, g.dx != nullptr, false);
+  for (int64_t row = 0; row < p.rows; row += p.row_tile) {
+    const int64_t rows = start_rows(p, b, row);
+    const LogitsTile tile = logits_tile(ctx, p, b, row, 0);
+    HWY_DYNAMIC_DISPATCH(softmax_tile)(ctx, tile, b.states);
+    finish_rows(b, row, rows, results);
+    HWY_DYNAMIC_DISPATCH(gradient_tile)(ctx, tile, dloss, results.lse);
+    add_gradients(ctx, p, b, g, tile, row);
+  }
+  if (g.dx != nullptr) finish_dx(ctx, p, b, *g.dx);
 }
 
 }  // namespace ftrun::kernels

@@ -61,6 +61,7 @@ constexpr Op kOps[] = {
     {FTRUN_OP_SWIGLU_BACKWARD, op_swiglu_backward, false},
     {FTRUN_OP_LINEAR_CROSS_ENTROPY, op_linear_cross_entropy, false},
     {FTRUN_OP_LINEAR_CROSS_ENTROPY_BACKWARD, op_linear_cross_entropy_backward, false},
+    {FTRUN_OP_LINEAR_CROSS_ENTROPY_WITH_GRADIENTS, op_linear_cross_entropy_with_gradients, false},
     {FTRUN_OP_ADAMW, op_adamw, false},
 };
 

@@ -84,5 +84,6 @@ void op_flash_attention_backward(Context& ctx, const ftrun_op_call& call);
 // linear_cross_entropy.cpp
 void op_linear_cross_entropy(Context& ctx, const ftrun_op_call& call);
 void op_linear_cross_entropy_backward(Context& ctx, const ftrun_op_call& call);
+void op_linear_cross_entropy_with_gradients(Context& ctx, const ftrun_op_call& call);
 
 }  // namespace ftrun::kernels

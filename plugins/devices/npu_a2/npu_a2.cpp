@@ -61,7 +61,7 @@ class OnChipBuffers : public kernels::ScratchSource {
 
 class NpuDevice : public kernels::ScratchSource {
  public:
-  static int32_t count(const ftrun_host*, const ftrun_options*) {
+  static int32_t count(const ftrun_host* host, const ftrun_options*) {
     const char* value = std::getenv(kVisibleDevices);
     const auto ids = visible_devices(value, kDevicesPerServer);
     if (ids.empty()) {
@@ -70,6 +70,7 @@ class NpuDevice : public kernels::ScratchSource {
           std::string("npu_a2: ") + kVisibleDevices + "='" + value +
               "' selects no device: expected ids from 0 to 7 in ascending order without blanks, such as 0,1,2");
     }
+    if (value != nullptr) warn_when_cut(host, value, ids);
     return static_cast<int32_t>(ids.size());
   }
 
@@ -182,6 +183,19 @@ class NpuDevice : public kernels::ScratchSource {
   void release(void* data) override { deallocate(arena_.device_address(data)); }
 
  private:
+  // The driver stops at the first thing it cannot use and says nothing.
+  static void warn_when_cut(const ftrun_host* host, std::string_view value, const std::vector<int32_t>& ids) {
+    std::string used;
+    for (const int32_t id : ids) used += (used.empty() ? "" : ",") + std::to_string(id);
+    static std::once_flag once;
+    if (used == value || host == nullptr) return;
+    std::call_once(once, [&] {
+      const std::string text = std::string(kVisibleDevices) + "='" + std::string(value) + "' is read as '" + used +
+                               "', as the driver reads it: expected ids from 0 to 7 in ascending order without blanks";
+      host->log(host, FTRUN_LOG_WARNING, sdk::str(text));
+    });
+  }
+
   void* try_allocate(void* stream, uint64_t bytes, ftrun_memory_category category) {
     const std::lock_guard<std::mutex> lock(mutex_);
     host_shortage_.clear();

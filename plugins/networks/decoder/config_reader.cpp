@@ -35,7 +35,13 @@ bool ConfigReader::has(std::string_view key) const { return find(key) != nullptr
 
 void ConfigReader::refuse(std::string_view key, std::string_view expected) const {
   std::string message = path_;
-  if (const int64_t line = line_of_key(text_, key); line > 0) message += ':' + std::to_string(line);
+  // A key that is missing has the line of the object that lacks it.
+  const bool is_missing = config_.find(key) == config_.end();
+  const std::string_view object = std::string_view(prefix_).substr(0, prefix_.empty() ? 0 : prefix_.size() - 1);
+  const std::string_view shown_key = is_missing ? object.substr(object.rfind('.') + 1) : key;
+  if (const int64_t line = shown_key.empty() ? 0 : line_of_key(text_, shown_key); line > 0) {
+    message += ':' + std::to_string(line);
+  }
   message += ": key '" + prefix_ + std::string(key) + "': expected " + std::string(expected) + ", got ";
   const nlohmann::json* value = find(key);
   std::string shown =

@@ -80,9 +80,8 @@ std::pair<double, double> yarn_correction_range(const ConfigReader& rope, double
   return {std::max(low, 0.0), std::min(high, static_cast<double>(head_dim - 1))};
 }
 
-RopeFrequencies yarn_frequencies(const ConfigReader& rope, double theta, int64_t head_dim, double original_context,
-                                 double max_positions) {
-  const double factor = rope.positive_number_or("factor", max_positions / original_context);
+RopeFrequencies yarn_frequencies(const ConfigReader& rope, double theta, int64_t head_dim, double original_context) {
+  const double factor = rope.positive_number("factor");
   auto [low, high] = yarn_correction_range(rope, theta, head_dim, original_context);
   if (low == high) high += 0.001;
   RopeFrequencies result{wave_periods(theta, head_dim), yarn_attention_factor(rope, factor)};
@@ -134,7 +133,7 @@ RopeFrequencies read_rope_frequencies(const ConfigReader& config, int64_t head_d
     return {llama3_frequencies(rope, reciprocals(wave_periods(theta, head_dim)), original_context), 1.0};
   }
   if (type == "yarn") {
-    return yarn_frequencies(rope, theta, head_dim, original_context, static_cast<double>(max_position_embeddings));
+    return yarn_frequencies(rope, theta, head_dim, original_context);
   }
   rope.refuse(type_key, "default, linear, llama3 or yarn");
 }

@@ -121,6 +121,11 @@
 /** (dloss f32[T], x, weight, labels, lse) -> dx[T, D], dweight[V, D] (either may be absent: data NULL).
  * Attributes: ftrun_linear_cross_entropy_attributes (accumulate applies to dweight). */
 #define FTRUN_OP_LINEAR_CROSS_ENTROPY_BACKWARD "linear_cross_entropy_backward"
+/** (x[T, D], weight[V, D], labels i32[T], dloss f32[T]) -> loss f32[T], lse f32[T], dx[T, D], dweight f32[V, D]: the
+ * two ops above in one pass, three products instead of four, for losses whose token weights are known beforehand. dx or
+ * dweight may be absent (data NULL). dweight is not accumulated. Never holds [T, V] logits. Attributes:
+ * ftrun_linear_cross_entropy_attributes. */
+#define FTRUN_OP_LINEAR_CROSS_ENTROPY_WITH_GRADIENTS "linear_cross_entropy_with_gradients"
 /** (grad, master f32, m f32, v f32) -> master, m, v (in place), param (f32 or bf16; absent when the master is the
  * parameter). All [N]. Decoupled weight decay: torch.optim.AdamW. Attributes: ftrun_adamw_attributes. */
 #define FTRUN_OP_ADAMW "adamw"

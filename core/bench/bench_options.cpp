@@ -1,0 +1,105 @@
+// Flags through the same option machinery as configuration keys.
+#include "core/bench/bench_options.h"
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "core/base/error.h"
+#include "core/base/nearest_name.h"
+#include "core/config/config_errors.h"
+#include "core/config/document.h"
+#include "core/config/option_value.h"
+
+namespace ftrun {
+namespace {
+
+constexpr const char* kDefaultModel = "configs/models/default";
+
+OptionSpec integer(std::string key, std::string fallback, double max) {
+  OptionSpec spec;
+  spec.key = std::move(key);
+  spec.type = FTRUN_OPTION_INT;
+  spec.flags = FTRUN_OPTION_RANGE;
+  spec.default_text = std::move(fallback);
+  spec.min = 1;
+  spec.max = max;
+  return spec;
+}
+
+OptionSpec choice(std::string key, std::string fallback, std::vector<std::string> choices) {
+  OptionSpec spec;
+  spec.key = std::move(key);
+  spec.type = FTRUN_OPTION_STRING;
+  spec.default_text = std::move(fallback);
+  spec.choices = std::move(choices);
+  return spec;
+}
+
+std::vector<OptionSpec> own_options() {
+  return {integer("seq", "1024", 1 << 20),
+          integer("batch", "2", 1 << 20),
+          integer("steps", "5", 1 << 20),
+          choice("torch_dtype", "bf16", {"bf16", "fp32"}),
+          choice("finetuning_type", "full", {"full"}),
+          choice("gradient_checkpointing", "false", {"false", "true"})};
+}
+
+/// Configuration keys that pass through.
+constexpr std::array<std::string_view, 8> kPassed = {
+    "model_name_or_path", "model", "threads", "strategy", "device", "network", "plugin_path", "seed"};
+
+std::filesystem::path shipped_model() {
+  const std::filesystem::path executable = std::filesystem::read_symlink("/proc/self/exe");
+  return executable.parent_path().parent_path() / "share/ftrun" / kDefaultModel;
+}
+
+std::vector<std::string> known_flags(const std::vector<OptionSpec>& own) {
+  std::vector<std::string> names(kPassed.begin(), kPassed.end());
+  for (const OptionSpec& spec : own) names.push_back(spec.key);
+  return names;
+}
+
+}  // namespace
+
+BenchOptions read_bench_options(const CommandContext& context) {
+  if (!context.positional.empty()) {
+    throw invalid_argument("unexpected argument '{}': expected ftrun bench [--model DIR] [--FLAG VALUE]...",
+                           context.positional.front());
+  }
+  const std::vector<OptionSpec> own = own_options();
+  OptionValues values;
+  for (const OptionSpec& spec : own) values.set(spec.key, default_value(spec));
+  BenchOptions options;
+  ConfigErrors errors;
+  bool has_model = false;
+  for (Setting& setting : read_config({}, context.override_arguments).overrides) {
+    const auto spec = std::ranges::find(own, setting.key, &OptionSpec::key);
+    const std::string_view first = std::string_view(setting.key).substr(0, setting.key.find('.'));
+    if (spec != own.end()) {
+      errors.collect([&] { values.set(spec->key, convert_value(*spec, setting.value)); });
+    } else if (std::ranges::find(kPassed, first) != kPassed.end()) {
+      has_model = has_model || first.starts_with("model");
+      options.sources.overrides.push_back(std::move(setting));
+    } else {
+      const std::vector<std::string> known = known_flags(own);
+      errors.add(fmt::format("--{}: 'bench' has no use for it{}; it takes: {}", setting.key,
+                             did_you_mean(setting.key, known), fmt::join(known, ", ")));
+    }
+  }
+  errors.throw_if_any();
+  if (!has_model) {
+    options.sources.overrides.push_back(scalar_setting("model_name_or_path", shipped_model().string(), "default"));
+  }
+  options.sources.overrides.push_back(scalar_setting("finetuning_type", "full", "bench"));
+  options.seq = values.get_int("seq");
+  options.batch = values.get_int("batch");
+  options.steps = values.get_int("steps");
+  options.bf16 = values.get_string("torch_dtype") == "bf16";
+  options.gradient_checkpointing = values.get_string("gradient_checkpointing") == "true";
+  return options;
+}
+
+}  // namespace ftrun
