@@ -6,7 +6,9 @@
 #define HWY_TARGET_INCLUDE "plugins/devices/kernels/gemm.cpp"
 #include <hwy/foreach_target.h>
 
+#include "plugins/devices/kernels/gemm_pairs-inl.h"
 #include "plugins/devices/kernels/gemm_tile-inl.h"
+#include "plugins/devices/kernels/isa.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace ftrun::kernels::HWY_NAMESPACE {
@@ -85,16 +87,18 @@ struct TileSums {
 };
 
 /// sums[rows, columns] by packed panels; a and b are the operands of this batch element.
+template <class Products>
 HWY_INLINE void packed_product(const Matrix& a, const Matrix& b, int64_t k_count, int64_t row0, int64_t rows,
                                int64_t column0, int64_t columns, const TileScratch& scratch, const TileSums& sums) {
-  for (int64_t k0 = 0; k0 < k_count; k0 += kKc) {
-    const int64_t kc = HWY_MIN(kKc, k_count - k0);
-    pack_b(b, k0, kc, column0, columns, scratch.b);
+  const int64_t elements = ceil_div(k_count, Products::kPerElement);
+  for (int64_t k0 = 0; k0 < elements; k0 += kKc) {
+    const int64_t kc = HWY_MIN(kKc, elements - k0);
+    pack_b(Products(), b, k_count, k0, kc, column0, columns, scratch.b);
     for (int64_t row = 0; row < rows; row += kMc) {
       const int64_t mc = HWY_MIN(kMc, rows - row);
-      const ABlock block = pack_a(a, row0 + row, mc, k0, kc, scratch.a);
-      block_product(block, mc, scratch.b, columns, kc, sums.data + row * sums.stride, sums.stride,
-                    sums.start_from_c || k0 > 0, sums.columns_exact);
+      const ABlock block = pack_a(Products(), a, k_count, row0 + row, mc, k0, kc, scratch.a);
+      block_product<Products>(block, mc, scratch.b, columns, kc, sums.data + row * sums.stride, sums.stride,
+                              sums.start_from_c || k0 > 0, sums.columns_exact);
     }
   }
 }
@@ -144,6 +148,7 @@ HWY_INLINE int64_t thin_columns(const GemmCall& call, const Matrix& a, const Mat
   return whole;
 }
 
+template <class Products>
 HWY_INLINE void compute_tile(const GemmCall& call, const Tiling& tiling, int64_t index, char* scratch_base) {
   Carver carver(scratch_base);
   const TileScratch scratch = carve_tile(carver);
@@ -163,11 +168,12 @@ HWY_INLINE void compute_tile(const GemmCall& call, const Tiling& tiling, int64_t
     sums.data = static_cast<float*>(c) + row0 * call.c_row_stride + column0;
     sums.stride = call.c_row_stride;
   }
-  const int64_t done = thin_columns(call, a, b, column0, columns, scratch, sums);
+  // The thin kernel's chains are those of f32 products.
+  const int64_t done = Products::kPerElement == 1 ? thin_columns(call, a, b, column0, columns, scratch, sums) : 0;
   if (done < columns) {
     TileSums rest = sums;
     rest.data += done;
-    packed_product(a, b, call.k, row0, rows, column0 + done, columns - done, scratch, rest);
+    packed_product<Products>(a, b, call.k, row0, rows, column0 + done, columns - done, scratch, rest);
   }
   if (!direct) write_tile(call, c, sums.data, sums.stride, row0, rows, column0, columns);
 }
@@ -184,7 +190,8 @@ HWY_INLINE void empty_sum(const GemmCall& call, const Tiling& tiling, int64_t in
              HWY_MIN(tiling.tile_m, call.m - row0), column0, HWY_MIN(tiling.tile_n, call.n - column0));
 }
 
-void gemm_tiles(Context& ctx, const GemmCall& call) {
+template <class Products>
+HWY_INLINE void gemm_with(Context& ctx, const GemmCall& call) {
   if (call.m == 0 || call.n == 0 || call.batch == 0) return;
   Carver measure(nullptr);
   carve_tile(measure);
@@ -193,16 +200,35 @@ void gemm_tiles(Context& ctx, const GemmCall& call) {
   ctx.parallel.run(tiling.tiles_m * tiling.tiles_n * call.batch, [&](int64_t index) {
     char* scratch = ctx.scratch.thread(ctx.parallel.thread_index());
     if (call.k == 0) return empty_sum(call, tiling, index, scratch);
-    compute_tile(call, tiling, index, scratch);
+    compute_tile<Products>(call, tiling, index, scratch);
   });
 }
+
+void gemm_f32(Context& ctx, const GemmCall& call) { gemm_with<F32Products>(ctx, call); }
+void gemm_pairs(Context& ctx, const GemmCall& call) { gemm_with<Bf16Pairs<false>>(ctx, call); }
+void gemm_native_pairs(Context& ctx, const GemmCall& call) { gemm_with<Bf16Pairs<true>>(ctx, call); }
 
 }  // namespace ftrun::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace ftrun::kernels {
-HWY_EXPORT(gemm_tiles);
-void gemm(Context& ctx, const GemmCall& call) { HWY_DYNAMIC_DISPATCH(gemm_tiles)(ctx, call); }
+HWY_EXPORT(gemm_f32);
+HWY_EXPORT(gemm_pairs);
+HWY_EXPORT(gemm_native_pairs);
+
+void gemm(Context& ctx, const GemmCall& call) {
+  const bool is_bf16 = call.b.dtype == FTRUN_BF16 && (call.a.dtype == FTRUN_BF16 || call.round_a);
+  const bool has_whole_pairs = !call.b.transposed || (call.k % 2 == 0 && call.b.row_stride % 2 == 0);
+  const Bf16Products products = is_bf16 && has_whole_pairs ? bf16_products() : Bf16Products::kWidened;
+  switch (products) {
+    case Bf16Products::kWidened:
+      return HWY_DYNAMIC_DISPATCH(gemm_f32)(ctx, call);
+    case Bf16Products::kPairs:
+      return HWY_DYNAMIC_DISPATCH(gemm_pairs)(ctx, call);
+    case Bf16Products::kNativePairs:
+      return HWY_DYNAMIC_DISPATCH(gemm_native_pairs)(ctx, call);
+  }
+}
 }  // namespace ftrun::kernels
 #endif

@@ -30,13 +30,16 @@ struct GemmCall {
   const void* bias = nullptr;  ///< [N]
   ftrun_dtype bias_dtype = FTRUN_F32;
   GemmOutput output = GemmOutput::kStore;
+  /// An f32 a may be rounded to bf16 where that makes a bf16 product of it (gradients of bf16 activations).
+  bool round_a = false;
   int64_t batch = 1;
   int64_t a_batch = 0, b_batch = 0, c_batch = 0;  ///< elements from one product to the next
 };
 
 /// Each element is one chain of fused multiply-adds over k = 0 .. K-1 in f32, whatever M, N, the threads and the
-/// tiling. Splitting K over calls with kContinue therefore gives the same bits. Uses thread scratch only (about 2 MiB
-/// per thread).
+/// tiling. Products of bf16 operands are one chain of bf16 pair products instead where the CPU has them (isa.h). Either
+/// way splitting K over calls with kContinue, at even places, gives the same bits. Uses thread scratch only (about 2
+/// MiB per thread).
 void gemm(Context& ctx, const GemmCall& call);
 
 }  // namespace ftrun::kernels

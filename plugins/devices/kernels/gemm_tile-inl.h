@@ -7,6 +7,8 @@
 #define FTRUN_KERNELS_GEMM_TILE_INL_H_
 #endif
 
+#include <hwy/cache_control.h>
+
 #include "plugins/devices/kernels/gemm.h"
 #include "plugins/devices/kernels/simd-inl.h"
 
@@ -31,13 +33,25 @@ constexpr int64_t kMc = 144;
 /// Floats from one packed row of a to the next; not a power of two, so rows do not share cache sets.
 constexpr int64_t kAStride = kKc + 16;
 
+/// What a packed 32-bit element is and how two of them are multiplied. Here: an f32.
+struct F32Products {
+  static constexpr int64_t kPerElement = 1;
+  static HWY_INLINE VF multiply_add(VF a, VF b, VF sum) { return hn::MulAdd(a, b, sum); }
+};
+
 /// One register tile: c[R][kNr] (+)= a[R][kc] b[kc][kNr]. By row: a element (r, k) at a[r * kAStride + k]; otherwise at
 /// a[k * a_stride + r]. b is packed [kc][kNr].
-template <int R, bool kByRow>
+template <class Products, int R, bool kByRow>
 HWY_INLINE void micro_tile(const float* HWY_RESTRICT a, int64_t a_stride, const float* HWY_RESTRICT b, int64_t kc,
                            float* HWY_RESTRICT c, int64_t c_stride, bool start_from_c) {
   const F32 d;
   VF low[R], high[R];
+  // The next tile's part of c is on its way while this one is computed.
+  FTRUN_UNROLL
+  for (int r = 0; r < R; ++r) {
+    hwy::Prefetch(c + (R + r) * c_stride);
+    hwy::Prefetch(c + (R + r) * c_stride + kNr - 1);
+  }
   if (start_from_c) {
     FTRUN_UNROLL
     for (int r = 0; r < R; ++r) {
@@ -54,8 +68,8 @@ HWY_INLINE void micro_tile(const float* HWY_RESTRICT a, int64_t a_stride, const 
     FTRUN_UNROLL
     for (int r = 0; r < R; ++r) {
       const VF a_r = hn::Set(d, kByRow ? a[r * kAStride] : a[r]);
-      low[r] = hn::MulAdd(a_r, b_low, low[r]);
-      high[r] = hn::MulAdd(a_r, b_high, high[r]);
+      low[r] = Products::multiply_add(a_r, b_low, low[r]);
+      high[r] = Products::multiply_add(a_r, b_high, high[r]);
     }
     a += kByRow ? 1 : a_stride;
   }
@@ -67,18 +81,18 @@ HWY_INLINE void micro_tile(const float* HWY_RESTRICT a, int64_t a_stride, const 
 }
 
 using MicroTile = void (*)(const float*, int64_t, const float*, int64_t, float*, int64_t, bool);
-template <int R, bool kByRow>
+template <class Products, int R, bool kByRow>
 HWY_NOINLINE void micro_tile_call(const float* a, int64_t a_stride, const float* b, int64_t kc, float* c,
                                   int64_t c_stride, bool start_from_c) {
-  micro_tile<R, kByRow>(a, a_stride, b, kc, c, c_stride, start_from_c);
+  micro_tile<Products, R, kByRow>(a, a_stride, b, kc, c, c_stride, start_from_c);
 }
 
-template <bool kByRow, int R = 1>
+template <class Products, bool kByRow, int R = 1>
 HWY_INLINE MicroTile micro_tile_for(int64_t rows) {
   if constexpr (R < kMr) {
-    if (rows > R) return micro_tile_for<kByRow, R + 1>(rows);
+    if (rows > R) return micro_tile_for<Products, kByRow, R + 1>(rows);
   }
-  return micro_tile_call<R, kByRow>;
+  return micro_tile_call<Products, R, kByRow>;
 }
 
 /// A block of a as the micro-kernel reads it. By row: rows at data + r * kAStride. Otherwise k-major with `k_stride`;
@@ -92,6 +106,7 @@ struct ABlock {
 
 /// c[rows][columns] (+)= a[rows][kc] b, where b is packed in panels of kNr columns. c has room for whole panels of
 /// columns unless columns_exact, in which case a last partial panel goes through a buffer.
+template <class Products = F32Products>
 HWY_INLINE void block_product(const ABlock& a, int64_t rows, const float* b, int64_t columns, int64_t kc, float* c,
                               int64_t c_stride, bool start_from_c, bool columns_exact) {
   for (int64_t column = 0; column < columns; column += kNr) {
@@ -100,7 +115,7 @@ HWY_INLINE void block_product(const ABlock& a, int64_t rows, const float* b, int
     for (int64_t row = 0; row < rows; row += kMr) {
       const int64_t count = HWY_MIN(static_cast<int64_t>(kMr), rows - row);
       const float* a_rows = a.data + (a.by_row ? row * kAStride : row / kMr * a.panel_stride);
-      const MicroTile tile = a.by_row ? micro_tile_for<true>(count) : micro_tile_for<false>(count);
+      const MicroTile tile = a.by_row ? micro_tile_for<Products, true>(count) : micro_tile_for<Products, false>(count);
       float* out = c + row * c_stride + column;
       if (!partial) {
         tile(a_rows, a.k_stride, panel, kc, out, c_stride, start_from_c);
@@ -235,18 +250,31 @@ HWY_INLINE float element(const Matrix& matrix, int64_t row, int64_t column) {
   return reference::load_float(static_cast<const char*>(matrix.data), matrix.dtype, row * matrix.row_stride + column);
 }
 
+/// Panels of b that are filled together when b is read by rows: neighbouring cache lines are then read together, where
+/// one panel at a time would come back to each page for a single line.
+constexpr int64_t kPanelsTogether = 8;
+
+/// pack_b for b as it lies: rows of k.
+HWY_INLINE void pack_b_rows(const Matrix& b, int64_t k0, int64_t kc, int64_t n0, int64_t nc, float* out) {
+  for (int64_t group = 0; group < nc; group += kPanelsTogether * kNr) {
+    const int64_t last = HWY_MIN(nc, group + kPanelsTogether * kNr);
+    for (int64_t k = 0; k < kc; ++k) {
+      const char* in = at(b.data, b.dtype, (k0 + k) * b.row_stride + n0);
+      for (int64_t column = group; column < last; column += kNr) {
+        float* row = out + column * kc + k * kNr;
+        const int64_t count = HWY_MIN(kNr, last - column);
+        if (count <= kLanes) hn::StoreU(hn::Zero(F32()), F32(), row + kLanes);
+        widen_span(at(in, b.dtype, column), b.dtype, count, row);
+      }
+    }
+  }
+}
+
 /// Packs b[k0, k0 + kc) x [n0, n0 + nc) into panels [kc][kNr]; columns beyond nc are zero.
 HWY_INLINE void pack_b(const Matrix& b, int64_t k0, int64_t kc, int64_t n0, int64_t nc, float* out) {
+  if (!b.transposed) return pack_b_rows(b, k0, kc, n0, nc, out);
   for (int64_t column = 0; column < nc; column += kNr, out += kc * kNr) {
     const int64_t count = HWY_MIN(kNr, nc - column);
-    if (!b.transposed) {
-      for (int64_t k = 0; k < kc; ++k) {
-        float* row = out + k * kNr;
-        if (count <= kLanes) hn::StoreU(hn::Zero(F32()), F32(), row + kLanes);
-        widen_span(at(b.data, b.dtype, (k0 + k) * b.row_stride + n0 + column), b.dtype, count, row);
-      }
-      continue;
-    }
     if (count < kNr) std::memset(out, 0, static_cast<size_t>(kc * kNr) * sizeof(float));
     for (int64_t half = 0; half < count; half += kLanes) {
       const int64_t first = n0 + column + half;
@@ -266,6 +294,9 @@ HWY_INLINE void pack_b(const Matrix& b, int64_t k0, int64_t kc, int64_t n0, int6
   }
 }
 
+/// Floats from one panel of a transposed block to the next; the gap takes what the last row's whole vector spills.
+constexpr int64_t kPanelStride = kMr * kKc + kPanelRead;
+
 /// Packs a[m0, m0 + mc) x [k0, k0 + kc) for the micro-kernel; `out` has room for kMc * kAStride floats.
 HWY_INLINE ABlock pack_a(const Matrix& a, int64_t m0, int64_t mc, int64_t k0, int64_t kc, float* out) {
   if (!a.transposed) {
@@ -274,18 +305,27 @@ HWY_INLINE ABlock pack_a(const Matrix& a, int64_t m0, int64_t mc, int64_t k0, in
     }
     return {out, true, 1, 0};
   }
-  // widen_span writes whole vectors: a panel's row k overwrites the spill of row k - 1's tail, and the last one spills
-  // into the next panel, which is written later.
-  for (int64_t row = 0; row < mc; row += kMr) {
-    const int64_t count = HWY_MIN(static_cast<int64_t>(kMr), mc - row);
-    float* panel = out + row * kKc;
-    for (int64_t k = 0; k < kc; ++k) {
-      // All but the last row are followed by more of the matrix, so a whole vector may be read.
-      const int64_t width = k + 1 < kc && a.row_stride >= kPanelRead ? kPanelRead : count;
-      widen_span(at(a.data, a.dtype, (k0 + k) * a.row_stride + m0 + row), a.dtype, width, panel + k * kMr);
+  // widen_span writes whole vectors: a panel's row k overwrites the spill of row k - 1's tail.
+  for (int64_t k = 0; k < kc; ++k) {
+    const char* in = at(a.data, a.dtype, (k0 + k) * a.row_stride + m0);
+    // All but the last row are followed by more of the matrix, so a whole vector may be read.
+    const bool may_read_on = k + 1 < kc && a.row_stride >= kPanelRead;
+    for (int64_t row = 0; row < mc; row += kMr) {
+      const int64_t width = may_read_on ? kPanelRead : HWY_MIN(static_cast<int64_t>(kMr), mc - row);
+      widen_span(at(in, a.dtype, row), a.dtype, width, out + row / kMr * kPanelStride + k * kMr);
     }
   }
-  return {out, false, kMr, kMr * kKc};
+  return {out, false, kMr, kPanelStride};
+}
+
+/// The same by the kind of products; k_count is the whole K in elements, k0 and kc count packed elements.
+HWY_INLINE void pack_b(F32Products, const Matrix& b, int64_t /*k_count*/, int64_t k0, int64_t kc, int64_t n0,
+                       int64_t nc, float* out) {
+  pack_b(b, k0, kc, n0, nc, out);
+}
+HWY_INLINE ABlock pack_a(F32Products, const Matrix& a, int64_t /*k_count*/, int64_t m0, int64_t mc, int64_t k0,
+                         int64_t kc, float* out) {
+  return pack_a(a, m0, mc, k0, kc, out);
 }
 
 }  // namespace ftrun::kernels::HWY_NAMESPACE

@@ -23,6 +23,8 @@ constexpr Level kLevels[] = {
 };
 constexpr int kTop = 2;
 
+Bf16Products chosen_products = Bf16Products::kWidened;
+
 // -1: below avx2.
 int level_of_cpu() {
   __builtin_cpu_init();
@@ -51,11 +53,15 @@ IsaChoice choose_isa(const char* requested) {
   if (requested != nullptr && *requested != '\0' && asked > have) {
     choice.notice = std::string("FTRUN_CPU_ISA=") + requested + " is more than this CPU has; using " + choice.name;
   }
+  chosen_products = level == kTop ? Bf16Products::kNativePairs : Bf16Products::kWidened;
   const int64_t wanted = level < 0 ? HWY_SCALAR : kLevels[level].targets;
   hwy::SetSupportedTargetsForTest(wanted & hwy::SupportedTargets());
   hwy::GetChosenTarget().Update(hwy::SupportedTargets());
   return choice;
 }
+
+Bf16Products bf16_products() noexcept { return chosen_products; }
+void set_bf16_products(Bf16Products products) noexcept { chosen_products = products; }
 
 IsaChoice choose_isa() { return choose_isa(std::getenv("FTRUN_CPU_ISA")); }
 

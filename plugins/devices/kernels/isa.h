@@ -15,9 +15,19 @@ struct IsaChoice {
 
 /// Applies FTRUN_CPU_ISA (avx2 | avx512 | avx512_bf16; unset: the best there is) to the process's kernels. A cap above
 /// what the CPU has is lowered with a notice; an unknown value throws KernelError(INVALID_ARGUMENT) naming the choices.
-/// Idempotent. Today avx512_bf16 and avx512 select the same kernels: bf16 operands are widened to f32 in cache on every
-/// CPU. [control-thread]
+/// Idempotent. avx512_bf16 differs from avx512 in bf16_products(). [control-thread]
 IsaChoice choose_isa();
+
+/// How the matrix product treats bf16 operands.
+enum class Bf16Products {
+  kWidened,      ///< to f32 in cache, f32 products
+  kPairs,        ///< the pairs of kNativePairs by f32 instructions: slow, for tests on CPUs without them
+  kNativePairs,  ///< vdpbf16ps: two products and sums per lane and instruction
+};
+/// Set by choose_isa. [any-thread]
+Bf16Products bf16_products() noexcept;
+/// For tests, after choose_isa. [control-thread]
+void set_bf16_products(Bf16Products products) noexcept;
 
 /// As choose_isa for a given value; nullptr means unset.
 IsaChoice choose_isa(const char* requested);

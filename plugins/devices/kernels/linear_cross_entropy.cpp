@@ -293,6 +293,7 @@ void add_gradients(Context& ctx, const Problem& p, const Buffers& b, const Gradi
     call.n = p.features;
     call.k = tile.rows;
     call.a = {tile.logits, FTRUN_F32, tile.stride, true};
+    call.round_a = true;
     call.b = x_rows(p, b, row);
     call.c_row_stride = p.features;
     if (b.dweight_sums != nullptr) {
@@ -314,6 +315,7 @@ void add_gradients(Context& ctx, const Problem& p, const Buffers& b, const Gradi
   call.n = p.features;
   call.k = tile.columns;
   call.a = {tile.logits, FTRUN_F32, tile.stride, false};
+  call.round_a = true;
   call.b = weight_rows(p, tile.first_column, false);
   call.c = b.dx_sums + row * p.features;
   call.c_dtype = FTRUN_F32;

@@ -39,16 +39,22 @@ HWY_INLINE VF load_bf16(const uint16_t* data) {
   return hn::BitCast(F32(), hn::ShiftLeft<16>(hn::PromoteTo(d32, hn::LoadU(d16, data))));
 }
 
-/// Rounds to nearest even, NaN stays NaN.
-HWY_INLINE void store_bf16(VF value, uint16_t* data) {
-  const hn::Rebind<uint16_t, F32> d16;
+using VU32 = hn::Vec<hn::RebindToUnsigned<F32>>;
+
+/// The bf16 nearest to each value (to even; NaN stays NaN), in the low half of its lane.
+HWY_INLINE VU32 bf16_bits(VF value) {
   const hn::RebindToUnsigned<F32> d32;
   const auto bits = hn::BitCast(d32, value);
   const auto lsb = hn::And(hn::ShiftRight<16>(bits), hn::Set(d32, 1u));
   const auto rounded = hn::ShiftRight<16>(hn::Add(hn::Add(bits, hn::Set(d32, 0x7fffu)), lsb));
   const auto quiet = hn::Or(hn::ShiftRight<16>(bits), hn::Set(d32, 0x40u));
   const auto is_nan = hn::RebindMask(d32, hn::IsNaN(value));
-  hn::StoreU(hn::TruncateTo(d16, hn::IfThenElse(is_nan, quiet, rounded)), d16, data);
+  return hn::IfThenElse(is_nan, quiet, rounded);
+}
+
+HWY_INLINE void store_bf16(VF value, uint16_t* data) {
+  const hn::Rebind<uint16_t, F32> d16;
+  hn::StoreU(hn::TruncateTo(d16, bf16_bits(value)), d16, data);
 }
 
 /// data[0, count) of `dtype` to f32. count may be anything; `out` has room for round_up(count, kLanes) and gets zeros
