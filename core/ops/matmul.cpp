@@ -53,20 +53,60 @@ void matmul_backward(BackwardCall& call, const Tensor& a, const Tensor& b, const
   }
 }
 
-/// Inputs of the linear's node: x, then weights, then biases.
+struct SavedPair {
+  LowRankPair pair;
+  Tensor h_TR;  ///< x A^T
+};
+
+/// Inputs of the linear's node: x, then weights, then biases, then A and B of each pair.
 struct LinearSaved {
   SavedTensor x;
   Shape shape_TI;
   std::vector<Tensor> weights;
   size_t biases;
+  std::vector<SavedPair> pairs;
 };
+
+/// y_TO += scale (x A^T) B^T; returns x A^T.
+Tensor add_low_rank(ExecutionContext& ctx, const Tensor& x_TI, const LowRankPair& pair, const Tensor& y_TO) {
+  const Tensor h_TR =
+      empty_on(ctx, x_TI.device(), x_TI.dtype(), {x_TI.dim(0), pair.a_RI.dim(0)}, FTRUN_MEMORY_ACTIVATIONS);
+  matmul_into(ctx, x_TI, pair.a_RI, h_TR, false, true, false);
+  matmul_into(ctx, h_TR, pair.b_OR, y_TO, false, true, true, pair.scale);
+  return h_TR;
+}
+
+/// Inputs `first` and `first + 1` of the node are A and B.
+void low_rank_backward(BackwardCall& call, size_t first, const SavedPair& saved, const Tensor& x_TI,
+                       const Shape& shape_TI, const Tensor& dy_TO) {
+  ExecutionContext& ctx = call.context();
+  const LowRankPair& pair = saved.pair;
+  if (const GradientDestination db = call.destination(first + 1)) {
+    matmul_into(ctx, dy_TO, saved.h_TR, db.tensor, true, false, db.accumulate, pair.scale);
+  }
+  if (!call.needs(0) && !call.needs(first)) return;
+  const Tensor dh_TR = empty_like(ctx, saved.h_TR, saved.h_TR.dtype());
+  matmul_into(ctx, dy_TO, pair.b_OR, dh_TR, false, false, false, pair.scale);
+  if (const GradientDestination da = call.destination(first)) {
+    matmul_into(ctx, dh_TR, x_TI, da.tensor, true, false, da.accumulate);
+  }
+  if (const GradientDestination dx = call.destination(0)) {
+    matmul_into(ctx, dh_TR, pair.a_RI, dx.tensor.reshape(shape_TI), false, false, dx.accumulate);
+  }
+}
+
+bool needs_x(const BackwardCall& call, const LinearSaved& saved) {
+  const size_t n = saved.weights.size();
+  bool needed = false;
+  for (size_t i = 0; i < n; ++i) needed = needed || call.needs(1 + i);
+  for (size_t i = 0; i < saved.pairs.size(); ++i) needed = needed || call.needs(1 + n + saved.biases + 2 * i);
+  return needed;
+}
 
 void linear_backward(BackwardCall& call, const LinearSaved& saved) {
   ExecutionContext& ctx = call.context();
   const size_t n = saved.weights.size();
-  bool weights_are_trained = false;
-  for (size_t i = 0; i < n; ++i) weights_are_trained = weights_are_trained || call.needs(1 + i);
-  const Tensor x_TI = weights_are_trained ? saved.x.get(ctx).reshape(saved.shape_TI) : Tensor();
+  const Tensor x_TI = needs_x(call, saved) ? saved.x.get(ctx).reshape(saved.shape_TI) : Tensor();
   for (size_t i = 0; i < n; ++i) {
     if (!call.gradient(i)) continue;
     const Tensor dy = call.gradient(i).reshape({saved.shape_TI[0], saved.weights[i].dim(0)});
@@ -77,11 +117,24 @@ void linear_backward(BackwardCall& call, const LinearSaved& saved) {
     if (const GradientDestination dw = call.destination(1 + i)) {
       matmul_into(ctx, dy, x_TI, dw.tensor, true, false, dw.accumulate);
     }
-    if (i >= saved.biases) continue;
-    if (const GradientDestination db = call.destination(1 + n + i)) {
-      primitive::sum_rows_into(ctx, dy, db.tensor, db.accumulate);
+    if (i < saved.biases) {
+      if (const GradientDestination db = call.destination(1 + n + i)) {
+        primitive::sum_rows_into(ctx, dy, db.tensor, db.accumulate);
+      }
+    }
+    if (i < saved.pairs.size() && saved.pairs[i].h_TR) {
+      low_rank_backward(call, 1 + n + saved.biases + 2 * i, saved.pairs[i], x_TI, saved.shape_TI, dy);
     }
   }
+}
+
+void check_low_rank(const Tensor& x, const Tensor& weight, const LowRankPair& pair) {
+  for (const Tensor& factor : {pair.a_RI, pair.b_OR}) {
+    require_float("linear", "low-rank factor", factor);
+    require_ndim("linear", "low-rank factor", factor, 2);
+  }
+  require_shape("linear", "low-rank A", pair.a_RI, {pair.a_RI.dim(0), x.dim(-1)});
+  require_shape("linear", "low-rank B", pair.b_OR, {weight.dim(0), pair.a_RI.dim(0)});
 }
 
 void check_linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
@@ -128,7 +181,7 @@ Tensor matmul(ExecutionContext& ctx, const Tensor& a_any, const Tensor& b_any, b
 }
 
 std::vector<Tensor> linear(ExecutionContext& ctx, const Tensor& x_any, std::span<const Tensor> weights,
-                           std::span<const Tensor> biases) {
+                           std::span<const Tensor> biases, std::span<const LowRankPair> low_rank) {
   const OpLabel label(ctx, "linear");
   require_float("linear", "x", x_any);
   if (x_any.ndim() == 0) require_ndim("linear", "x", x_any, 2);
@@ -137,17 +190,25 @@ std::vector<Tensor> linear(ExecutionContext& ctx, const Tensor& x_any, std::span
   std::vector<Tensor> inputs{x};
   inputs.insert(inputs.end(), weights.begin(), weights.end());
   inputs.insert(inputs.end(), biases.begin(), biases.end());
+  for (const LowRankPair& pair : low_rank) inputs.insert(inputs.end(), {pair.a_RI, pair.b_OR});
   std::vector<Tensor> outputs;
+  std::vector<SavedPair> pairs;
   for (size_t i = 0; i < weights.size(); ++i) {
     const Tensor bias = i < biases.size() ? biases[i] : Tensor();
     check_linear(x, weights[i], bias);
     const int64_t features = weights[i].dim(0);
     const Tensor y = empty_on(ctx, x.device(), x.dtype(), x.shape().with_last(features), FTRUN_MEMORY_ACTIVATIONS);
-    matmul_into(ctx, x_TI, weights[i], y.reshape({x_TI.dim(0), features}), false, true, false, 1.0, bias);
+    const Tensor y_TO = y.reshape({x_TI.dim(0), features});
+    matmul_into(ctx, x_TI, weights[i], y_TO, false, true, false, 1.0, bias);
     outputs.push_back(y);
+    if (i >= low_rank.size()) continue;
+    pairs.push_back({low_rank[i], {}});
+    if (!low_rank[i].a_RI) continue;
+    check_low_rank(x, weights[i], low_rank[i]);
+    pairs.back().h_TR = add_low_rank(ctx, x_TI, low_rank[i], y_TO);
   }
   if (should_record(ctx, inputs)) {
-    LinearSaved saved{SavedTensor(x), x_TI.shape(), {weights.begin(), weights.end()}, biases.size()};
+    LinearSaved saved{SavedTensor(x), x_TI.shape(), {weights.begin(), weights.end()}, biases.size(), std::move(pairs)};
     ctx.tape->record("linear", inputs, outputs,
                      [saved = std::move(saved)](BackwardCall& call) { linear_backward(call, saved); });
   }

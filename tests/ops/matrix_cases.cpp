@@ -1,4 +1,6 @@
 // Matrix products, linear layers and gathers in float64.
+#include <array>
+
 #include "core/ops/elementwise.h"
 #include "core/ops/embedding.h"
 #include "core/ops/matmul.h"
@@ -72,6 +74,28 @@ OpCase linear_case() {
   return op;
 }
 
+/// A trained pair beside a frozen or trained weight; the second linear has none.
+OpCase linear_with_low_rank_pair() {
+  OpCase op;
+  op.name = "linear_low_rank_pair";
+  op.inputs = {{{7, 5}}, {{3, 5}}, {{3, 5}}, {{2, 5}}, {{3, 2}}};
+  op.run = [](ReferenceEngine& engine, const std::vector<Tensor>& in) {
+    const std::array pairs = {ops::LowRankPair{in[3], in[4], 0.5}};
+    const std::vector<Tensor> y = ops::linear(engine.ctx(), in[0], std::span(in).subspan(1, 2), {}, pairs);
+    return ops::add(engine.ctx(), y[0], y[1]);
+  };
+  op.reference = [](const std::vector<Array>& in) {
+    Array y = product(in[0], in[1], {false, true}, 1.0);
+    const Array other = product(in[0], in[2], {false, true}, 1.0);
+    const Array low = product(product(in[0], in[3], {false, true}, 1.0), in[4], {false, true}, 0.5);
+    for (int64_t i = 0; i < y.count(); ++i) y[i] += other[i] + low[i];
+    return y;
+  };
+  op.sum_length = 20;
+  op.roundings = 5;
+  return op;
+}
+
 OpCase linear_of_three_axes() {
   OpCase op;
   op.name = "linear_three_axes";
@@ -138,6 +162,7 @@ std::vector<OpCase> matrix_cases() {
     }
   }
   cases.push_back(linear_case());
+  cases.push_back(linear_with_low_rank_pair());
   cases.push_back(linear_of_three_axes());
   cases.push_back(embedding_case());
   cases.push_back(gather_last_case());
