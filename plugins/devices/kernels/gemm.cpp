@@ -14,7 +14,7 @@ HWY_BEFORE_NAMESPACE();
 namespace ftrun::kernels::HWY_NAMESPACE {
 
 /// Largest tile of c: kMaxTileN columns of b stay in L3, and packing a is paid once per kMaxTileN columns.
-constexpr int64_t kMaxTileM = 576;
+constexpr int64_t kMaxTileM = 1152;
 constexpr int64_t kMaxTileN = 512;
 /// Below this many multiply-adds a tile is not worth a task of its own.
 constexpr int64_t kMinTileWork = int64_t{1} << 19;
