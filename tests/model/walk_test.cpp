@@ -184,17 +184,17 @@ struct Diary {
   static const ftrun_strategy* table() {
     static const ftrun_strategy diary = [] {
       ftrun_strategy copy = single();
-      copy.unit_enter = [](void*, ftrun_context*, const ftrun_unit_event* event) noexcept -> ftrun_status {
+      copy.unit_enter = [](void* self, ftrun_context* ctx, const ftrun_unit_event* event) noexcept -> ftrun_status {
         note("+", *event);
-        return FTRUN_OK;
+        return single().unit_enter(self, ctx, event);
       };
-      copy.unit_exit = [](void*, ftrun_context*, const ftrun_unit_event* event) noexcept -> ftrun_status {
+      copy.unit_exit = [](void* self, ftrun_context* ctx, const ftrun_unit_event* event) noexcept -> ftrun_status {
         note("-", *event);
-        return FTRUN_OK;
+        return single().unit_exit(self, ctx, event);
       };
-      copy.grads_ready = [](void*, ftrun_context*, const ftrun_unit_event* event) noexcept -> ftrun_status {
+      copy.grads_ready = [](void* self, ftrun_context* ctx, const ftrun_unit_event* event) noexcept -> ftrun_status {
         note("ready", *event);
-        return FTRUN_OK;
+        return single().grads_ready(self, ctx, event);
       };
       return copy;
     }();

@@ -1,4 +1,5 @@
-// Strategy `single`: one rank holds everything; buffers are bound once and stay.
+// Strategy `single`: one rank holds everything. Weights stay bound; a unit's gradient buffer lives from the unit's
+// first backward of an update to the update's step, so that it takes the place of activations that are already gone.
 // Leaves out: more than one rank (refused, naming the strategies that take several).
 #include <string>
 #include <utility>
@@ -29,7 +30,14 @@ class Single {
     }
   }
 
-  void unit_enter(const ShardCalls&, const ftrun_unit_event&) {}
+  void unit_enter(const ShardCalls& calls, const ftrun_unit_event& event) {
+    if (event.phase != FTRUN_PHASE_BACKWARD) return;
+    for (TrainedUnit& unit : trained_) {
+      if (unit.role != event.role || unit.unit != event.unit || unit.gradient) continue;
+      unit.gradient = calls.empty(unit.gradient_dtype, {unit.elements}, FTRUN_MEMORY_GRADIENTS);
+      calls.bind_gradient(unit.role, unit.unit, unit.gradient);
+    }
+  }
   void unit_exit(const ShardCalls&, const ftrun_unit_event&) {}
   void grads_ready(const ShardCalls&, const ftrun_unit_event&) {}
 
@@ -49,7 +57,11 @@ class Single {
       spans.push_back(span);
     }
     calls.optimizer_update(spans, grad_scale, learning_rate);
-    for (const TrainedUnit& unit : trained_) calls.zero_gradient(unit.role, unit.unit);
+    for (TrainedUnit& unit : trained_) {
+      calls.zero_gradient(unit.role, unit.unit);
+      calls.bind_gradient(unit.role, unit.unit, Tensor());
+      unit.gradient = Tensor();
+    }
   }
 
   std::pair<int64_t, int64_t> owned_range(const ShardCalls&, int32_t role, int32_t unit, ftrun_part part) const {
@@ -78,8 +90,10 @@ class Single {
   struct TrainedUnit {
     int32_t role;
     int32_t unit;
+    int64_t elements;
+    ftrun_dtype gradient_dtype;
     Tensor compute;
-    Tensor gradient;
+    Tensor gradient;  ///< empty between a step and the next backward
     ftrun_optimizer_slice* slice;
   };
 
@@ -94,11 +108,8 @@ class Single {
 
   void attach_training(const ShardCalls& calls, const ftrun_role_layout& role, int32_t unit, int64_t elements) {
     const ftrun_dtype dtype = role.accumulation > 1 ? role.accumulator_dtype : role.gradient_dtype;
-    Tensor gradient = calls.empty(dtype, {elements}, FTRUN_MEMORY_GRADIENTS);
-    calls.bind_gradient(role.role, unit, gradient);
-    calls.zero_gradient(role.role, unit);
     ftrun_optimizer_slice* slice = calls.optimizer_create(role.role, unit, 0, elements);
-    trained_.push_back({role.role, unit, find(role.role, unit, FTRUN_PART_TRAINED)->flat, std::move(gradient), slice});
+    trained_.push_back({role.role, unit, elements, dtype, find(role.role, unit, FTRUN_PART_TRAINED)->flat, {}, slice});
   }
 
   const Weights* find(int32_t role, int32_t unit, ftrun_part part) const {
