@@ -16,21 +16,32 @@ struct Level {
   int64_t targets;  // what is compiled for it and everything below
 };
 
+#if HWY_ARCH_X86
 constexpr Level kLevels[] = {
     {"avx2", HWY_AVX2},
     {"avx512", HWY_AVX2 | HWY_AVX3},
     {"avx512_bf16", HWY_AVX2 | HWY_AVX3},
 };
 constexpr int kTop = 2;
+constexpr const char* kChoices = "avx2, avx512 or avx512_bf16";
+#else
+constexpr Level kLevels[] = {{"neon", HWY_NEON}};
+constexpr int kTop = 0;
+constexpr const char* kChoices = "neon";
+#endif
 
 Bf16Products chosen_products = Bf16Products::kWidened;
 
-// -1: below avx2.
+// -1: below the lowest.
 int level_of_cpu() {
-  __builtin_cpu_init();
   const int64_t targets = hwy::SupportedTargets();
+#if HWY_ARCH_X86
+  __builtin_cpu_init();
   if (targets & HWY_AVX3) return __builtin_cpu_supports("avx512bf16") ? 2 : 1;
   return targets & HWY_AVX2 ? 0 : -1;
+#else
+  return targets & HWY_NEON ? 0 : -1;
+#endif
 }
 
 int level_of_name(const char* name) {
@@ -39,7 +50,7 @@ int level_of_name(const char* name) {
   }
   throw KernelError(
       FTRUN_INVALID_ARGUMENT,
-      std::string("FTRUN_CPU_ISA='") + name + "': expected avx2, avx512 or avx512_bf16 (or unset it for the best one)");
+      std::string("FTRUN_CPU_ISA='") + name + "': expected " + kChoices + " (or unset it for the best one)");
 }
 
 }  // namespace
@@ -53,7 +64,7 @@ IsaChoice choose_isa(const char* requested) {
   if (requested != nullptr && *requested != '\0' && asked > have) {
     choice.notice = std::string("FTRUN_CPU_ISA=") + requested + " is more than this CPU has; using " + choice.name;
   }
-  chosen_products = level == kTop ? Bf16Products::kNativePairs : Bf16Products::kWidened;
+  chosen_products = HWY_ARCH_X86 && level == kTop ? Bf16Products::kNativePairs : Bf16Products::kWidened;
   const int64_t wanted = level < 0 ? HWY_SCALAR : kLevels[level].targets;
   hwy::SetSupportedTargetsForTest(wanted & hwy::SupportedTargets());
   hwy::GetChosenTarget().Update(hwy::SupportedTargets());
