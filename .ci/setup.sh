@@ -21,6 +21,7 @@ libxxhash-dev:content hashes of caches
 libhwy-dev:SIMD kernels
 libgtest-dev:tests
 libgmock-dev:tests
+libbenchmark-dev:micro-benchmarks
 "
 
 say() { echo "[ftrun set-up] $*" >&2; }

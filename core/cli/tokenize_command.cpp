@@ -21,11 +21,11 @@ int tokenize_command(const CommandContext& context) {
   const auto tokenizer = Tokenizer::load(context.positional[0]);
   std::ios::sync_with_stdio(false);
   if (context.positional.size() == 1) {
-    tokenize_stream(*tokenizer, std::cin, std::cout, context.decode);
+    tokenize_stream(*tokenizer, std::cin, "stdin", std::cout, context.decode);
   } else {
     std::ifstream file(context.positional[1], std::ios::binary);
     if (!file) throw not_found("{}: {}", context.positional[1], std::strerror(errno));
-    tokenize_stream(*tokenizer, file, std::cout, context.decode);
+    tokenize_stream(*tokenizer, file, context.positional[1], std::cout, context.decode);
   }
   std::cout.flush();
   return 0;

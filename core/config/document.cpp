@@ -145,7 +145,8 @@ void require_text(std::string_view text, const std::string& name) {
   }
 }
 
-// Line of the marker that opens the second document; yaml-cpp keeps no position of documents.
+// Line of the marker that opens the second document, 0 when there is none: yaml-cpp also splits where a list is
+// followed by keys, and keeps no position of documents.
 size_t second_document_line(std::string_view text) {
   bool has_content = false;
   size_t line = 0;
@@ -159,7 +160,7 @@ size_t second_document_line(std::string_view text) {
         has_content || marker || (first != std::string_view::npos && content[first] != '#' && content[0] != '%');
     begin = end + 1;
   }
-  return line;
+  return 0;
 }
 
 Error malformed(const std::string& place, const YAML::Exception& error) {
@@ -176,15 +177,18 @@ std::vector<Setting> parse_config_text(std::string_view text, const std::filesys
     YAML::LoadAll(std::string(text.substr(0, text.find_last_not_of(" \t\r\n") + 1)));
     const std::vector<YAML::Node> documents = YAML::LoadAll(std::string(text));
     if (documents.empty() || (documents.size() == 1 && documents[0].IsNull())) return {};
-    if (documents.size() > 1) {
-      throw invalid_argument("{}:{}: a second YAML document begins ('---'): expected one in a file", name,
-                             second_document_line(text));
+    const size_t second = documents.size() > 1 ? second_document_line(text) : 0;
+    if (second > 0) {
+      throw invalid_argument("{}:{}: a second YAML document begins ('---'): expected one in a file", name, second);
     }
     const YAML::Node& root = documents.front();
     Converter converter(name, "");
     if (!root.IsMap()) {
       throw invalid_argument("{}: expected 'key: value' lines at the top level, got {}", converter.origin(root, name),
                              root.IsSequence() ? "a list" : "plain text");
+    }
+    if (documents.size() > 1) {
+      throw invalid_argument("{}: expected 'key: value' lines only", converter.origin(documents[1], name));
     }
     return converter.entries(root, name, 0);
   } catch (const YAML::DeepRecursion& error) {

@@ -26,14 +26,26 @@ constexpr std::array kHarmless = {
                  " preprocessing_num_workers preprocessing_batch_size dataloader_num_workers dataloader_pin_memory "
                  "dataloader_prefetch_factor dataloader_persistent_workers dataset_num_proc data_shared_file_system "
                  "remove_unused_columns label_names "},
-    HarmlessKeys{
-        "it is always so",
-        " use_fast_tokenizer low_cpu_mem_usage full_determinism upcast_layernorm use_reentrant_gc "
-        "gradient_checkpointing_kwargs enable_liger_kernel use_v1_kernels tf32 torch_compile use_kv_cache use_cache "
-        "skip_special_tokens prediction_loss_only include_num_input_tokens_seen include_tokens_per_second "
-        "include_effective_tokens_per_second include_for_metrics logging_nan_inf_filter eval_accumulation_steps "
-        "eval_do_concat_batches batch_eval_metrics skip_memory_metrics print_param_status "
-        "restore_callback_states_from_checkpoint "},
+    HarmlessKeys{"the tokenizer is ftrun's own, whatever is chosen here", " use_fast_tokenizer "},
+    HarmlessKeys{"weights are always mapped and never copied as a whole", " low_cpu_mem_usage "},
+    HarmlessKeys{"every run is deterministic and cannot be made otherwise", " full_determinism "},
+    HarmlessKeys{"statistics of norms are always fp32", " upcast_layernorm "},
+    HarmlessKeys{"recomputation has one form", " use_reentrant_gc gradient_checkpointing_kwargs "},
+    HarmlessKeys{"kernels are ftrun's own: there are no others and nothing to compile",
+                 " enable_liger_kernel use_v1_kernels torch_compile "},
+    HarmlessKeys{"fp32 is always computed as fp32", " tf32 "},
+    HarmlessKeys{"decoding always keeps the keys and values of earlier tokens", " use_kv_cache use_cache "},
+    HarmlessKeys{"answers are always decoded without special tokens", " skip_special_tokens "},
+    HarmlessKeys{"evaluation adds up losses as it goes and keeps no predictions",
+                 " prediction_loss_only include_for_metrics eval_accumulation_steps eval_do_concat_batches "
+                 "batch_eval_metrics "},
+    HarmlessKeys{"tokens and tokens per second are always logged",
+                 " include_num_input_tokens_seen include_tokens_per_second include_effective_tokens_per_second "},
+    HarmlessKeys{"a loss that is not finite always stops the run", " logging_nan_inf_filter "},
+    HarmlessKeys{"memory is always logged", " skip_memory_metrics "},
+    HarmlessKeys{"which parameters are trained is not listed: this build trains all", " print_param_status "},
+    HarmlessKeys{"there are no callbacks; a resumed run always restores everything",
+                 " restore_callback_states_from_checkpoint "},
     HarmlessKeys{"there is no tracker or dashboard that would use it",
                  " run_name logging_dir disable_tqdm project trackio_space_id add_version create_checkpoint_symlink "},
     HarmlessKeys{"there is one inference engine", " infer_backend infer_dtype attn_impl "},

@@ -9,7 +9,7 @@ std::span<const ftrun_option> optimizer_options() {
       integer("per_device_eval_batch_size", "8", 1, "rows per rank and micro-batch in evaluation"),
       integer("gradient_accumulation_steps", "1", 1, "micro-batches per update"),
       number("num_train_epochs", "3.0", {0, kNoLimit, FTRUN_OPTION_ABOVE_MIN}, "passes over the data"),
-      integer("max_steps", "-1", -1, "updates in all, instead of num_train_epochs; -1: not set"),
+      integer("max_steps", "-1", -1, "updates in all (from 1), instead of num_train_epochs; -1: not set"),
       number("learning_rate", "5.0e-5", {0, kNoLimit}, "peak learning rate"),
       choice("lr_scheduler_type", "linear",
              "linear,cosine,cosine_with_min_lr,constant,constant_with_warmup,inverse_sqrt",

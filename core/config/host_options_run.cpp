@@ -18,7 +18,7 @@ std::span<const ftrun_option> run_options() {
           choice("finetuning_type", "lora", "full,lora,freeze,oft", "which weights are trained; this build has 'full'"),
           "tuner_type,train_type"),
       flag("do_train", "true", "train"),
-      flag("do_eval", "false", "evaluate once after training"),
+      flag("do_eval", "false", "evaluate after training; true by itself when eval_strategy is not 'no'"),
       integer("seed", "42", 0, "seed of initial weights, data order, splits, dropout and sampling"),
       integer("nproc", "1", 1, "number of in-process ranks"),
       integer("threads", "0", 0, "threads of all ranks together; 0: every core this process may use"),

@@ -53,7 +53,9 @@ std::vector<Setting> parse_overrides(std::span<const std::string> arguments) {
     } else if (i + 1 < arguments.size() && !is_flag(arguments[i + 1])) {
       text = arguments[++i];
     }
-    std::erase_if(result, [&](const Setting& earlier) { return earlier.key == key; });
+    if (std::ranges::find(result, key, &Setting::key) != result.end()) {
+      throw invalid_argument("--{} is given more than once: give it once (a list as --{} A,B)", key, key);
+    }
     result.push_back(make_setting(std::move(key), text));
   }
   return result;

@@ -10,8 +10,8 @@
 namespace ftrun {
 
 /// `--KEY VALUE`, `--KEY=VALUE`, `--KEY` (true); KEY may be dotted, '-' in it counts as '_'. A value that starts with
-/// '{' or '[' is YAML, "null" is no value. The last one of a repeated key wins. Throws INVALID_ARGUMENT for anything
-/// else.
+/// '{' or '[' is YAML, "null" is no value. Throws INVALID_ARGUMENT for a repeated key and for
+/// anything else.
 std::vector<Setting> parse_overrides(std::span<const std::string> arguments);
 
 }  // namespace ftrun

@@ -163,6 +163,13 @@ std::optional<std::string> peek_text(const ConfigSources& sources, std::string_v
   return spec->has_default() ? std::optional(spec->default_text) : std::nullopt;
 }
 
+std::string peek_origin(const ConfigSources& sources, std::string_view key) {
+  const OptionSpec* spec = find_host_option(key);
+  if (spec == nullptr) throw internal_error("no host option '{}'", key);
+  const Setting* setting = find_in_layers(sources, *spec);
+  return setting == nullptr ? "default" : setting->value.origin;
+}
+
 std::vector<std::string> peek_list(const ConfigSources& sources, std::string_view key) {
   const OptionSpec* spec = find_host_option(key);
   if (spec == nullptr) throw internal_error("no host option '{}'", key);

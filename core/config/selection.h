@@ -31,4 +31,7 @@ std::optional<std::string> peek_text(const ConfigSources& sources, std::string_v
 /// Likewise for a list.
 std::vector<std::string> peek_list(const ConfigSources& sources, std::string_view key);
 
+/// Where the value of a host key stands: "FILE:LINE", "--key" or "default".
+std::string peek_origin(const ConfigSources& sources, std::string_view key);
+
 }  // namespace ftrun

@@ -133,6 +133,8 @@ Readers readers_of(ChatTemplate& result) {
           {"thought_close", text(result.thought_close)},
           {"call_open", text(result.call_open)},
           {"call_close", text(result.call_close)},
+          {"jinja", text(result.jinja)},
+          {"replace_jinja_template", flag(result.replace_jinja_template)},
           {"tool_format", [&](const Value& value) { result.tool_format = read_tool_format(value); }}};
 }
 
@@ -168,6 +170,8 @@ ChatTemplate ChatTemplate::load(const std::filesystem::path& file) {
     throw invalid_argument("{}: replace_eos needs stop_words: the first one becomes the end token", file.string());
   if (result.reasoning && (result.thought_open.empty() || result.thought_close.empty()))
     throw invalid_argument("{}: reasoning needs thought_open and thought_close", file.string());
+  if (result.replace_jinja_template && result.jinja.empty())
+    throw invalid_argument("{}: replace_jinja_template needs jinja: the text to replace it with", file.string());
   fill_default_slots(result);
   return result;
 }

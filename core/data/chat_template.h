@@ -44,10 +44,13 @@ struct ChatTemplate {
   std::string call_open = "<tool_call>";
   std::string call_close = "</tool_call>";
   std::optional<ToolFormat> tool_format;
-  uint64_t fingerprint = 0;  ///< content hash of the file
+  std::string jinja;  ///< the same layout for transformers, see saved_template.h; "" when there is none
+  bool replace_jinja_template = false;  ///< `jinja` is saved even where the model folder has a chat template
+  uint64_t fingerprint = 0;             ///< content hash of the file
 
   /// Reads one template file. Throws INVALID_ARGUMENT "FILE:LINE: ..." for unknown keys (with the nearest), wrong
-  /// types, a content slot without `{{content}}`, replace_eos without stop_words.
+  /// types, a content slot without `{{content}}`, replace_eos without stop_words, replace_jinja_template
+  /// without jinja.
   static ChatTemplate load(const std::filesystem::path& file);
 };
 

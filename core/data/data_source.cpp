@@ -198,19 +198,37 @@ std::vector<fs::path> expand_files(const fs::path& path, std::string_view place)
   return {path};
 }
 
+struct DetectionRow {
+  nlohmann::ordered_json row;
+  int64_t line = 0;
+};
+
+/// The first row that is a JSON object tells the format: rows before it are bad rows, counted when the data is read.
+DetectionRow detection_row(const MappedFile& file, const std::string& value, std::string_view place) {
+  RowReader reader(file);
+  std::optional<DetectionRow> other;
+  std::string fault;
+  for (auto raw = reader.next(); raw; raw = reader.next()) {
+    try {
+      DetectionRow parsed{parse_row(file, *raw), raw->line};
+      if (parsed.row.is_object()) return parsed;
+      if (!other) other = std::move(parsed);
+    } catch (const RowError& reason) {
+      if (fault.empty()) fault = fmt::format("{}:{}: {}", file.path().string(), raw->line, reason.what());
+    }
+  }
+  if (other) return std::move(*other);
+  if (fault.empty()) throw invalid_argument("{}: '{}' has no rows", place, file.path().string());
+  throw invalid_argument("{}: no row of '{}' can be read; the first: {}", place, value, fault);
+}
+
 DataSource detect_source(const std::string& value, const fs::path& path, std::string_view place) {
   DataSource source;
   source.name = value;
   source.files = expand_files(path, place);
   const MappedFile file(source.files.front());
-  const auto first = RowReader(file).next();
-  if (!first) throw invalid_argument("{}: '{}' has no rows", place, path.string());
-  nlohmann::ordered_json row;
-  try {
-    row = parse_row(file, *first);
-  } catch (const RowError& reason) {
-    throw invalid_argument("{}:{}: the first row {}", source.files.front().string(), first->line, reason.what());
-  }
+  const DetectionRow detection = detection_row(file, value, place);
+  const nlohmann::ordered_json& row = detection.row;
   for (const RowFormat& format : row_formats()) {
     auto found = format.detect(row);
     if (!found) continue;
@@ -226,8 +244,8 @@ DataSource detect_source(const std::string& value, const fs::path& path, std::st
   throw invalid_argument(
       "{}:{}: cannot tell the format of dataset '{}': expected messages (openai), conversations (sharegpt) or "
       "instruction "
-      "(alpaca) in the first row, found {}; describe its columns in dataset_info.json{}",
-      source.files.front().string(), first->line, value,
+      "(alpaca) in this row, found {}; describe its columns in dataset_info.json{}",
+      source.files.front().string(), detection.line, value,
       keys.empty() ? std::string(json_kind(row)) : fmt::to_string(fmt::join(keys, ", ")),
       row.is_object() && row.contains("text") ? " (plain text rows are for pretraining)" : "");
 }

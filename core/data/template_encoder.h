@@ -58,6 +58,9 @@ class TemplateEncoder {
   const std::vector<int32_t>& stop_ids() const noexcept { return stop_ids_; }
   const ChatTemplate& chat_template() const noexcept { return template_; }
   const Tokenizer& tokenizer() const noexcept { return *tokenizer_; }
+  const ThinkingOptions& thinking() const noexcept { return thinking_; }
+  /// The system text of conversations that have none; "" when there is none.
+  const std::string& default_system() const noexcept { return default_system_; }
   /// Covers template file, tokenizer, thinking options and default system.
   uint64_t fingerprint() const noexcept { return fingerprint_; }
 

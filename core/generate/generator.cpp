@@ -2,7 +2,6 @@
 #include "core/generate/generator.h"
 
 #include <algorithm>
-#include <numeric>
 
 #include "core/base/error.h"
 #include "core/generate/kv_cache.h"
@@ -45,21 +44,26 @@ struct Tokens {
 class Decoding {
  public:
   Decoding(Rank& rank, const GenerationRequest& request)
-      : rank_(rank), request_(request), cache_(capacities(rank, request)), sequences_(request.prompts.size()) {
-    for (const std::span<const int32_t> prompt : request.prompts) history_.emplace_back(prompt.begin(), prompt.end());
-    active_.resize(request.prompts.size());
-    std::iota(active_.begin(), active_.end(), 0);
+      : rank_(rank),
+        request_(request),
+        limits_(limits(rank, request)),
+        cache_(capacities(request, limits_)),
+        sequences_(request.prompts.size()) {
+    for (const std::span<const int32_t> prompt : request.prompts) {
+      if (limits_[history_.size()] > 0) active_.push_back(static_cast<int32_t>(history_.size()));
+      history_.emplace_back(prompt.begin(), prompt.end());
+    }
   }
 
   std::vector<GeneratedSequence> run() {
     Tokens prompts;
     std::vector<int64_t> counts;
-    for (const std::span<const int32_t> prompt : request_.prompts) {
-      prompts.add(prompt, 0);
-      counts.push_back(static_cast<int64_t>(prompt.size()));
+    for (const int32_t sequence : active_) {
+      prompts.add(request_.prompts[sequence], 0);
+      counts.push_back(static_cast<int64_t>(request_.prompts[sequence].size()));
     }
-    if (request_.max_new_tokens > 0) walk(prompts, counts);
-    for (int64_t position = 1; position < request_.max_new_tokens && !active_.empty(); ++position) {
+    if (!active_.empty()) walk(prompts, counts);
+    while (!active_.empty()) {
       Tokens next;
       for (const int32_t sequence : active_) {
         next.add(std::span(history_[sequence]).last(1), static_cast<int64_t>(history_[sequence].size()) - 1);
@@ -70,18 +74,20 @@ class Decoding {
   }
 
  private:
-  static std::vector<int64_t> capacities(Rank& rank, const GenerationRequest& request) {
-    const int64_t limit = rank.role(request.role).model().info().max_position_embeddings;
+  static std::vector<int64_t> limits(Rank& rank, const GenerationRequest& request) {
+    const int64_t positions = rank.role(request.role).model().info().max_position_embeddings;
     std::vector<int64_t> result;
     for (const std::span<const int32_t> prompt : request.prompts) {
       if (prompt.empty()) throw invalid_argument("generate: prompt {} is empty", result.size());
-      result.push_back(static_cast<int64_t>(prompt.size()) + std::max<int64_t>(request.max_new_tokens, 1));
-      if (limit > 0 && result.back() > limit) {
-        throw Error(
-            FTRUN_OUT_OF_RANGE,
-            fmt::format("generate: prompt {} of {} tokens and max_new_tokens {} exceed the model's {} positions",
-                        result.size() - 1, prompt.size(), request.max_new_tokens, limit));
-      }
+      result.push_back(new_token_limit(static_cast<int64_t>(prompt.size()), request.max_new_tokens, positions));
+    }
+    return result;
+  }
+
+  static std::vector<int64_t> capacities(const GenerationRequest& request, const std::vector<int64_t>& limits) {
+    std::vector<int64_t> result;
+    for (size_t i = 0; i < limits.size(); ++i) {
+      result.push_back(limits[i] > 0 ? static_cast<int64_t>(request.prompts[i].size()) + limits[i] : 1);
     }
     return result;
   }
@@ -110,13 +116,15 @@ class Decoding {
       history_[index].push_back(token.id);
       sequence.stopped =
           std::find(request_.stop_ids.begin(), request_.stop_ids.end(), token.id) != request_.stop_ids.end();
-      if (!sequence.stopped) still_active.push_back(index);
+      const bool is_full = static_cast<int64_t>(sequence.ids.size()) >= limits_[index];
+      if (!sequence.stopped && !is_full) still_active.push_back(index);
     }
     active_ = std::move(still_active);
   }
 
   Rank& rank_;
   const GenerationRequest& request_;
+  std::vector<int64_t> limits_;
   KvCache cache_;
   std::vector<GeneratedSequence> sequences_;
   std::vector<std::vector<int32_t>> history_;
@@ -124,6 +132,11 @@ class Decoding {
 };
 
 }  // namespace
+
+int64_t new_token_limit(int64_t prompt_tokens, int64_t max_new_tokens, int64_t model_positions) noexcept {
+  if (model_positions == 0) return max_new_tokens;
+  return std::min(max_new_tokens, std::max<int64_t>(model_positions - prompt_tokens, 0));
+}
 
 std::vector<GeneratedSequence> generate(Rank& rank, const GenerationRequest& request) {
   validate(request.sampling);

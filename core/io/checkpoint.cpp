@@ -25,7 +25,7 @@ namespace {
 using Path = std::filesystem::path;
 
 constexpr const char* kManifestFile = "checkpoint_manifest.json";
-constexpr int64_t kManifestVersion = 1;
+constexpr int64_t kManifestVersion = 2;
 
 void make_folders(const Path& folder) {
   std::error_code failure;
@@ -77,10 +77,14 @@ void flush_tree(const Path& folder) {
   sync_folder(folder);
 }
 
+std::string hash_text(const Path& file) { return fmt::format("{:016x}", content_hash(MappedFile(file).bytes())); }
+
 void write_manifest(const Path& folder) {
   nlohmann::json files = nlohmann::json::object();
   for (const auto& item : std::filesystem::recursive_directory_iterator(folder)) {
-    if (item.is_regular_file()) files[item.path().lexically_relative(folder).string()] = item.file_size();
+    if (!item.is_regular_file()) continue;
+    files[item.path().lexically_relative(folder).string()] = {{"bytes", item.file_size()},
+                                                              {"xxh3", hash_text(item.path())}};
   }
   const nlohmann::json manifest = {{"version", kManifestVersion}, {"files", files}};
   write_file_atomically(folder / kManifestFile, manifest.dump(2) + "\n");
@@ -199,12 +203,21 @@ std::string incomplete_reason(const std::filesystem::path& checkpoint) {
   if (!manifest.is_object() || files == manifest.end() || !files->is_object()) {
     return fmt::format("{} has no 'files'", kManifestFile);
   }
-  for (const auto& [name, size] : files->items()) {
+  // Sizes of all files first: they cost nothing and name what is cut or missing.
+  for (const auto& [name, entry] : files->items()) {
     const uintmax_t actual = std::filesystem::file_size(checkpoint / name, failure);
     if (failure) return fmt::format("'{}' is missing", name);
-    if (!size.is_number_unsigned()) return fmt::format("{}: '{}': expected a size in bytes", kManifestFile, name);
-    if (actual != size.get<uint64_t>()) {
-      return fmt::format("'{}' has {} bytes, expected {}", name, actual, size.get<uint64_t>());
+    const auto bytes = entry.is_object() ? entry.find("bytes") : entry.end();
+    if (!entry.is_object() || bytes == entry.end() || !bytes->is_number_unsigned() || !entry.contains("xxh3")) {
+      return fmt::format("{}: '{}': expected {{\"bytes\": size, \"xxh3\": hash}}", kManifestFile, name);
+    }
+    if (actual != bytes->get<uint64_t>()) {
+      return fmt::format("'{}' has {} bytes, expected {}", name, actual, bytes->get<uint64_t>());
+    }
+  }
+  for (const auto& [name, entry] : files->items()) {
+    if (entry.at("xxh3") != hash_text(checkpoint / name)) {
+      return fmt::format("the content of '{}' is not what was written", name);
     }
   }
   return {};
@@ -240,6 +253,18 @@ std::vector<std::filesystem::path> enforce_save_total_limit(const std::filesyste
     removed.push_back(order[i].path);
   }
   return removed;
+}
+
+void remove_checkpoint(const Checkpoint& checkpoint) { remove_folder(checkpoint.path, checkpoint.step); }
+
+std::filesystem::path set_aside(const Checkpoint& checkpoint) {
+  for (int attempt = 0;; ++attempt) {
+    const std::string suffix = attempt == 0 ? std::string(".damaged") : fmt::format(".damaged-{}", attempt);
+    const Path aside = checkpoint.path.string() + suffix;
+    if (std::filesystem::exists(aside)) continue;
+    if (::rename(checkpoint.path.c_str(), aside.c_str()) == 0) return aside;
+    throw io_error("cannot rename '{}' to '{}': {}", checkpoint.path.string(), aside.string(), std::strerror(errno));
+  }
 }
 
 std::vector<std::filesystem::path> remove_leftover_temporaries(const std::filesystem::path& output_dir) {

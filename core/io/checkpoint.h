@@ -43,7 +43,8 @@ struct Checkpoint {
 /// Every checkpoint-N folder of `output_dir`, complete or not, by ascending step. Empty when the folder is missing.
 std::vector<Checkpoint> list_checkpoints(const std::filesystem::path& output_dir);
 
-/// "" when the folder holds every file of its manifest at its size; otherwise what is wrong, for a message.
+/// "" when the folder holds every file of its manifest with its size and content (XXH3: every byte is read); otherwise
+/// what is wrong, for a message.
 std::string incomplete_reason(const std::filesystem::path& checkpoint);
 bool is_complete(const std::filesystem::path& checkpoint);
 
@@ -55,6 +56,13 @@ std::optional<Checkpoint> newest_complete_checkpoint(const std::filesystem::path
 /// what was removed. A removal that is interrupted leaves a temporary, never part of a checkpoint.
 std::vector<std::filesystem::path> enforce_save_total_limit(const std::filesystem::path& output_dir, int64_t limit,
                                                             const std::optional<std::filesystem::path>& best = {});
+
+/// Removes one checkpoint; interrupted, it leaves a temporary, never part of a checkpoint.
+void remove_checkpoint(const Checkpoint& checkpoint);
+
+/// Renames a damaged checkpoint to checkpoint-N.damaged (-1, -2, ... where that exists), which is no checkpoint any
+/// more. Returns the new path.
+std::filesystem::path set_aside(const Checkpoint& checkpoint);
 
 /// Removes what killed runs left in `output_dir`: temporary checkpoint folders and weight files. Those of runs that are
 /// still alive stay. Call once at start. Returns what was removed.

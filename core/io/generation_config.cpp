@@ -1,6 +1,8 @@
 // Reading generation_config.json, or making one from the model's token ids.
 #include "core/io/generation_config.h"
 
+#include <algorithm>
+
 #include "core/base/error.h"
 #include "core/base/files.h"
 #include "core/base/json_text.h"
@@ -40,6 +42,24 @@ GenerationConfig generation_config_of(const std::filesystem::path& model_folder,
     if (config.raw.contains(key) && !config.raw[key].is_null()) raw[key] = config.raw[key];
   }
   return parse_generation_config(raw.dump(2), file);
+}
+
+std::vector<int64_t> eos_ids_with(std::optional<int64_t> eos, const std::vector<int64_t>& ids) {
+  if (!eos || std::find(ids.begin(), ids.end(), *eos) != ids.end()) return ids;
+  std::vector<int64_t> result = {*eos};
+  result.insert(result.end(), ids.begin(), ids.end());
+  return result;
+}
+
+GenerationConfig with_token_ids(const GenerationConfig& config, std::optional<int64_t> bos, std::optional<int64_t> eos,
+                                std::optional<int64_t> pad) {
+  nlohmann::json raw = config.raw;
+  const std::vector<int64_t> ends = eos_ids_with(eos, config.eos_token_ids);
+  if (ends != config.eos_token_ids)
+    raw["eos_token_id"] = ends.size() == 1 ? nlohmann::json(ends[0]) : nlohmann::json(ends);
+  if (bos && config.bos_token_id != bos) raw["bos_token_id"] = *bos;
+  if (pad && config.pad_token_id != pad) raw["pad_token_id"] = *pad;
+  return parse_generation_config(raw.dump(2), "generation_config.json");
 }
 
 std::string GenerationConfig::to_json_text() const { return raw.dump(2) + "\n"; }

@@ -37,4 +37,14 @@ GenerationConfig read_generation_config(const std::filesystem::path& file);
 /// The folder's generation_config.json, or one made from config.json's token ids where there is none.
 GenerationConfig generation_config_of(const std::filesystem::path& model_folder, const ModelConfig& config);
 
+/// A copy with these token ids as the trainer of transformers aligns them with its tokenizer: an absent id changes
+/// nothing; end ids that were there stay behind the new one, as every one of them ends an answer.
+/// Source: transformers 5.23, trainer_utils.py, align_special_tokens.
+GenerationConfig with_token_ids(const GenerationConfig& config, std::optional<int64_t> bos, std::optional<int64_t> eos,
+                                std::optional<int64_t> pad);
+
+/// The end ids of a config that holds `ids`, once `eos` ends answers: `ids` as they are where they have it, else `eos`
+/// before them.
+std::vector<int64_t> eos_ids_with(std::optional<int64_t> eos, const std::vector<int64_t>& ids);
+
 }  // namespace ftrun

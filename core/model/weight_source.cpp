@@ -40,6 +40,22 @@ const std::string& stored_name(const ModelWeights& weights, const ModelParameter
   return parameter.name;
 }
 
+/// A tied parameter may be stored under several names, but only with the same content: one of them would be lost.
+void require_tied_copies_equal(const ModelWeights& weights, const ModelParameter& parameter) {
+  const TensorEntry* used = weights.find(stored_name(weights, parameter));
+  for (const ParameterTie& tie : parameter.ties) {
+    const TensorEntry* copy = weights.find(tie.name);
+    if (copy == nullptr || copy == used) continue;
+    const bool equal =
+        copy->dtype == used->dtype && copy->shape == used->shape && std::ranges::equal(copy->bytes, used->bytes);
+    if (equal) continue;
+    throw invalid_argument(
+        "{}: tensor '{}' is not the same as '{}', but config.json ties the two, so one of them would be lost: set "
+        "tie_word_embeddings to false in config.json, or remove the tensor that is not wanted",
+        copy->file.string(), copy->name, used->name);
+  }
+}
+
 }  // namespace
 
 uint64_t stream_of_name(std::string_view name) noexcept {
@@ -69,6 +85,7 @@ FileWeights::FileWeights(std::shared_ptr<const ModelWeights> weights, const Netw
     }
   }
   weights_->require_exactly(expected, ignorable);
+  for (const ModelParameter& parameter : model.parameters()) require_tied_copies_equal(*weights_, parameter);
   for (const TensorSpec& spec : expected) {
     const TensorEntry& entry = *weights_->find(spec.name);
     if (!is_floating(entry.dtype)) {

@@ -23,4 +23,19 @@ int32_t thread_index() noexcept;
 /// inner tasks run on the same threads, and a thread waiting for inner tasks takes up no outer one. [any-thread]
 void parallel_for(int64_t count, ftrun_task task, void* argument) noexcept;
 
+/// While one exists, parallel_for calls of this thread made through the host table return without running a task: what
+/// plugins compute stays undefined, what they allocate is as always. Not inside a task. [any-thread]
+class SkipParallelWork {
+ public:
+  SkipParallelWork() noexcept : former_(skipped_) { skipped_ = true; }
+  SkipParallelWork(const SkipParallelWork&) = delete;
+  SkipParallelWork& operator=(const SkipParallelWork&) = delete;
+  ~SkipParallelWork() { skipped_ = former_; }
+  static bool active() noexcept { return skipped_; }
+
+ private:
+  bool former_;
+  inline static thread_local bool skipped_ = false;
+};
+
 }  // namespace ftrun

@@ -43,7 +43,7 @@ ftrun_status host_fail(const ftrun_host*, ftrun_status code, ftrun_str message) 
 }
 
 void host_parallel_for(const ftrun_host*, int64_t count, ftrun_task task, void* argument) noexcept {
-  parallel_for(count, task, argument);
+  if (!SkipParallelWork::active()) parallel_for(count, task, argument);
 }
 int32_t host_thread_count(const ftrun_host*) noexcept { return thread_count(); }
 int32_t host_thread_index(const ftrun_host*) noexcept { return thread_index(); }

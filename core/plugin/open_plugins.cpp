@@ -8,6 +8,7 @@
 #include "core/base/json_text.h"
 #include "core/config/config_errors.h"
 #include "core/config/document.h"
+#include "core/config/folder_setting.h"
 #include "core/plugin/import_config.h"
 #include "ftrun/plugin.h"
 
@@ -25,6 +26,7 @@ struct Opened {
 const Plugin* load_network(Registry& registry, const ConfigSources& sources) {
   const std::optional<std::string> folder = peek_text(sources, "model_name_or_path");
   if (!folder) return nullptr;
+  require_model_folder(peek_origin(sources, "model_name_or_path"), "model_name_or_path", *folder);
   const std::filesystem::path path = std::filesystem::path(*folder) / "config.json";
   const nlohmann::json config = read_json_file(path);
   std::vector<std::string> architectures;
@@ -130,7 +132,17 @@ OpenedPlugins open_plugins(Registry& registry, const ConfigSources& sources, Nee
 
 Registry open_registry(const ConfigSources& sources) {
   ::setenv("OMP_NUM_THREADS", "1", 1);
-  return Registry(plugin_search_path(peek_list(sources, "plugin_path")));
+  const std::vector<std::string> given = peek_list(sources, "plugin_path");
+  for (const std::string& path : given) {
+    std::error_code failure;
+    if (std::filesystem::exists(path, failure)) continue;
+    const std::filesystem::path nearest = nearest_path(path);
+    const std::string reason = failure ? failure.message() : "No such file or directory";
+    throw not_found("{}: plugin_path: '{}' ({}){}: expected a plugin library or a folder of them",
+                    peek_origin(sources, "plugin_path"), path, reason,
+                    nearest.empty() ? std::string() : fmt::format(" (did you mean '{}'?)", nearest.string()));
+  }
+  return Registry(plugin_search_path(given));
 }
 
 Registry open_tool_registry(std::span<const std::string> override_arguments) {

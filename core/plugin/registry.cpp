@@ -96,6 +96,24 @@ Registry::Registry(std::span<const fs::path> search_path) {
   std::ranges::sort(listings_, {}, [](const PluginListing& listing) {
     return std::tuple(listing.note.kind, listing.note.id, listing.file);
   });
+  mark_duplicates();
+}
+
+void Registry::mark_duplicates() {
+  // Sorted, so that the same ids stand side by side; a file that cannot be used anyway is not held against others.
+  PluginListing* last = nullptr;
+  const auto mark = [](PluginListing& listing, const PluginListing& other) {
+    listing.problem =
+        fmt::format("'{}/{}' is provided twice, also by {}", listing.note.kind, listing.note.id, other.file.string());
+  };
+  for (PluginListing& listing : listings_) {
+    if (!listing.problem.empty()) continue;
+    if (last != nullptr && last->note.kind == listing.note.kind && last->note.id == listing.note.id) {
+      if (last->problem.empty()) mark(*last, listing);
+      mark(listing, *last);
+    }
+    last = &listing;
+  }
 }
 
 void Registry::add_file(const fs::path& file, bool must_be_plugin) {

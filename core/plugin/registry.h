@@ -16,7 +16,8 @@ namespace ftrun {
 struct PluginListing {
   std::filesystem::path file;
   PluginNote note;
-  std::string problem;  ///< why it cannot be used (unsafe path, other ABI major, ...); empty when it can
+  std::string
+      problem;  ///< why it cannot be used (unsafe path, other ABI major, provided twice, ...); empty when it can
 };
 
 /// A shared object on the search path that is not a plugin.
@@ -63,6 +64,7 @@ class Registry {
  private:
   const Plugin* find_loaded(std::string_view kind, std::string_view id) const;
   void add_file(const std::filesystem::path& file, bool must_be_plugin);
+  void mark_duplicates();
 
   std::vector<PluginListing> listings_;
   std::vector<RejectedFile> rejected_;

@@ -92,12 +92,24 @@ void read_master_weights(Run& run, const StateReader& reader) {
 }
 
 ModelFolderFiles folder_files(const Run& run) {
+  const SavedTemplate& saved = run.setup().saved_template;
+  const ModelConfig& model = run.setup().model;
   ModelConfigChanges changes;
   changes.dtype = run.saved_dtype();
+  changes.bos_token_id = saved.bos_id;
+  changes.pad_token_id = saved.pad_id;
+  // One end id is replaced and a list keeps its others, as transformers' trainer does it.
+  const bool is_list = model.raw.contains("eos_token_id") && model.raw["eos_token_id"].is_array();
+  if (saved.eos_id) {
+    changes.eos_token_ids =
+        is_list ? eos_ids_with(saved.eos_id, model.eos_token_ids) : std::vector{int64_t{*saved.eos_id}};
+  }
   ModelFolderFiles files;
   files.tokenizer_source = run.arguments().tokenizer_name_or_path;
-  files.config = with_changes(run.setup().model, changes);
-  files.generation = run.setup().generation;
+  files.config = with_changes(model, changes);
+  files.generation = with_token_ids(run.setup().generation, saved.bos_id, saved.eos_id, saved.pad_id);
+  files.chat_template = saved.chat_template;
+  files.special_tokens = saved.special_tokens;
   return files;
 }
 
@@ -196,7 +208,8 @@ int64_t expected_checkpoints(const Run& run, int64_t first_step) {
   if (a.saving.unit == Period::Unit::kNever || total <= first_step) return 0;
   const int64_t period = a.saving.unit == Period::Unit::kEpoch ? run.plan().updates_per_epoch : a.saving.steps;
   const int64_t end = a.saving.unit == Period::Unit::kEpoch ? total / period : (total - 1) / period + 1;
-  const int64_t count = end - first_step / period;
+  // The best evaluation is kept too, wherever it was.
+  const int64_t count = end - first_step / period + (a.load_best_model_at_end ? 1 : 0);
   if (a.save_total_limit <= 0) return count;
   // The newest is written before the oldest goes, and the best one stays.
   const int64_t most = std::max<int64_t>(a.save_total_limit, a.load_best_model_at_end ? 2 : 1) + 1;

@@ -6,6 +6,7 @@
 
 #include "core/base/abi_guard.h"
 #include "core/base/error.h"
+#include "core/base/logging.h"
 #include "core/generate/generator.h"
 #include "core/model/abi_struct.h"
 #include "core/model/context.h"
@@ -33,10 +34,27 @@ GenerationRequest request_of(const ftrun_generate_args& args) {
   return request;
 }
 
+// Once a run: the answers of a whole evaluation come in many calls.
+void warn_about_positions(ftrun_context* ctx, const GenerationRequest& request) {
+  GenerateService& service = *services_of(ctx).generate;
+  const int64_t positions = ctx->rank->role(request.role).model().info().max_position_embeddings;
+  size_t longest = 0;
+  for (const auto& prompt : request.prompts) longest = std::max(longest, prompt.size());
+  const auto length = static_cast<int64_t>(longest);
+  const int64_t left = new_token_limit(length, request.max_new_tokens, positions);
+  if (service.warned_of_positions || left == request.max_new_tokens) return;
+  service.warned_of_positions = true;
+  log_warning(
+      "max_new_tokens {}: a prompt of {} tokens leaves {} of the model's {} positions (max_position_embeddings): "
+      "answers end there",
+      request.max_new_tokens, length, left, positions);
+}
+
 ftrun_status generate_thunk(ftrun_context* ctx, const ftrun_generate_args* args, ftrun_generation** out) {
   return guard_abi([&] {
     *out = nullptr;
     const auto request = request_of(read_abi_struct(args, FTRUN_GENERATE_ARGS_TAG, "ftrun_generate_args"));
+    warn_about_positions(ctx, request);
     auto generation = std::make_unique<ftrun_generation>();
     generation->sequences = generate(*ctx->rank, request);
     *out = generation.release();

@@ -10,7 +10,8 @@ namespace ftrun {
 
 /// What a rank's generation calls need besides its models.
 struct GenerateService {
-  std::vector<int32_t> stop_ids;  ///< of the tokenizer, generation_config.json and the template, without duplicates
+  std::vector<int32_t> stop_ids;     ///< of the tokenizer, generation_config.json and the template, without duplicates
+  bool warned_of_positions = false;  ///< said once per run
 };
 
 /// The static table. Each call finds its GenerateService through services_of.

@@ -222,6 +222,25 @@ void Run::make_rank() {
   rank().release_weight_sources();
 }
 
+// Documents, not rows: positions restart with every document of a packed row.
+static void warn_about_positions(const RunSetup& setup, const PreparedData& prepared) {
+  const int64_t limit = setup.model.max_position_embeddings;
+  if (limit == 0 || setup.data.cutoff_len <= limit) return;
+  int64_t longest = 0;
+  int64_t beyond = 0;
+  for (const auto& dataset : {prepared.train, prepared.eval}) {
+    if (!dataset) continue;
+    for (const DocumentRecord& record : dataset->document_records()) {
+      longest = std::max<int64_t>(longest, record.length);
+      beyond += record.length > limit ? 1 : 0;
+    }
+  }
+  if (beyond == 0) return;
+  log_warning("{}: {}: {} examples are longer (up to {} tokens) than the {} positions the model was made for ({})",
+              setup.data.place_of("cutoff_len"), setup.data.cutoff_len, beyond, longest, limit,
+              place_of_key(setup.model.file, "max_position_embeddings"));
+}
+
 void Run::begin(const std::function<void(const DataLedger&)>& on_ledger) {
   const TrainingArguments& a = arguments();
   data_.spec = setup_.data;
@@ -243,6 +262,7 @@ void Run::begin(const std::function<void(const DataLedger&)>& on_ledger) {
   const ftrun_data* opened = opened_data();
   if (opened == nullptr || !prepared_data(*opened).encoder) return;
   for (const int32_t id : prepared_data(*opened).encoder->stop_ids()) add_unique(generate_.stop_ids, id);
+  warn_about_positions(setup_, prepared_data(*opened));
 }
 
 }  // namespace ftrun

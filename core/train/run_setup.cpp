@@ -9,6 +9,8 @@
 #include "core/base/error.h"
 #include "core/base/logging.h"
 #include "core/config/document.h"
+#include "core/config/folder_setting.h"
+#include "core/data/chat_template.h"
 #include "core/data/data_source.h"
 #include "core/io/checkpoint.h"
 #include "core/io/model_weights.h"
@@ -17,6 +19,7 @@
 #include "core/parallel/thread_pool.h"
 #include "core/train/data_service.h"
 #include "core/train/generate_service.h"
+#include "core/train/idle_settings.h"
 #include "core/train/rank_services.h"
 #include "core/train/stop_request.h"
 
@@ -52,17 +55,29 @@ bool is_empty_or_missing(const fs::path& folder) {
   return !fs::exists(folder, ignored) || fs::is_empty(folder, ignored);
 }
 
-std::optional<fs::path> find_resume_checkpoint(const TrainingArguments& arguments, const ResolvedConfig& config) {
+// The newest checkpoint of output_dir that is whole. Reads every byte of it.
+fs::path find_newest_checkpoint(const TrainingArguments& arguments, const std::string& origin,
+                                std::vector<Checkpoint>& damaged) {
+  std::vector<Checkpoint> checkpoints = list_checkpoints(arguments.output_dir);
+  std::string reasons;
+  for (auto each = checkpoints.rbegin(); each != checkpoints.rend(); ++each) {
+    const std::string reason = incomplete_reason(each->path);
+    if (reason.empty()) return each->path;
+    log_warning("'{}' is damaged and not resumed from: {}", each->path.string(), reason);
+    reasons += fmt::format("; '{}': {}", each->path.filename().string(), reason);
+    damaged.push_back(*each);
+  }
+  throw not_found("{}: resume_from_checkpoint: '{}' has no complete checkpoint-N folder{}", origin,
+                  arguments.output_dir.string(), reasons);
+}
+
+std::optional<fs::path> find_resume_checkpoint(const TrainingArguments& arguments, const ResolvedConfig& config,
+                                               std::vector<Checkpoint>& damaged) {
   if (!arguments.resume_from_checkpoint) return {};
   const std::string& wanted = *arguments.resume_from_checkpoint;
   const std::string& origin = config.origin("resume_from_checkpoint");
   if (wanted == "true" || wanted == "True") {
-    const auto newest = newest_complete_checkpoint(arguments.output_dir);
-    if (!newest) {
-      throw not_found("{}: resume_from_checkpoint: '{}' has no complete checkpoint-N folder", origin,
-                      arguments.output_dir.string());
-    }
-    return newest->path;
+    return find_newest_checkpoint(arguments, origin, damaged);
   }
   if (!fs::is_directory(wanted)) {
     throw not_found("{}: resume_from_checkpoint: '{}' is not a folder: expected true or the path of a checkpoint",
@@ -137,6 +152,13 @@ void check_output_dir(const TrainingArguments& arguments, const ResolvedConfig& 
     throw invalid_argument("{}: output_dir: '{}' cannot be made: '{}' is not a folder one may write to",
                            config.origin("output_dir"), folder.string(), existing.string());
   }
+  require_usable_output_dir(arguments, config);
+}
+
+}  // namespace
+
+void require_usable_output_dir(const TrainingArguments& arguments, const ResolvedConfig& config) {
+  const fs::path& folder = arguments.output_dir;
   if (arguments.resume_from_checkpoint || arguments.overwrite_output_dir || is_empty_or_missing(folder)) return;
   throw Error(
       FTRUN_ALREADY_EXISTS,
@@ -144,6 +166,16 @@ void check_output_dir(const TrainingArguments& arguments, const ResolvedConfig& 
                   "another output_dir",
                   config.origin("output_dir"), folder.string()));
 }
+
+FolderLock lock_output_dir(const TrainingArguments& arguments, const ResolvedConfig& config) {
+  if (auto lock = FolderLock::try_lock(arguments.output_dir)) return std::move(*lock);
+  throw Error(FTRUN_ALREADY_EXISTS,
+              fmt::format("{}: output_dir: '{}' is in use by another run that is still alive: wait for it, or choose "
+                          "another folder",
+                          config.origin("output_dir"), arguments.output_dir.string()));
+}
+
+namespace {
 
 // LLaMA-Factory takes whole numbers for rows and the rest for shares, and 1.0 would be all rows.
 void check_val_size(const ResolvedConfig& config) {
@@ -201,11 +233,37 @@ void check_network(const RunSetup& setup) {
   }
 }
 
+bool has_evaluation_data(const DataSpec& data) { return !data.eval_datasets.empty() || data.val_size > 0; }
+
 void check_evaluation(const RunSetup& setup) {
-  if (setup.arguments.evaluation.unit == Period::Unit::kNever) return;
-  if (!setup.data.eval_datasets.empty() || setup.data.val_size > 0) return;
+  if (!setup.arguments.do_eval || has_evaluation_data(setup.data)) return;
+  if (setup.arguments.evaluation.unit == Period::Unit::kNever) {
+    throw invalid_argument("{}: do_eval: true needs evaluation data: set eval_dataset or val_size",
+                           setup.config().origin("do_eval"));
+  }
   throw invalid_argument("{}: eval_strategy: '{}' needs evaluation data: set eval_dataset or val_size",
                          setup.config().origin("eval_strategy"), setup.config().get_string("eval_strategy"));
+}
+
+// No paradigm of this build can ask for rewards.
+void check_rewards(const OpenedPlugins& plugins) {
+  if (plugins.rewards.empty()) return;
+  throw invalid_argument("{}: reward: paradigm '{}' uses no reward: remove it", plugins.config.origin("reward"),
+                         plugins.paradigm.plugin->id());
+}
+
+void warn_of_idle_settings(const RunSetup& setup) {
+  const ResolvedConfig& config = setup.config();
+  IdleContext context;
+  context.has_evaluation_data = has_evaluation_data(setup.data);
+  // Read only when a key depends on it; what is wrong with the template is said when the data is opened.
+  if (config.is_given("enable_thinking") || config.is_given("preserve_thinking")) {
+    const auto found = setup.data.origins.find("template");
+    const std::string place = found == setup.data.origins.end() ? "template" : found->second + ": template";
+    context.template_reasons =
+        find_chat_template(setup.data.template_name, setup.data.template_search_path, place).reasoning;
+  }
+  for (const std::string& line : idle_settings(config, setup.arguments, context)) log_warning("{}", line);
 }
 
 void check_threads(const ResolvedConfig& config) {
@@ -262,7 +320,11 @@ RunSetup prepare_setup(const CommandContext& context, bool for_training) {
   setup.plugins = std::make_unique<OpenedPlugins>(open_plugins(*setup.registry, sources));
   const ResolvedConfig& config = setup.config();
   for (const std::string& notice : config.notices()) log_info("{}", notice);
+  check_rewards(*setup.plugins);
   setup.arguments = read_training_arguments(config);
+  for (const char* key : {"model_name_or_path", "tokenizer_name_or_path"}) {
+    if (config.is_set(key)) require_model_folder(config.origin(key), key, config.get_string(key));
+  }
   check_ranks(config);
   check_threads(config);
   configure_threads(static_cast<int32_t>(config.get_int("threads")));
@@ -274,11 +336,14 @@ RunSetup prepare_setup(const CommandContext& context, bool for_training) {
   check_vocabulary(setup);
   check_weights_exist(setup.arguments, config);
   setup.data = read_data_spec(config);
+  setup.saved_template = saved_template(*make_template_encoder(setup.data, setup.tokenizer));
   check_evaluation(setup);
+  warn_of_idle_settings(setup);
   if (for_training) {
     check_output_dir(setup.arguments, config);
+    if (fs::exists(setup.arguments.output_dir)) setup.output_lock = lock_output_dir(setup.arguments, config);
     check_sources_outside(setup);
-    setup.resume_from = find_resume_checkpoint(setup.arguments, config);
+    setup.resume_from = find_resume_checkpoint(setup.arguments, config, setup.damaged);
   }
   return setup;
 }

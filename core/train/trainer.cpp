@@ -14,6 +14,7 @@
 #include "core/train/checkpointing.h"
 #include "core/train/loss_plot.h"
 #include "core/train/memory_estimate.h"
+#include "core/train/rehearsal.h"
 #include "core/train/results.h"
 #include "core/train/stop_request.h"
 
@@ -99,7 +100,15 @@ void Trainer::open_output_dir(int64_t first_step) {
   if (log_file_) return;
   const fs::path& folder = run_.arguments().output_dir;
   fs::create_directories(folder);
+  if (!run_.setup().output_lock && !output_lock_) {
+    // Another run may have made the folder since this one began.
+    output_lock_ = lock_output_dir(run_.arguments(), run_.setup().config());
+    require_usable_output_dir(run_.arguments(), run_.setup().config());
+  }
   remove_leftover_temporaries(folder);
+  for (const Checkpoint& damaged : run_.setup().damaged) {
+    log_warning("the damaged '{}' is now '{}'", damaged.path.string(), set_aside(damaged).string());
+  }
   if (!run_.setup().resume_from) {
     for (const Checkpoint& stale : list_checkpoints(folder)) fs::remove_all(stale.path);
     for (const char* name : {"all_results.json", "train_results.json", "eval_results.json", "trainer_state.json"}) {
@@ -112,7 +121,10 @@ void Trainer::open_output_dir(int64_t first_step) {
 void Trainer::start() {
   const TrainingArguments& a = run_.arguments();
   const ftrun_paradigm_plan& plan = run_.plan();
-  if (run_.setup().resume_from) state_ = restore_checkpoint(run_, *run_.setup().resume_from);
+  if (run_.setup().resume_from) {
+    state_ = restore_checkpoint(run_, *run_.setup().resume_from);
+    forget_missing_best();
+  }
   require_disk_for_run(run_, state_.global_step);
   state_.max_steps = planned_updates(a, plan.updates_per_epoch);
   state_.updates_per_epoch = plan.updates_per_epoch;
@@ -140,12 +152,16 @@ void Trainer::start() {
   set_log_line_hook([] {
     if (active_progress != nullptr) active_progress->clear();
   });
+  if (plan.eval_updates > 0 && !evaluates_at_end() && !run_.setup().config().is_given("do_eval")) {
+    log_warning("the {} examples for evaluation are not used: set do_eval: true or eval_strategy", plan.eval_examples);
+  }
   started_ = std::chrono::steady_clock::now();
 }
 
 int Trainer::train() {
   const StopRequestScope stop_scope;
   start();
+  rehearse_longest_micro_batch(run_);
   while (state_.global_step < state_.max_steps && !stop_early_) {
     if (stop_requested()) return finish_interrupted();
     after_step(train_step());
@@ -213,11 +229,12 @@ void Trainer::after_step(const StepResult& result) {
   if (a.logging.is_due(state_.global_step, ends_epoch()) || (a.logging_first_step && state_.global_step == 1)) {
     log_step(result);
   }
-  if (a.evaluation.is_due(state_.global_step, ends_epoch()) && run_.plan().eval_updates > 0) evaluate_and_judge();
+  if (a.evaluation.is_due(state_.global_step, ends_epoch()) && run_.plan().eval_updates > 0) judge(evaluate());
   if (a.saving.is_due(state_.global_step, ends_epoch()) ||
       (a.saving.unit == Period::Unit::kSteps && (last || stop_early_))) {
     save();
   }
+  if (on_step_) on_step_(state_.global_step);
 }
 
 void Trainer::log_step(const StepResult& result) {
@@ -306,24 +323,20 @@ nlohmann::json Trainer::evaluate() {
   return measures;
 }
 
-void Trainer::evaluate_and_judge() { judge(evaluate()); }
-
 void Trainer::judge(const nlohmann::json& measures) {
   const TrainingArguments& a = run_.arguments();
   if (!a.load_best_model_at_end && a.early_stopping_steps == 0) return;
-  if (!measures.contains(a.metric_for_best_model)) {
-    throw invalid_argument(
-        "metric_for_best_model '{}' is not measured during training: expected eval_loss or eval_perplexity",
-        a.metric_for_best_model);
-  }
-  const double value = measures[a.metric_for_best_model];
+  const double value = measures.at(a.metric_for_best_model);
   const bool better =
-      !state_.best_metric || (a.greater_is_better ? value > *state_.best_metric : value < *state_.best_metric);
+      std::isfinite(value) &&
+      (!state_.best_metric || (a.greater_is_better ? value > *state_.best_metric : value < *state_.best_metric));
   if (better) {
+    const int64_t before = state_.best_global_step;
     state_.best_metric = value;
     state_.best_global_step = state_.global_step;
     state_.evaluations_without_gain = 0;
-    state_.best_model_checkpoint = (a.output_dir / fmt::format("checkpoint-{}", state_.global_step)).string();
+    state_.best_model_checkpoint.clear();
+    if (a.load_best_model_at_end) keep_best(before);
   } else {
     ++state_.evaluations_without_gain;
   }
@@ -334,9 +347,33 @@ void Trainer::judge(const nlohmann::json& measures) {
   }
 }
 
+// The Hugging Face trainer saves at save_steps only and then ends with the last weights when the best were not saved.
+void Trainer::keep_best(int64_t step_before) {
+  save();
+  // Saved for being the best only, so that saving_steps still says how many checkpoints a run leaves.
+  const Period& saving = run_.arguments().saving;
+  if (step_before <= 0 || saving.unit != Period::Unit::kSteps || saving.is_due(step_before, false)) return;
+  for (const Checkpoint& checkpoint : list_checkpoints(run_.arguments().output_dir)) {
+    if (checkpoint.step == step_before) remove_checkpoint(checkpoint);
+  }
+}
+
+// A best checkpoint may be gone by the time a run is resumed; then the next evaluation is the best again.
+void Trainer::forget_missing_best() {
+  if (state_.best_model_checkpoint.empty() || fs::is_directory(state_.best_model_checkpoint)) return;
+  log_warning("the best checkpoint so far, '{}', is gone: the best is looked for anew from step {} on",
+              state_.best_model_checkpoint, state_.global_step);
+  state_.best_model_checkpoint.clear();
+  state_.best_metric.reset();
+  state_.best_global_step = 0;
+}
+
 void Trainer::save() {
   if (last_saved_step_ == state_.global_step) return;
   const TrainingArguments& a = run_.arguments();
+  if (state_.best_global_step == state_.global_step && state_.best_metric) {
+    state_.best_model_checkpoint = (a.output_dir / fmt::format("checkpoint-{}", state_.global_step)).string();
+  }
   TrainerState saved = state_;
   saved.train_runtime_seconds += elapsed_seconds();
   const fs::path folder = save_checkpoint(run_, saved);
@@ -344,7 +381,7 @@ void Trainer::save() {
   log_info("saved '{}'", folder.string());
   if (a.save_total_limit <= 0) return;
   std::optional<fs::path> best;
-  if (a.load_best_model_at_end && !state_.best_model_checkpoint.empty()) best = state_.best_model_checkpoint;
+  if (!state_.best_model_checkpoint.empty()) best = state_.best_model_checkpoint;
   enforce_save_total_limit(a.output_dir, a.save_total_limit, best);
 }
 
@@ -403,13 +440,18 @@ void Trainer::plot() const {
   }
 }
 
+static bool paradigm_measures(const ParadigmInstance& paradigm, ftrun_evaluation_phase phase) {
+  if (!paradigm.plugin().provides("evaluate")) return false;
+  int32_t wanted = 0;
+  check_plugin(paradigm.table().evaluate(paradigm.self(), nullptr, phase, &wanted), paradigm.plugin(), "evaluate");
+  return wanted != 0;
+}
+
 // Runs the paradigm's own measures and moves what they reported into `measures`.
 static void add_paradigm_measures(Run& run, ftrun_evaluation_phase phase, nlohmann::json& measures) {
   const ParadigmInstance& paradigm = run.paradigm();
-  if (!paradigm.plugin().provides("evaluate")) return;
-  int32_t wanted = 0;
-  check_plugin(paradigm.table().evaluate(paradigm.self(), nullptr, phase, &wanted), paradigm.plugin(), "evaluate");
-  if (wanted == 0) return;
+  if (!paradigm_measures(paradigm, phase)) return;
+  int32_t wanted = 1;
   run.services().metrics.clear();
   check_plugin(paradigm.table().evaluate(paradigm.self(), run.context(), phase, &wanted), paradigm.plugin(),
                "evaluate");
@@ -420,21 +462,27 @@ static void add_paradigm_measures(Run& run, ftrun_evaluation_phase phase, nlohma
 }
 
 void Trainer::measure_initial(nlohmann::json& measures) {
-  const ParadigmInstance& paradigm = run_.paradigm();
-  if (!paradigm.plugin().provides("evaluate")) return;
-  int32_t wanted = 0;
-  check_plugin(paradigm.table().evaluate(paradigm.self(), nullptr, FTRUN_EVALUATION_INITIAL, &wanted),
-               paradigm.plugin(), "evaluate");
-  if (wanted == 0) return;
+  if (!paradigm_measures(run_.paradigm(), FTRUN_EVALUATION_INITIAL)) return;
   run_.rank().load_values(run_.trained_role(), *run_.initial_weights());
   add_paradigm_measures(run_, FTRUN_EVALUATION_INITIAL, measures);
+}
+
+// As in LLaMA-Factory, do_eval decides; measures that the paradigm was asked for need no second key.
+bool Trainer::evaluates_at_end() const {
+  if (run_.plan().eval_updates == 0) return false;
+  return run_.arguments().do_eval || paradigm_measures(run_.paradigm(), FTRUN_EVALUATION_FINAL);
 }
 
 void Trainer::finish() {
   const TrainingArguments& a = run_.arguments();
   open_output_dir(state_.global_step);
   write_train_results();
-  if (a.load_best_model_at_end && fs::exists(state_.best_model_checkpoint)) {
+  if (a.load_best_model_at_end && !fs::is_directory(state_.best_model_checkpoint)) {
+    log_warning("load_best_model_at_end: {}: the last weights are saved as the result",
+                state_.best_model_checkpoint.empty() ? std::string("no evaluation had a finite result")
+                                                     : fmt::format("'{}' is gone", state_.best_model_checkpoint));
+    state_.best_model_checkpoint.clear();
+  } else if (a.load_best_model_at_end) {
     log_info("loading the best model from '{}' ({} = {})", state_.best_model_checkpoint, a.metric_for_best_model,
              *state_.best_metric);
     load_weights(run_, state_.best_model_checkpoint);
@@ -444,7 +492,7 @@ void Trainer::finish() {
   log_info("saved the model in '{}'", a.output_dir.string());
   summary_["output_dir"] = a.output_dir.string();
   summary_["global_step"] = state_.global_step;
-  if (run_.plan().eval_updates > 0) {
+  if (evaluates_at_end()) {
     nlohmann::json measures = evaluate();
     add_paradigm_measures(run_, FTRUN_EVALUATION_FINAL, measures);
     measure_initial(measures);

@@ -4,9 +4,11 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <utility>
 
 #include "core/train/progress.h"
 #include "core/train/run.h"
@@ -25,6 +27,9 @@ class Trainer {
   /// Trains to the end or until a stop is asked for. Returns the process's exit code: 0, or 130 after a stop was asked
   /// for and a checkpoint was written. Throws DATA_LOSS naming step and first op when numbers stop being finite.
   int train();
+
+  /// Called after every update with the number of updates done, when nothing of it is in use any more. Before train.
+  void set_on_step(std::function<void(int64_t step)> on_step) { on_step_ = std::move(on_step); }
 
   /// Everything measured, for --json: train_results, eval_results, output_dir, steps.
   const nlohmann::json& summary() const noexcept { return summary_; }
@@ -45,8 +50,10 @@ class Trainer {
   void log_step(const StepResult& result);
   nlohmann::json evaluate();
   double evaluate_loss();
-  void evaluate_and_judge();
+  bool evaluates_at_end() const;
   void judge(const nlohmann::json& measures);
+  void keep_best(int64_t step_before);
+  void forget_missing_best();
   void save();
   int finish_interrupted();
   void finish();
@@ -59,6 +66,7 @@ class Trainer {
   Run& run_;
   TrainerState state_;
   Schedule schedule_;
+  std::optional<FolderLock> output_lock_;  // taken here when output_dir did not exist at first
   std::unique_ptr<TrainerLogFile> log_file_;
   std::unique_ptr<Progress> progress_;
   std::chrono::steady_clock::time_point started_;
@@ -69,6 +77,7 @@ class Trainer {
   nlohmann::json last_measures_;
   bool stop_early_ = false;
   nlohmann::json summary_;
+  std::function<void(int64_t)> on_step_;
 };
 
 }  // namespace ftrun

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/base/error.h"
+#include "core/base/nearest_name.h"
 #include "core/config/resolve.h"
 
 namespace ftrun {
@@ -87,13 +88,23 @@ void check_saved_where_evaluated(Complaints& complaints, const TrainingArguments
                  steps_text(a.saving), steps_text(a.evaluation));
 }
 
+// Paradigms measure more than these, but only at the end of a run.
+void check_metric(const ResolvedConfig& config, Complaints& complaints, const std::string& metric) {
+  static const std::vector<std::string> kPeriodic = {"eval_loss", "eval_perplexity"};
+  if (std::find(kPeriodic.begin(), kPeriodic.end(), metric) != kPeriodic.end()) return;
+  complaints.add("metric_for_best_model",
+                 "'{}' is not measured by evaluations during training{}: expected loss or perplexity",
+                 config.get_string("metric_for_best_model"), did_you_mean(metric, kPeriodic));
+}
+
 void read_best_model_rules(const ResolvedConfig& config, Complaints& complaints, TrainingArguments& a) {
   a.load_best_model_at_end = config.get_bool("load_best_model_at_end");
+  a.early_stopping_steps = config.find_int("early_stopping_steps").value_or(0);
   a.metric_for_best_model = config.find_string("metric_for_best_model").value_or("loss");
   if (a.metric_for_best_model.rfind("eval_", 0) != 0) a.metric_for_best_model = "eval_" + a.metric_for_best_model;
+  if (a.load_best_model_at_end || a.early_stopping_steps > 0) check_metric(config, complaints, a.metric_for_best_model);
   const bool is_loss = a.metric_for_best_model.ends_with("loss") || a.metric_for_best_model.ends_with("perplexity");
   a.greater_is_better = config.is_set("greater_is_better") ? config.get_bool("greater_is_better") : !is_loss;
-  a.early_stopping_steps = config.find_int("early_stopping_steps").value_or(0);
   const bool evaluates = a.evaluation.unit != Period::Unit::kNever;
   if (a.early_stopping_steps > 0 && !evaluates) {
     complaints.add("early_stopping_steps", "needs evaluations during training: set eval_strategy to steps or epoch");
@@ -118,6 +129,15 @@ void read_optimizer(const ResolvedConfig& config, Complaints& complaints, Traini
   a.adam_epsilon = config.get_float("adam_epsilon");
   if (config.is_set("lr_scheduler_kwargs.min_lr")) {
     a.min_lr = config.get_float("lr_scheduler_kwargs.min_lr");
+    if (config.is_set("lr_scheduler_kwargs.min_lr_rate")) {
+      complaints.add("lr_scheduler_kwargs.min_lr", "excludes min_lr_rate ({}): give one of them",
+                     config.origin("lr_scheduler_kwargs.min_lr_rate"));
+    }
+    if (a.min_lr > a.learning_rate) {
+      complaints.add("lr_scheduler_kwargs.min_lr", "{} is above learning_rate ({}, {}), whose floor it is",
+                     value_text(*config.host().find("lr_scheduler_kwargs.min_lr")),
+                     value_text(*config.host().find("learning_rate")), config.origin("learning_rate"));
+    }
   } else if (config.is_set("lr_scheduler_kwargs.min_lr_rate")) {
     a.min_lr = a.learning_rate * config.get_float("lr_scheduler_kwargs.min_lr_rate");
   } else if (a.lr_scheduler_type == "cosine_with_min_lr") {
@@ -176,6 +196,7 @@ TrainingArguments read_training_arguments(const ResolvedConfig& config) {
   a.gradient_accumulation_steps = config.get_int("gradient_accumulation_steps");
   a.num_train_epochs = config.get_float("num_train_epochs");
   a.max_steps = config.get_int("max_steps");
+  if (a.max_steps == 0) complaints.add("max_steps", "is 0: expected at least 1 update, or -1 for num_train_epochs");
   a.seed = static_cast<uint64_t>(config.get_int("seed"));
   a.disable_shuffling = config.get_bool("disable_shuffling");
   a.learning_rate = config.get_float("learning_rate");
@@ -185,11 +206,13 @@ TrainingArguments read_training_arguments(const ResolvedConfig& config) {
   read_optimizer(config, complaints, a);
   a.save_total_limit = config.find_int("save_total_limit").value_or(0);
   a.save_only_model = config.get_bool("save_only_model");
+  a.do_eval = config.get_bool("do_eval");
   a.plot_loss = config.get_bool("plot_loss");
   check_batches(config, complaints);
   refuse_sampling_keys(config, complaints);
   read_precision(config, complaints, a);
   read_periods(config, complaints, a);
+  a.do_eval = a.do_eval || a.evaluation.unit != Period::Unit::kNever;
   read_best_model_rules(config, complaints, a);
   complaints.throw_if_any();
   return a;

@@ -62,6 +62,7 @@ struct TrainingArguments {
   bool logging_first_step = false;
   Period saving;
   Period evaluation;
+  bool do_eval = false;          ///< evaluate after training; always true when `evaluation` happens at all
   int64_t save_total_limit = 0;  ///< 0: no limit
   bool save_only_model = false;
   bool load_best_model_at_end = false;

@@ -144,10 +144,12 @@ TEST(Cli, PluginsListReadsNotes) {
     EXPECT_THAT(plugin["problem"].get<std::string>(), HasSubstr("is built for ABI 2"));
   }
   EXPECT_TRUE(found);
+  EXPECT_THAT(run("plugins list " + on_path("good") + "," + fixture_folder("same_id").string()).out,
+              HasSubstr("cannot be used: 'reward/sample' is provided twice, also by /"));
   EXPECT_THAT(run("plugins list " + on_path("good")).out, HasSubstr("reward       sample           1.0.0    /"));
-  EXPECT_EQ(
-      run("plugins list --plugin_path /no/such").err,
-      "error: plugin_path: '/no/such' (No such file or directory): expected a plugin library or a folder of them\n");
+  EXPECT_EQ(run("plugins list --plugin_path /no/such").err,
+            "error: --plugin_path: plugin_path: '/no/such' (No such file or directory): expected a plugin library or a "
+            "folder of them\n");
 }
 
 TEST(Cli, PluginsInfoPrintsTheOptionTable) {

@@ -71,6 +71,8 @@ TEST(Document, RefusesMalformedYamlWithLineAndColumn) {
 
 TEST(Document, RefusesWhatIsNoConfiguration) {
   EXPECT_EQ(parse_refusal("- a\n- b\n"), "a.yaml:1: expected 'key: value' lines at the top level, got a list");
+  EXPECT_EQ(parse_refusal("# first\n- a\nb: 1\nc: 2\n"),
+            "a.yaml:2: expected 'key: value' lines at the top level, got a list");
   EXPECT_EQ(parse_refusal("just text\n"), "a.yaml:1: expected 'key: value' lines at the top level, got plain text");
   EXPECT_EQ(parse_refusal("a: 1\n---\nb: 2\n"),
             "a.yaml:2: a second YAML document begins ('---'): expected one in a file");

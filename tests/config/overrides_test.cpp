@@ -37,10 +37,10 @@ TEST(Overrides, MapsListsAndNull) {
   EXPECT_EQ(settings[2].value.kind, SettingValue::Kind::kNull);
 }
 
-TEST(Overrides, TheLastOneWins) {
-  const auto settings = parse({"--seed", "1", "--seed", "2"});
-  ASSERT_EQ(settings.size(), 1u);
-  EXPECT_EQ(settings[0].value.scalar, "2");
+TEST(Overrides, RefusesARepeatedKey) {
+  const std::string twice = "--max_steps is given more than once: give it once (a list as --max_steps A,B)";
+  EXPECT_EQ(refusal([] { parse({"--max_steps", "1", "--max_steps", "2"}); }), twice);
+  EXPECT_EQ(refusal([] { parse({"--max_steps", "1", "--max-steps=1"}); }), twice);
 }
 
 TEST(Overrides, RefusesWhatIsNoFlag) {

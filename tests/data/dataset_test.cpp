@@ -106,6 +106,24 @@ TEST_F(DatasetTest, RowsWithAKeyTwiceAreBadRows) {
   EXPECT_EQ(prepare(options).ledger.bad.count, 1);
 }
 
+TEST_F(DatasetTest, AFirstRowThatIsNotJsonIsABadRowLikeAnyOther) {
+  for (const char* bad :
+       {R"({"instruction": "a", "output": "b", "output": "c"})", R"({"instruction": NaN, "output": "b"})",
+        R"({"instruction": "\ud800", "output": "b"})", R"("text")"}) {
+    SCOPED_TRACE(bad);
+    write("d.jsonl", bad + std::string("\n") + rows_text(2));
+    EXPECT_THAT(failure_of(spec("d.jsonl")), AllOf(HasSubstr("1 of 3 rows do not fit"), HasSubstr("d.jsonl:1: ")));
+    DataSpec forgiving = spec("d.jsonl");
+    forgiving.max_bad_rows = 1;
+    const PreparedData prepared = prepare(forgiving);
+    EXPECT_EQ(prepared.ledger.bad.count, 1);
+    EXPECT_EQ(prepared.ledger.rows_kept, 2);
+  }
+  write("d.jsonl", "{\n{]\n");
+  EXPECT_THAT(failure_of(spec("d.jsonl")), AllOf(HasSubstr("no row of"), HasSubstr("can be read; the first: "),
+                                                 HasSubstr("d.jsonl:1: not valid JSON")));
+}
+
 TEST_F(DatasetTest, ListsOfBadRowsAreBounded) {
   std::string text;
   for (int i = 0; i < 300; ++i) text += "{\"instruction\": 1}\n";

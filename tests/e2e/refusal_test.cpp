@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <cstring>
+#include <nlohmann/json.hpp>
+
 #include "tests/e2e/program.h"
 
 namespace ftrun::test {
@@ -94,7 +97,35 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{"DatasetFolder",
                 {{"dataset", "configs/demo"}},
                 {"run.yaml:", "dataset: 'configs/demo' is a folder of data sets"}},
-        Refusal{"MissingModel", {{"model_name_or_path", "no/such/folder"}}, {"no/such/folder"}},
+        Refusal{"MissingModel",
+                {{"model_name_or_path", "configs/demo/modle"}},
+                {"run.yaml:", ": model_name_or_path: 'configs/demo/modle' is not a folder",
+                 "did you mean 'configs/demo/model'"}},
+        Refusal{"HubModel",
+                {{"model_name_or_path", "Qwen/Qwen2.5-0.5B"}, {"network", "qwen2"}},
+                {"run.yaml:", ": model_name_or_path: 'Qwen/Qwen2.5-0.5B' is not a folder", "are not downloaded",
+                 "huggingface-cli download Qwen/Qwen2.5-0.5B"}},
+        Refusal{"MissingTokenizer",
+                {{"tokenizer_name_or_path", "/no/tokenizer"}},
+                {"run.yaml:", ": tokenizer_name_or_path: '/no/tokenizer' is not a folder"}},
+        Refusal{"MissingPluginPath",
+                {{"plugin_path", "/no/plugins"}},
+                {"run.yaml:", ": plugin_path: '/no/plugins' (No such file"}},
+        Refusal{"MetricOfTheEnd",
+                {{"val_size", "8"},
+                 {"eval_strategy", "steps"},
+                 {"eval_exact_match", "true"},
+                 {"early_stopping_steps", "1"},
+                 {"metric_for_best_model", "exact_match"}},
+                {"run.yaml:", "metric_for_best_model: 'exact_match' is not measured by evaluations during training"}},
+        Refusal{"EvaluationAfterwardsWithoutData", {{"do_eval", "true"}}, {"run.yaml:", ": do_eval: true needs"}},
+        Refusal{"RewardWithoutUse",
+                {{"reward", "sample"}, {"plugin_path", FTRUN_BINARY_DIR "/tests/plugin/fixtures/good"}},
+                {"run.yaml:", ": reward: paradigm 'sft' uses no reward: remove it"}},
+        Refusal{"FloorAboveThePeak",
+                {{"lr_scheduler_type", "cosine_with_min_lr"}, {"lr_scheduler_kwargs", "{min_lr: 0.5}"}},
+                {"run.yaml:", "lr_scheduler_kwargs.min_lr: 0.5 is above learning_rate (1.0e-3"}},
+        Refusal{"NoUpdates", {{"max_steps", "0"}}, {"run.yaml:", "max_steps: is 0: expected at least 1"}},
         Refusal{"MissingWeights", {{"train_from_scratch", "false"}}, {"configs/demo/model"}},
         Refusal{"MissingDataset", {{"dataset", "demo_trian"}}, {"run.yaml:", ": dataset: 'demo_trian'", "demo_train"}},
         Refusal{"MissingDatasetFile", {{"dataset", "/no/such.jsonl"}}, {"/no/such.jsonl"}},
@@ -173,6 +204,38 @@ TEST(RefusedFiles, TruncatedWeights) {
       run_small(folder, "run", {{"model_name_or_path", (folder / "model").string()}, {"train_from_scratch", "false"}});
   EXPECT_EQ(result.exit_code, 2) << result.err;
   EXPECT_THAT(result.err, HasSubstr("model.safetensors"));
+  EXPECT_FALSE(fs::exists(folder / "run"));
+}
+
+// The same file with one more tensor: that of `name` with its last byte flipped, as `copy`.
+void add_changed_copy(const fs::path& file, const std::string& name, const std::string& copy) {
+  const std::string bytes = bytes_of(file);
+  uint64_t header_bytes = 0;
+  std::memcpy(&header_bytes, bytes.data(), sizeof(header_bytes));
+  auto header = nlohmann::json::parse(bytes.substr(8, header_bytes));
+  std::string data = bytes.substr(8 + header_bytes);
+  const uint64_t begin = header.at(name).at("data_offsets")[0];
+  const uint64_t end = header.at(name).at("data_offsets")[1];
+  header[copy] = header.at(name);
+  header[copy]["data_offsets"] = {data.size(), data.size() + end - begin};
+  data += data.substr(begin, end - begin);
+  data.back() = static_cast<char>(data.back() ^ 1);
+  std::string text = header.dump();
+  text.resize((text.size() + 7) / 8 * 8, ' ');
+  const uint64_t size = text.size();
+  write_text(file, std::string(reinterpret_cast<const char*>(&size), sizeof(size)) + text + data);
+}
+
+TEST(RefusedFiles, ATiedHeadOfItsOwn) {
+  const TestFolder folder;
+  ASSERT_EQ(run_small(folder, "model", {{"max_steps", "1"}}).exit_code, 0);
+  ASSERT_THAT(bytes_of(folder / "model/config.json"), HasSubstr("\"tie_word_embeddings\": true"));
+  add_changed_copy(folder / "model/model.safetensors", "model.embed_tokens.weight", "lm_head.weight");
+  const ProgramResult result =
+      run_small(folder, "run", {{"model_name_or_path", (folder / "model").string()}, {"train_from_scratch", "false"}});
+  EXPECT_EQ(result.exit_code, 2) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("model.safetensors: tensor 'lm_head.weight' is not the same as"));
+  EXPECT_THAT(result.err, HasSubstr("set tie_word_embeddings to false"));
   EXPECT_FALSE(fs::exists(folder / "run"));
 }
 

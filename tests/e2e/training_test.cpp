@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <nlohmann/json.hpp>
@@ -56,6 +57,83 @@ TEST(Training, LeavesEverythingItPromises) {
   EXPECT_NEAR(std::log(evaluation.at("eval_perplexity").get<double>()), evaluation.at("eval_loss").get<double>(), 1e-9);
   EXPECT_THAT(result.err, HasSubstr("***** Running training *****"));
   EXPECT_THAT(result.err, HasSubstr("{'loss': "));
+}
+
+// The demo's model without what makes it a chat model.
+fs::path make_base_model(const TestFolder& folder) {
+  const fs::path base = folder / "base";
+  fs::create_directories(base);
+  for (const char* name : {"tokenizer.json", "config.json"})
+    fs::copy_file(fs::path(FTRUN_SOURCE_DIR) / "configs/demo/model" / name, base / name);
+  json config = read_json(base / "config.json");
+  config["eos_token_id"] = 0;
+  config["max_position_embeddings"] = 64;
+  write_text(base / "config.json", config.dump());
+  write_text(base / "tokenizer_config.json",
+             R"({"eos_token": "<|endoftext|>", "tokenizer_class": "PreTrainedTokenizerFast"})");
+  write_text(base / "generation_config.json", R"({"eos_token_id": 0, "do_sample": true})");
+  return base;
+}
+
+TEST(Training, ABaseModelBecomesAChatModelThatStops) {
+  const TestFolder folder;
+  const fs::path base = make_base_model(folder);
+  const ProgramResult result = run_small(
+      folder, "run",
+      {{"model_name_or_path", base.string()}, {"template", "chatml"}, {"save_strategy", "steps"}, {"save_steps", "5"}});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  for (const char* name : {"run", "run/checkpoint-5"}) {
+    SCOPED_TRACE(name);
+    const json tokenizer = read_json(folder / name / "tokenizer_config.json");
+    EXPECT_EQ(tokenizer.at("eos_token"), "<|im_end|>");
+    EXPECT_EQ(tokenizer.at("pad_token"), "<|im_end|>");
+    EXPECT_THAT(tokenizer.at("chat_template").get<std::string>(), HasSubstr("<|im_start|>assistant"));
+    EXPECT_EQ(read_json(folder / name / "config.json").at("eos_token_id"), 2);
+    EXPECT_EQ(read_json(folder / name / "generation_config.json").at("eos_token_id"), json({2, 0}));
+    EXPECT_EQ(bytes_of(folder / name / "tokenizer.json"), bytes_of(base / "tokenizer.json"));
+  }
+}
+
+TEST(Training, AnswersEndAtTheLastPositionOfTheModel) {
+  const TestFolder folder;
+  const ProgramResult result = run_small(folder, "run",
+                                         {{"model_name_or_path", make_base_model(folder).string()},
+                                          {"template", "chatml"},
+                                          {"cutoff_len", "3000"},
+                                          {"val_size", "4"},
+                                          {"max_steps", "2"},
+                                          {"max_new_tokens", ""},
+                                          {"eval_exact_match", "true"}});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const size_t first = result.err.find("max_new_tokens 1024: a prompt of ");
+  ASSERT_NE(first, std::string::npos) << result.err;
+  EXPECT_EQ(result.err.find("max_new_tokens 1024: a prompt of ", first + 1), std::string::npos) << "said once";
+  EXPECT_TRUE(read_json(folder / "run/eval_results.json").contains("eval_exact_match"));
+}
+
+TEST(Training, RowsBeyondTheModelsPositionsAreMentioned) {
+  const TestFolder folder;
+  const fs::path base = make_base_model(folder);
+  std::string text;
+  for (int i = 0; i < 60; ++i) text += "word and ";
+  const fs::path data = write_text(folder / "long.jsonl", R"({"instruction": "a", "output": "b"})"
+                                                          "\n"
+                                                          R"({"instruction": ")" +
+                                                              text +
+                                                              R"(", "output": "b"})"
+                                                              "\n");
+  std::map<std::string, std::string> keys = {{"model_name_or_path", base.string()},
+                                             {"template", "chatml"},
+                                             {"dataset", data.string()},
+                                             {"max_samples", ""},
+                                             {"max_steps", "1"},
+                                             {"cutoff_len", "3000"}};
+  const ProgramResult result = run_small(folder, "run", keys);
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.err, testing::ContainsRegex("run.yaml:[0-9]+: cutoff_len: 3000: 1 examples are longer"));
+  EXPECT_THAT(result.err, HasSubstr("key 'max_position_embeddings'"));
+  keys["cutoff_len"] = "64";
+  EXPECT_THAT(run_small(folder, "short", keys).err, testing::Not(HasSubstr("max_position_embeddings")));
 }
 
 TEST(Training, SameBitsForOneAndTwoThreads) {
@@ -210,6 +288,123 @@ TEST(Checkpoints, LimitBestAndEarlyStopping) {
   EXPECT_LE(checkpoints, 2);
   const json evaluation = read_json(folder / "run/eval_results.json");
   EXPECT_NEAR(evaluation.at("eval_loss").get<double>(), state.at("best_metric").get<double>(), 1e-6);
+}
+
+std::vector<std::string> checkpoints_in(const fs::path& folder) {
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with("checkpoint-")) names.push_back(name);
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+TEST(Checkpoints, TheBestEvaluationIsKeptWhereverItWas) {
+  const TestFolder folder;
+  const ProgramResult result = run_small(folder, "run",
+                                         {{"val_size", "16"},
+                                          {"eval_strategy", "steps"},
+                                          {"eval_steps", "1"},
+                                          {"save_strategy", "steps"},
+                                          {"save_steps", "6"},
+                                          {"load_best_model_at_end", "true"},
+                                          {"learning_rate", "0.3"},
+                                          {"lr_scheduler_type", "constant"}});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const json state = read_json(folder / "run/trainer_state.json");
+  const int64_t best_step = state.at("best_global_step");
+  ASSERT_NE(best_step % 6, 0) << "the test needs a best evaluation between saves";
+  ASSERT_NE(best_step, state.at("global_step"));
+  const fs::path best = state.at("best_model_checkpoint").get<std::string>();
+  ASSERT_TRUE(fs::is_directory(best)) << best;
+  EXPECT_EQ(bytes_of(best / "model.safetensors"), bytes_of(folder / "run/model.safetensors"));
+  EXPECT_DOUBLE_EQ(read_json(folder / "run/eval_results.json").at("eval_loss"), state.at("best_metric"));
+  EXPECT_THAT(checkpoints_in(folder / "run"),
+              testing::UnorderedElementsAre(best.filename().string(), "checkpoint-6", "checkpoint-10"))
+      << "earlier bests between saves are removed";
+}
+
+TEST(Checkpoints, ADamagedOneIsNamedSkippedAndSetAside) {
+  const TestFolder folder;
+  std::map<std::string, std::string> keys = {{"save_strategy", "steps"}, {"save_steps", "5"}};
+  ASSERT_EQ(run_small(folder, "run", keys).exit_code, 0);
+  const std::string whole = bytes_of(folder / "run/model.safetensors");
+  const fs::path newest = folder / "run/checkpoint-12/optimizer.safetensors";
+  std::string bytes = bytes_of(newest);
+  bytes[bytes.size() - 1000] = static_cast<char>(bytes[bytes.size() - 1000] ^ 4);
+  write_text(newest, bytes);
+  keys["resume_from_checkpoint"] = (folder / "run/checkpoint-12").string();
+  const ProgramResult refused = run_small(folder, "other", keys);
+  EXPECT_EQ(refused.exit_code, 2);
+  EXPECT_THAT(refused.err, HasSubstr("the content of 'optimizer.safetensors' is not what was written"));
+  keys["resume_from_checkpoint"] = "true";
+  const ProgramResult resumed = run_small(folder, "run", keys);
+  ASSERT_EQ(resumed.exit_code, 0) << resumed.err;
+  EXPECT_THAT(resumed.err, HasSubstr("run/checkpoint-12' is damaged and not resumed from: the content of 'optimizer"));
+  EXPECT_THAT(resumed.err, HasSubstr("run/checkpoint-10' at step 10"));
+  EXPECT_TRUE(bytes_of(folder / "run/checkpoint-12.damaged/optimizer.safetensors") == bytes);
+  EXPECT_TRUE(bytes_of(folder / "run/model.safetensors") == whole);
+}
+
+TEST(OutputFolder, IsOfOneRunAtATime) {
+  const TestFolder folder;
+  const fs::path config =
+      write_text(folder / "run.yaml",
+                 small_config(folder / "run", {{"num_train_epochs", "200"}, {"overwrite_output_dir", "true"}}));
+  const auto kill_after_first_log = [&](const std::function<void()>& meanwhile) {
+    return run_ftrun_and({"--config", config.string()}, [&](pid_t child) {
+      for (int i = 0; i < 600 && bytes_of(folder / "run/trainer_log.jsonl").empty(); ++i) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      }
+      meanwhile();
+      ::kill(child, SIGKILL);
+    });
+  };
+  kill_after_first_log([&] {
+    const ProgramResult second = run_ftrun({"--config", config.string(), "--max_steps", "1"});
+    EXPECT_EQ(second.exit_code, 2) << second.err;
+    EXPECT_THAT(second.err, HasSubstr("run.yaml:"));
+    EXPECT_THAT(second.err, HasSubstr("is in use by another run that is still alive"));
+    EXPECT_FALSE(fs::exists(folder / "run/model.safetensors"));
+  });
+  const ProgramResult after = run_ftrun({"--config", config.string(), "--max_steps", "1"});
+  EXPECT_EQ(after.exit_code, 0) << "a killed run gives the folder back: " << after.err;
+}
+
+TEST(Evaluation, AfterTrainingIsDecidedByDoEval) {
+  const TestFolder folder;
+  const ProgramResult without = run_small(folder, "without", {{"max_steps", "1"}, {"val_size", "8"}});
+  ASSERT_EQ(without.exit_code, 0) << without.err;
+  EXPECT_FALSE(fs::exists(folder / "without/eval_results.json"));
+  EXPECT_THAT(without.err, HasSubstr("the 8 examples for evaluation are not used"));
+  const ProgramResult with = run_small(folder, "with", {{"max_steps", "1"}, {"val_size", "8"}, {"do_eval", "true"}});
+  ASSERT_EQ(with.exit_code, 0) << with.err;
+  EXPECT_TRUE(fs::exists(folder / "with/eval_results.json"));
+}
+
+TEST(Settings, WithoutEffectAreNamedOnceAndOnlyWhenGiven) {
+  const TestFolder folder;
+  const ProgramResult plain = run_small(folder, "plain", {{"max_steps", "1"}, {"num_train_epochs", ""}});
+  ASSERT_EQ(plain.exit_code, 0) << plain.err;
+  EXPECT_THAT(plain.err, testing::Not(HasSubstr("has no effect")));
+  const ProgramResult idle = run_small(folder, "idle",
+                                       {{"max_steps", "1"},
+                                        {"greater_is_better", "false"},
+                                        {"eval_steps", "5"},
+                                        {"save_steps", "5"},
+                                        {"per_device_eval_batch_size", "2"},
+                                        {"lr_scheduler_type", "constant"},
+                                        {"enable_thinking", "true"},
+                                        {"flash_attn", "disabled"}});
+  ASSERT_EQ(idle.exit_code, 0) << idle.err;
+  for (const char* key : {"greater_is_better", "eval_steps", "save_steps", "per_device_eval_batch_size", "warmup_steps",
+                          "num_train_epochs", "enable_thinking", "flash_attn"}) {
+    const std::string line = std::string(": ") + key + ": has no effect: ";
+    const size_t at = idle.err.find(line);
+    ASSERT_NE(at, std::string::npos) << key;
+    EXPECT_EQ(idle.err.find(line, at + 1), std::string::npos) << key << " is named twice";
+  }
 }
 
 TEST(Checkpoints, StepsAsRatiosOfTheRun) {

@@ -91,7 +91,7 @@ INSTANTIATE_TEST_SUITE_P(Models, Greedy,
                          testing::Values("llama", "llama_rope3", "llama_yarn", "llama_tied_linear", "qwen2",
                                          "qwen2_untied", "qwen3", "qwen3_untied"));
 
-TEST(Generate, RefusesEmptyPromptsAndTooLongOnes) {
+TEST(Generate, RefusesEmptyPromptsAndEndsAtTheLastPosition) {
   TestModel model("llama");
   GenerationRequest request;
   const std::vector<int32_t> empty_prompt;
@@ -102,7 +102,18 @@ TEST(Generate, RefusesEmptyPromptsAndTooLongOnes) {
   EXPECT_THROW(generate(model.rank(), request), Error);
   request.prompts = {prompt};
   request.max_new_tokens = 1 << 20;
-  EXPECT_THROW(generate(model.rank(), request), Error);
+  const int64_t positions = model.model().info().max_position_embeddings;
+  const std::vector<int32_t> longest(static_cast<size_t>(positions), 1);
+  const std::vector<int32_t> one_left(static_cast<size_t>(positions - 1), 1);
+  request.prompts = {prompt, longest, one_left};
+  request.prompt_keys = {0, 1, 2};
+  const auto sequences = generate(model.rank(), request);
+  EXPECT_EQ(sequences[0].ids.size(), static_cast<size_t>(positions - 2));
+  EXPECT_TRUE(sequences[1].ids.empty());
+  EXPECT_EQ(sequences[2].ids.size(), 1U);
+  EXPECT_FALSE(sequences[0].stopped || sequences[1].stopped || sequences[2].stopped);
+  request.prompts = {prompt};
+  request.prompt_keys = {0};
   request.max_new_tokens = 0;
   EXPECT_TRUE(generate(model.rank(), request)[0].ids.empty());
 }

@@ -186,6 +186,17 @@ TEST(ModelConfig, SavesForBothTransformers) {
   expect_error(FTRUN_INVALID_ARGUMENT, {"I32"}, [&] { with_changes(newer, changes); });
 }
 
+TEST(GenerationConfig, TokenIdsAreAlignedAsTransformersDoes) {
+  const auto ids = [](const char* text, std::optional<int64_t> eos) {
+    return nlohmann::json::parse(with_token_ids(parse_generation_config(text, "g.json"), {}, eos, 7).to_json_text());
+  };
+  EXPECT_EQ(ids(R"({"eos_token_id": 0, "top_k": 5})", 2), nlohmann::json::parse(R"({"eos_token_id": [2, 0],
+      "pad_token_id": 7, "top_k": 5})"));
+  EXPECT_EQ(ids(R"({"eos_token_id": [0, 2]})", 2)["eos_token_id"], nlohmann::json({0, 2}));
+  EXPECT_EQ(ids("{}", 2)["eos_token_id"], 2);
+  EXPECT_FALSE(ids("{}", {}).contains("eos_token_id"));
+}
+
 TEST(GenerationConfig, ReadsRefusesAndFallsBack) {
   const std::string text =
       R"({"eos_token_id": [1, 2], "temperature": 0.6, "top_k": 20, "top_p": 0.95, "do_sample": true,

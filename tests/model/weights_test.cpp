@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <cmath>
+#include <map>
 
 #include "core/base/error.h"
 #include "core/io/convert.h"
@@ -17,7 +18,9 @@ using testing::HasSubstr;
 /// A copy of a golden case's folder whose tensors were changed.
 class ChangedFolder {
  public:
-  ChangedFolder(const std::string& name, const std::function<void(std::vector<TensorSpec>&)>& change)
+  /// `copies`: new tensors with the content of another one; others that are new hold zeros.
+  ChangedFolder(const std::string& name, const std::function<void(std::vector<TensorSpec>&)>& change,
+                const std::map<std::string, std::string>& copies = {})
       : folder_(std::filesystem::temp_directory_path() /
                 ("ftrun_weights_" + std::to_string(::getpid()) + "_" + std::to_string(counter()++))) {
     std::filesystem::create_directories(folder_);
@@ -27,7 +30,8 @@ class ChangedFolder {
     change(specs);
     SafetensorsWriter writer(folder_ / "model.safetensors", specs);
     for (const TensorSpec& spec : specs) {
-      const TensorEntry* entry = original.find(spec.name);
+      const auto copied = copies.find(spec.name);
+      const TensorEntry* entry = original.find(copied == copies.end() ? spec.name : copied->second);
       const auto elements = static_cast<size_t>(*element_count(spec.shape));
       std::vector<std::byte> bytes(elements * dtype_size_bytes(spec.dtype));
       const bool same = entry != nullptr && entry->bytes.size() == bytes.size();
@@ -88,11 +92,16 @@ TEST(FileWeights, MissingLeftOverAndMisshapenAreNamed) {
 TEST(FileWeights, TiedHeadMayBeThereAndRotaryBuffersToo) {
   TestModel model("qwen2");
   const auto embedding = model.model().parameter(0).shape;
-  const ChangedFolder both("qwen2", [&](auto& specs) {
+  const auto add_head = [&](auto& specs) {
     specs.push_back({"lm_head.weight", StoredDtype::kF32, embedding});
     specs.push_back({"model.layers.0.self_attn.rotary_emb.inv_freq", StoredDtype::kF32, {4}});
-  });
+  };
+  const ChangedFolder both("qwen2", add_head, {{"lm_head.weight", "model.embed_tokens.weight"}});
   EXPECT_EQ(both.problem(model.model()), "");
+  const ChangedFolder another("qwen2", add_head);
+  EXPECT_THAT(another.problem(model.model()),
+              HasSubstr("model.safetensors: tensor 'lm_head.weight' is not the same as 'model.embed_tokens.weight'"));
+  EXPECT_THAT(another.problem(model.model()), HasSubstr("set tie_word_embeddings to false in config.json"));
   const ChangedFolder head_only("qwen2", [&](auto& specs) {
     for (TensorSpec& spec : specs) {
       if (spec.name == "model.embed_tokens.weight") spec.name = "lm_head.weight";

@@ -54,6 +54,11 @@ TEST(Registry, DuplicateIdsAreRefusedNamingBothFiles) {
   EXPECT_EQ(message_of([&] { registry.load("reward", "sample"); }),
             fmt::format("plugin 'reward/sample' is provided twice: by {} and by {}", fixture("good").string(),
                         fixture("same_id").string()));
+  ASSERT_EQ(registry.listings().size(), 2u);
+  EXPECT_EQ(registry.listings()[0].problem,
+            "'reward/sample' is provided twice, also by " + registry.listings()[1].file.string());
+  EXPECT_EQ(registry.listings()[1].problem,
+            "'reward/sample' is provided twice, also by " + registry.listings()[0].file.string());
 }
 
 TEST(Registry, TheSameFileTwiceIsNoDuplicate) {

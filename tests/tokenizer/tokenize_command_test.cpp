@@ -16,7 +16,7 @@ std::string run(const std::string& input, bool decode, int lines) {
   const auto tokenizer = Tokenizer::from_json(tokenizer_test::patched_base({}), "base.json");
   std::istringstream in(input);
   std::ostringstream out;
-  EXPECT_EQ(tokenize_stream(*tokenizer, in, out, decode), lines);
+  EXPECT_EQ(tokenize_stream(*tokenizer, in, "in.txt", out, decode), lines);
   return out.str();
 }
 
@@ -29,10 +29,10 @@ TEST(TokenizeCommandTest, ThereAndBack) {
 }
 
 TEST(TokenizeCommandTest, NamesTheLine) {
-  const std::pair<const char*, const char*> cases[] = {{"[1]\n[2", "line 2: not valid JSON"},
-                                                       {"{}", "line 1: expected a JSON array of ids, got object"},
-                                                       {"[1]\n\n", "line 2: not valid JSON"},
-                                                       {"[1,\"a\"]", "line 1: element 1: \"a\" is not an id"},
+  const std::pair<const char*, const char*> cases[] = {{"[1]\n[2", "in.txt:2: not valid JSON"},
+                                                       {"{}", "in.txt:1: expected a JSON array of ids, got object"},
+                                                       {"[1]\n\n", "in.txt:2: not valid JSON"},
+                                                       {"[1,\"a\"]", "in.txt:1: element 1: \"a\" is not an id"},
                                                        {"[420]", "420 is not an id of this tokenizer (0..419)"},
                                                        {"[-1]", "-1 is not an id"},
                                                        {"[1.5]", "1.5 is not an id"}};
@@ -43,6 +43,19 @@ TEST(TokenizeCommandTest, NamesTheLine) {
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), FTRUN_INVALID_ARGUMENT);
       EXPECT_THAT(error.what(), testing::HasSubstr(message));
+    }
+  }
+}
+
+TEST(TokenizeCommandTest, RefusesTextThatIsNotUtf8) {
+  for (const char* bad : {"a\xFF", "a\xC3", "a\xED\xA0\x80", "a\xC0\x80"}) {
+    try {
+      run(std::string("fine \xC3\xA9\n") + bad + "\nfine", false, 0);
+      ADD_FAILURE() << bad;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), FTRUN_INVALID_ARGUMENT);
+      EXPECT_THAT(error.what(), testing::HasSubstr("in.txt:2: byte 2 of the line (0x"));
+      EXPECT_THAT(error.what(), testing::HasSubstr("is not valid UTF-8"));
     }
   }
 }

@@ -93,6 +93,9 @@ TEST_F(TokenizerFolderTest, Refusals) {
       {R"({"added_tokens_decoder": {"x": {"content": "a"}}})", "added_tokens_decoder.x: expected a token id"},
       {R"({"added_tokens_decoder": {"1": {"content": "<|im_end|>"}}})", "'<|im_end|>' has id 2 in tokenizer.json"},
       {R"({"added_tokens_decoder": {"500": {"content": "<x>"}}})", "'<x>' is not a token in tokenizer.json"},
+      {R"({"eos_token": "<|im_ends|>"})",
+       "tokenizer_config.json: eos_token: '<|im_ends|>' is not a token of tokenizer.json (did you mean '<|im_end|>'?)"},
+      {R"({"bos_token": {"content": "<s>"}})", "bos_token: '<s>' is not a token of tokenizer.json"},
       {R"([])", "tokenizer_config.json: expected an object"},
       {R"({"eos_token": )", "tokenizer_config.json:1:"}};
   for (const auto& [text, message] : cases) {

@@ -7,11 +7,16 @@
 #include <string>
 
 #include "core/base/error.h"
+#include "core/data/tokenizer/utf8_text.h"
 
 namespace ftrun {
 namespace {
 
-std::string encoded_line(const Tokenizer& tokenizer, const std::string& line) {
+std::string encoded_line(const Tokenizer& tokenizer, const std::string& line, const std::string& place) {
+  if (const size_t valid = well_formed_prefix(line); valid != line.size()) {
+    throw invalid_argument("{}: byte {} of the line (0x{:02X}) is not valid UTF-8", place, valid + 1,
+                           static_cast<unsigned char>(line[valid]));
+  }
   std::string out = "[";
   for (const int32_t id : tokenizer.encode(line)) {
     if (out.size() > 1) out.push_back(',');
@@ -20,18 +25,18 @@ std::string encoded_line(const Tokenizer& tokenizer, const std::string& line) {
   return out + "]";
 }
 
-std::string decoded_line(const Tokenizer& tokenizer, const std::string& line, int number) {
+std::string decoded_line(const Tokenizer& tokenizer, const std::string& line, const std::string& place) {
   const auto document = nlohmann::json::parse(line, nullptr, false);
-  if (document.is_discarded()) throw invalid_argument("line {}: not valid JSON, expected an array of ids", number);
+  if (document.is_discarded()) throw invalid_argument("{}: not valid JSON, expected an array of ids", place);
   if (!document.is_array()) {
-    throw invalid_argument("line {}: expected a JSON array of ids, got {}", number, document.type_name());
+    throw invalid_argument("{}: expected a JSON array of ids, got {}", place, document.type_name());
   }
   std::vector<int32_t> ids;
   for (const auto& element : document) {
     const bool known = element.is_number_unsigned() && element.get<uint64_t>() <= INT32_MAX &&
                        tokenizer.has_id(element.get<int32_t>());
     if (!known) {
-      throw invalid_argument("line {}: element {}: {} is not an id of this tokenizer (0..{})", number, ids.size(),
+      throw invalid_argument("{}: element {}: {} is not an id of this tokenizer (0..{})", place, ids.size(),
                              element.dump(), tokenizer.vocabulary_size() - 1);
     }
     ids.push_back(element.get<int32_t>());
@@ -41,15 +46,17 @@ std::string decoded_line(const Tokenizer& tokenizer, const std::string& line, in
 
 }  // namespace
 
-int tokenize_stream(const Tokenizer& tokenizer, std::istream& in, std::ostream& out, bool decode) {
+int tokenize_stream(const Tokenizer& tokenizer, std::istream& in, const std::string& name, std::ostream& out,
+                    bool decode) {
   std::string line;
   int lines = 0;
   while (std::getline(in, line)) {
     ++lines;
-    out << (decode ? decoded_line(tokenizer, line, lines) : encoded_line(tokenizer, line)) << '\n';
-    if (!out) throw io_error("line {}: writing failed", lines);
+    const std::string place = fmt::format("{}:{}", name, lines);
+    out << (decode ? decoded_line(tokenizer, line, place) : encoded_line(tokenizer, line, place)) << '\n';
+    if (!out) throw io_error("{}: writing failed", place);
   }
-  if (in.bad()) throw io_error("after line {}: reading failed", lines);
+  if (in.bad()) throw io_error("{}: reading failed after line {}", name, lines);
   out.flush();
   if (!out) throw io_error("after line {}: writing failed", lines);
   return lines;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <iosfwd>
+#include <string>
 
 #include "core/data/tokenizer/tokenizer.h"
 
@@ -12,8 +13,10 @@ namespace ftrun {
 /// need not end in LF) one line with a JSON array of ids, without special tokens added, for example "[9707,11]".
 /// Decode: each line of `in` is a JSON array of ids; writes its text (special tokens kept) as one plain line. A line
 /// break inside the text is written as it is, so the way back is exact for texts without line breaks.
-/// Returns the number of lines processed. Throws INVALID_ARGUMENT naming the line for malformed JSON, anything that is
-/// not an array of integers, or an id the tokenizer does not have; DATA_LOSS when reading or writing fails.
-int tokenize_stream(const Tokenizer& tokenizer, std::istream& in, std::ostream& out, bool decode);
+/// Returns the number of lines processed. Throws INVALID_ARGUMENT "NAME:LINE: ..." (`name` is what messages call `in`)
+/// for text that is not valid UTF-8, malformed JSON, anything that is not an array of integers, or an id the tokenizer
+/// does not have; DATA_LOSS when reading or writing fails.
+int tokenize_stream(const Tokenizer& tokenizer, std::istream& in, const std::string& name, std::ostream& out,
+                    bool decode);
 
 }  // namespace ftrun

@@ -19,6 +19,7 @@ namespace ftrun {
 struct SpecialToken {
   std::string text;
   std::optional<int32_t> id;
+  std::string place = {};  ///< "FILE: KEY"
 };
 
 /// What tokenizer_config.json, special_tokens_map.json and chat_template.jinja of the folder say.

@@ -21,9 +21,10 @@ constexpr std::string_view kTemplatePrefix = "additional_chat_templates/";
 
 /// A token given as text or as an object with "content".
 SpecialToken token_of(const JsonView& value) {
-  if (value.raw().is_object()) return {value.at("content").text(), std::nullopt};
+  if (value.raw().is_object())
+    return {value.at("content").text(), std::nullopt, fmt::format("{}: {}", value.file(), value.path())};
   if (!value.raw().is_string()) value.fail("expected a string, an object with \"content\", or null");
-  return {value.text(), std::nullopt};
+  return {value.text(), std::nullopt, fmt::format("{}: {}", value.file(), value.path())};
 }
 
 void read_named_tokens(const JsonView& root, TokenizerConfig& config) {

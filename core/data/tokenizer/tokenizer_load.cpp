@@ -4,6 +4,7 @@
 
 #include "core/base/error.h"
 #include "core/base/files.h"
+#include "core/base/nearest_name.h"
 #include "core/data/tokenizer/tokenizer_config.h"
 #include "core/data/tokenizer/tokenizer_state.h"
 
@@ -21,6 +22,15 @@ void check_template_ids(const JsonView& root, const PostProcessor& post, const T
 
 void look_up(std::optional<SpecialToken>& token, const Tokenizer& tokenizer) {
   if (token) token->id = tokenizer.token_to_id(token->text);
+}
+
+// transformers would add the token behind the vocabulary, where the model has no embedding for it.
+void require_known(const std::optional<SpecialToken>& token, const std::vector<AddedToken>& added) {
+  if (!token || token->id) return;
+  std::vector<std::string> known;
+  for (const AddedToken& other : added) known.push_back(other.content);
+  throw invalid_argument("{}: '{}' is not a token of tokenizer.json{}", token->place, token->text,
+                         did_you_mean(token->text, known));
 }
 
 }  // namespace
@@ -80,6 +90,7 @@ std::shared_ptr<const Tokenizer> Tokenizer::load(const std::filesystem::path& mo
   for (auto* token : {&state.config.bos, &state.config.eos, &state.config.pad, &state.config.unk}) {
     look_up(*token, *tokenizer);
   }
+  for (const auto* token : {&state.config.bos, &state.config.eos}) require_known(*token, state.added_tokens);
   for (SpecialToken& token : state.config.additional_special_tokens) token.id = tokenizer->token_to_id(token.text);
   return tokenizer;
 }

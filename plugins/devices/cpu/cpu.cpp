@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "ftrun/cpp/plugin.hpp"
-#include "plugins/devices/cpu/cached_heap.h"
+#include "plugins/devices/cpu/host_heap.h"
 #include "plugins/devices/kernels/device_table.h"
 #include "plugins/devices/kernels/isa.h"
 
@@ -44,22 +44,23 @@ class CpuDevice : public kernels::ScratchSource {
     p.name = FTRUN_STR("CPU");
     p.type = FTRUN_DEVICE_TYPE_CPU;
     p.total_bytes = heap_.limit_bytes();
-    p.alignment_bytes = CachedHeap::kAlignment;
+    p.alignment_bytes = HostHeap::kAlignment;
     p.isa = sdk::str(isa_);
     return p;
   }
 
   void* allocate(void*, uint64_t bytes, ftrun_memory_category category) {
     std::string reason;
-    void* data = try_allocate(bytes, category, &reason);
-    if (data == nullptr && release_idle_scratch()) data = try_allocate(bytes, category, &reason);
+    void* data = try_allocate(bytes, category, use_of(category), &reason);
+    if (data == nullptr && release_idle_scratch()) data = try_allocate(bytes, category, use_of(category), &reason);
     if (data == nullptr) throw_exhausted(bytes, category, reason);
     return data;
   }
 
   void deallocate(void* data) {
     const std::lock_guard<std::mutex> lock(mutex_);
-    heap_.give(data, ledger_.remove(data).counted);
+    ledger_.remove(data);
+    heap_.give(data);
   }
 
   void copy(void* destination, const void* source, uint64_t bytes, ftrun_copy_kind kind) {
@@ -96,24 +97,29 @@ class CpuDevice : public kernels::ScratchSource {
   // Scratch of the kernels.
   void* allocate(uint64_t bytes) override {
     std::string reason;
-    void* data = try_allocate(bytes, FTRUN_MEMORY_WORKSPACE, &reason);
+    void* data = try_allocate(bytes, FTRUN_MEMORY_WORKSPACE, HeapUse::kScratch, &reason);
     if (data == nullptr) throw_exhausted(bytes, FTRUN_MEMORY_WORKSPACE, reason);
     return data;
   }
   void release(void* data) override { deallocate(data); }
 
  private:
-  void* try_allocate(uint64_t bytes, ftrun_memory_category category, std::string* reason) {
+  static HeapUse use_of(ftrun_memory_category category) {
+    const bool stays =
+        category == FTRUN_MEMORY_WEIGHTS || category == FTRUN_MEMORY_GRADIENTS || category == FTRUN_MEMORY_OPTIMIZER;
+    return stays ? HeapUse::kState : HeapUse::kStep;
+  }
+
+  void* try_allocate(uint64_t bytes, ftrun_memory_category category, HeapUse use, std::string* reason) {
     const std::lock_guard<std::mutex> lock(mutex_);
     if (++allocations_ == fail_allocation_) {
       *reason = "fail_allocation asked for it";
       injected_ = true;
       return nullptr;
     }
-    const uint64_t rounded = CachedHeap::rounded(bytes);
-    void* data = heap_.take(rounded, reason);
+    void* data = heap_.take(bytes, use, reason);
     if (data == nullptr) return nullptr;
-    ledger_.add(data, {bytes, rounded, category});
+    ledger_.add(data, {bytes, HostHeap::rounded(bytes), category});
     ledger_.set_reserved(heap_.reserved_bytes());
     return data;
   }
@@ -143,7 +149,7 @@ class CpuDevice : public kernels::ScratchSource {
   const ftrun_host* host_;
   std::mutex mutex_;     ///< guards memory
   std::mutex op_mutex_;  ///< one op at a time: they share scratch
-  CachedHeap heap_;
+  HostHeap heap_;
   MemoryLedger ledger_;
   kernels::Scratch scratch_;
   kernels::Context context_;

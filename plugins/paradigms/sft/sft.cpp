@@ -2,7 +2,10 @@
 // Leaves out: preference losses and generation during training (other paradigms).
 // Source: transformers loss_utils.py (ForCausalLMLoss with num_items_in_batch) and trainer.py's token count over the
 // accumulation window; here targets are counted after the shift.
+#include <algorithm>
+#include <functional>
 #include <memory>
+#include <numeric>
 #include <vector>
 
 #include "collate.h"
@@ -67,7 +70,7 @@ class SupervisedFineTuning : public sdk::Paradigm {
     out.updates_per_epoch = train.updates_per_epoch;
     out.eval_examples = eval.n_rows;
     out.eval_updates = eval.updates_per_epoch;
-    out.max_micro_batch_tokens = train.longest_row_tokens * options_.get_int("per_device_train_batch_size");
+    out.max_micro_batch_tokens = longest_rows_tokens(train.n_rows, options_.get_int("per_device_train_batch_size"));
   }
 
   void next_update(ftrun_context*, const ftrun_update_request& request, ftrun_update& out) {
@@ -123,6 +126,19 @@ class SupervisedFineTuning : public sdk::Paradigm {
     auto result = sdk::make<ftrun_data_info>(FTRUN_DATA_INFO_TAG);
     check(host()->data->info(data_, split, &result));
     return result;
+  }
+
+  /// Tokens of the `count` longest rows together: what the longest micro-batch of any order has at most.
+  int64_t longest_rows_tokens(int64_t n_rows, int64_t count) const {
+    std::vector<int64_t> lengths(static_cast<size_t>(n_rows));
+    for (int64_t index = 0; index < n_rows; ++index) {
+      auto row = sdk::make<ftrun_row>(FTRUN_ROW_TAG);
+      check(host()->data->row(data_, FTRUN_SPLIT_TRAIN, index, &row));
+      lengths[static_cast<size_t>(index)] = row.length;
+    }
+    const auto longest = lengths.begin() + std::min(count, n_rows);
+    std::partial_sort(lengths.begin(), longest, lengths.end(), std::greater<>());
+    return std::accumulate(lengths.begin(), longest, int64_t{0});
   }
 
   MicroBatch collate(const ftrun_update_request& request, int32_t index) const {

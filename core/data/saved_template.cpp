@@ -1,0 +1,60 @@
+// Differences only, so that a folder that already says all of it is copied byte for byte.
+#include "core/data/saved_template.h"
+
+#include "core/data/tokenizer/tokenizer.h"
+
+namespace ftrun {
+namespace {
+
+std::string jinja_literal(std::string_view text) {
+  std::string literal = "'";
+  for (const char c : text) {
+    if (c == '\\' || c == '\'') literal += '\\';
+    literal += c == '\n' ? std::string("\\n") : std::string(1, c);
+  }
+  return literal + "'";
+}
+
+// The caller of apply_chat_template may give another value.
+std::string jinja_default(std::string_view name, std::string_view value) {
+  return fmt::format("{{%- if {0} is not defined %}}{{% set {0} = {1} %}}{{% endif %}}\n", name, value);
+}
+
+}  // namespace
+
+std::string jinja_of(const TemplateEncoder& encoder) {
+  const ChatTemplate& chat_template = encoder.chat_template();
+  if (chat_template.jinja.empty()) return {};
+  std::string text;
+  if (!encoder.default_system().empty())
+    text += fmt::format("{{%- set system_message = {} %}}\n", jinja_literal(encoder.default_system()));
+  if (chat_template.reasoning && !encoder.thinking().enable_thinking.value_or(false))
+    text += jinja_default("enable_thinking", "false");
+  if (chat_template.reasoning && encoder.thinking().preserve_thinking)
+    text += jinja_default("preserve_thinking", "true");
+  return text + chat_template.jinja;
+}
+
+SavedTemplate saved_template(const TemplateEncoder& encoder) {
+  const TokenizerConfig& config = encoder.tokenizer().config();
+  SavedTemplate saved;
+  saved.eos_id = encoder.eos_id();
+  if (config.bos) saved.bos_id = config.bos->id;
+  std::string eos_token = config.eos ? config.eos->text : std::string();
+  if (encoder.chat_template().replace_eos && eos_token != encoder.chat_template().stop_words.front()) {
+    eos_token = encoder.chat_template().stop_words.front();
+    saved.special_tokens["eos_token"] = eos_token;
+  }
+  if (config.pad) {
+    saved.pad_id = config.pad->id;
+  } else if (!eos_token.empty()) {
+    saved.special_tokens["pad_token"] = eos_token;
+    saved.pad_id = saved.eos_id;
+  }
+  const std::string jinja = jinja_of(encoder);
+  const bool wanted = config.named_chat_templates.empty() || encoder.chat_template().replace_jinja_template;
+  if (wanted && !jinja.empty() && jinja != config.chat_template) saved.chat_template = jinja;
+  return saved;
+}
+
+}  // namespace ftrun

@@ -1,0 +1,31 @@
+// What a trained model's tokenizer files say after training with a template: end token, pad token, chat template.
+// Leaves out: the files themselves (core/io/model_folder.h).
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "core/data/template_encoder.h"
+
+namespace ftrun {
+
+/// Only what differs from the folder that the tokenizer was loaded from.
+struct SavedTemplate {
+  std::optional<std::string> chat_template;           ///< Jinja text
+  std::map<std::string, std::string> special_tokens;  ///< "eos_token" -> "<|im_end|>" and the like
+  std::optional<int32_t> bos_id, eos_id, pad_id;      ///< of the saved tokenizer, changed or not
+};
+
+/// The template's Jinja text with what the run set around it (default system text, thinking), so that transformers'
+/// apply_chat_template renders what `encoder` encodes; "" when the template has none. [any-thread]
+std::string jinja_of(const TemplateEncoder& encoder);
+
+/// As LLaMA-Factory 0.9.5's fix_special_tokens and fix_jinja_template: with replace_eos the first stop word is the end
+/// token; a tokenizer without pad token pads with the end token; the chat template is the template's where the folder
+/// has none, or where the template says replace_jinja_template. Tokens are never added to the vocabulary: what the
+/// tokenizer lacks, TemplateEncoder has refused. [any-thread]
+SavedTemplate saved_template(const TemplateEncoder& encoder);
+
+}  // namespace ftrun

@@ -1,0 +1,145 @@
+// The chat template that a trained model is saved with renders, in transformers, what was trained on: goldens of
+// tests/golden/chat_templates.py. And when end token, pad token and template of the folder change.
+#include <gmock/gmock.h>
+
+#include <nlohmann/json.hpp>
+
+#include "core/base/files.h"
+#include "core/base/json_text.h"
+#include "core/data/saved_template.h"
+#include "tests/data/data_test_support.h"
+
+namespace ftrun::testing {
+namespace {
+
+using ::testing::HasSubstr;
+using Json = nlohmann::json;
+
+const Json& goldens() {
+  static const Json json = read_json_file(golden_folder() / "chat_templates.json");
+  return json;
+}
+
+std::shared_ptr<const TemplateEncoder> encoder_of(const Json& item, std::shared_ptr<const Tokenizer> tokenizer) {
+  const Json& options = item.at("options");
+  DataSpec spec;
+  spec.template_name = item.at("template").get<std::string>();
+  spec.template_search_path = template_folders();
+  spec.preserve_thinking = options.value("preserve_thinking", false);
+  spec.enable_thinking = options.value("enable_thinking", true);
+  if (options.contains("default_system")) spec.default_system = options["default_system"].get<std::string>();
+  return make_template_encoder(spec, std::move(tokenizer));
+}
+
+std::vector<Message> messages_of(const Json& conversation) {
+  std::vector<Message> messages;
+  for (const Json& message : conversation.at("messages")) {
+    const auto role = message[0].get<std::string>();
+    const MessageRole known = role == "user"          ? MessageRole::kUser
+                              : role == "assistant"   ? MessageRole::kAssistant
+                              : role == "observation" ? MessageRole::kObservation
+                                                      : MessageRole::kFunction;
+    messages.push_back({known, message[1].get<std::string>()});
+  }
+  return messages;
+}
+
+std::string joined(const std::vector<int32_t>& ids) {
+  std::string text;
+  for (const int32_t id : ids) text += fmt::format("{}{}", text.empty() ? "" : " ", id);
+  return text;
+}
+
+std::string whole_text(const TemplateEncoder& encoder, const std::vector<Message>& messages, const std::string& system,
+                       const std::string& tools) {
+  const Tokenizer& tokenizer = encoder.tokenizer();
+  if (encoder.chat_template().reasoning) {
+    const EncodedPrompt last = encoder.encode_prompt(messages, system, tools);
+    return tokenizer.decode(last.prompt_ids, false) + last.response_text + "<|im_end|>\n";
+  }
+  std::string text;
+  for (const EncodedTurn& turn : encoder.encode_turns(messages, system, tools)) {
+    text += tokenizer.decode(turn.prompt_ids, false) + tokenizer.decode(turn.response_ids, false);
+  }
+  return text;
+}
+
+TEST(SavedTemplateGolden, IsTheTextThatTransformersRendered) {
+  for (const Json& item : goldens().at("texts")) {
+    const auto encoder = encoder_of(item, golden_tokenizer());
+    EXPECT_EQ(jinja_of(*encoder), item.at("jinja").get<std::string>()) << item.at("template") << item.at("options");
+    EXPECT_EQ(encoder->eos_id(), golden_tokenizer()->token_to_id(item.at("eos").get<std::string>()));
+  }
+  EXPECT_GE(goldens().at("texts").size(), 18U);
+}
+
+TEST(SavedTemplateGolden, RendersInTransformersWhatIsTrained) {
+  const Json conversations = read_json_file(golden_folder() / "template_goldens.json").at("conversations");
+  size_t compared = 0;
+  for (const Json& item : goldens().at("cases")) {
+    const auto name = item.at("template").get<std::string>();
+    SCOPED_TRACE(name + " " + item.at("conversation").get<std::string>() + " " + item.at("options").dump());
+    const auto encoder = encoder_of(item, golden_tokenizer());
+    const Json& conversation = conversations.at(item.at("conversation").get<std::string>());
+    const std::string system = conversation.value("system", "");
+    const std::string tools = conversation.value("tools", "");
+    std::vector<Message> messages = messages_of(conversation);
+    // encode_prompt takes an empty last message for an unknown answer, which has no thought yet.
+    const bool is_unknown = encoder->chat_template().reasoning && messages.back().content.empty();
+    if (!is_unknown) {
+      EXPECT_EQ(whole_text(*encoder, messages, system, tools), item.at("whole").get<std::string>());
+    }
+    messages.back() = {MessageRole::kAssistant, ""};
+    const std::vector<int32_t> prompt_ids = encoder->encode_prompt(messages, system, tools).prompt_ids;
+    EXPECT_EQ(golden_tokenizer()->decode(prompt_ids, false), item.at("prompt").get<std::string>());
+    // These two put text beside text, which LLaMA-Factory tokenises apart and transformers as one.
+    const bool pieces_end_in_tokens = name != "default" && name != "empty";
+    if (pieces_end_in_tokens) {
+      EXPECT_EQ(joined(prompt_ids), item.at("prompt_ids").get<std::string>());
+    }
+    ++compared;
+  }
+  EXPECT_GT(compared, 100U);
+}
+
+class SavedTemplateOf : public DataTest {
+ protected:
+  SavedTemplate saved(const std::string& template_name, const std::string& tokenizer_config) {
+    write("model/tokenizer.json", read_file(golden_folder() / "template_tokenizer/tokenizer.json"));
+    write("model/tokenizer_config.json", tokenizer_config);
+    const Json item = {{"template", template_name}, {"options", Json::object()}};
+    return saved_template(*encoder_of(item, Tokenizer::load(folder_ / "model")));
+  }
+  static std::optional<int32_t> id(const char* token) { return golden_tokenizer()->token_to_id(token); }
+};
+
+TEST_F(SavedTemplateOf, ABaseModelGetsEndTokenPadTokenAndTemplate) {
+  const SavedTemplate result = saved("chatml", R"({"eos_token": "<|endoftext|>"})");
+  EXPECT_EQ(result.special_tokens.at("eos_token"), "<|im_end|>");
+  EXPECT_EQ(result.special_tokens.at("pad_token"), "<|im_end|>") << "as LLaMA-Factory: after the end token is replaced";
+  EXPECT_EQ(result.eos_id, id("<|im_end|>"));
+  EXPECT_EQ(result.pad_id, id("<|im_end|>"));
+  EXPECT_THAT(result.chat_template.value_or(""), HasSubstr("<|im_start|>assistant"));
+}
+
+TEST_F(SavedTemplateOf, OnlyReplacingTemplatesReplaceATemplate) {
+  const char* config = R"({"eos_token": "<|endoftext|>", "pad_token": "<|endoftext|>", "chat_template": "{{ own }}"})";
+  for (const char* name : {"qwen", "qwen3", "qwen3_nothink", "llama3", "empty"})
+    EXPECT_FALSE(saved(name, config).chat_template) << name;
+  for (const char* name : {"chatml", "default"}) EXPECT_TRUE(saved(name, config).chat_template) << name;
+  write("model/chat_template.jinja", "{{ own }}");
+  EXPECT_FALSE(saved("qwen", R"({"eos_token": "<|endoftext|>"})").chat_template);
+}
+
+TEST_F(SavedTemplateOf, TemplatesThatKeepTheEndTokenKeepIt) {
+  for (const char* name : {"default", "empty"}) {
+    const SavedTemplate result = saved(name, R"({"eos_token": "<|endoftext|>", "pad_token": "<|eom_id|>"})");
+    EXPECT_TRUE(result.special_tokens.empty()) << name;
+    EXPECT_EQ(result.eos_id, id("<|endoftext|>"));
+    EXPECT_EQ(result.pad_id, id("<|eom_id|>"));
+  }
+  EXPECT_EQ(saved("llama3", R"({"eos_token": "<|endoftext|>"})").special_tokens.at("eos_token"), "<|eot_id|>");
+}
+
+}  // namespace
+}  // namespace ftrun::testing

@@ -1,0 +1,18 @@
+# --help explains, unknown options and missing arguments exit with 2, and none of them writes anything.
+function(expect code text)
+  execute_process(COMMAND ${GENERATOR} ${ARGN} RESULT_VARIABLE result OUTPUT_VARIABLE out ERROR_VARIABLE err)
+  if(NOT result EQUAL code OR NOT "${out}${err}" MATCHES "${text}")
+    message(FATAL_ERROR "ftrun_demo_data ${ARGN}: exit ${result}, expected ${code} and '${text}':\n${out}${err}")
+  endif()
+  foreach(word ${ARGN})
+    if(EXISTS "${CMAKE_CURRENT_BINARY_DIR}/${word}")
+      message(FATAL_ERROR "ftrun_demo_data ${ARGN}: wrote '${word}'")
+    endif()
+  endforeach()
+endfunction()
+
+expect(0 "usage: ftrun_demo_data OUT_DIR" --help)
+expect(0 "usage: ftrun_demo_data OUT_DIR" -h)
+expect(2 "unknown option '--seed'" never_written --seed 4)
+expect(2 "expected OUT_DIR")
+expect(2 "SEED 'x'" never_written x)
