@@ -7,6 +7,7 @@
 #include "core/model/abi_struct.h"
 #include "core/ops/layout.h"
 #include "core/ops/reductions.h"
+#include "core/parallel/thread_pool.h"
 
 namespace ftrun {
 
@@ -136,6 +137,8 @@ ftrun_optimizer_slice* Rank::create_optimizer_slice(int32_t role_index, int32_t 
 }
 
 void Rank::update(std::span<const ftrun_span> spans, double grad_scale, double learning_rate) {
+  // A rehearsal (core/train/rehearsal.h) has no gradients, only their memory.
+  if (SkipParallelWork::active()) return;
   for (const ftrun_span& span : spans) {
     if (span.slice == nullptr || span.gradient == nullptr || span.compute == nullptr) {
       throw invalid_argument("optimizer_update: a span without slice, gradient or weights");

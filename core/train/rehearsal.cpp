@@ -36,20 +36,19 @@ void walk(Run& run, int64_t tokens) {
   batch.segment_offsets = offsets.data();
   Rank& rank = run.rank();
   const SkipParallelWork nothing_computed;
-  // Not the last micro-batch of its update, so that no strategy reduces what holds no gradients.
-  rank.train_micro_batch(0, 2, [&] {
+  rank.train_micro_batch(0, 1, [&] {
     const Tensor hidden_TD = rank.forward(run.trained_role(), batch);
     return rank.head_cross_entropy_sum(run.trained_role(), hidden_TD, zeros, {}, 1.0);
   });
+  rank.finish_grads();
 }
 
-void zero_gradients(Rank& rank) {
-  for (int32_t index = 0; index < rank.role_count(); ++index) {
-    Role& role = rank.role(index);
-    for (int32_t unit = 0; unit < role.layout().unit_count(); ++unit) {
-      if (role.layout().has_trained(unit)) role.zero_gradient(unit);
-    }
-  }
+/// The strategy's own end of an update: gradients are given up and zeroed. Rank::update changes nothing meanwhile.
+void end_update(Rank& rank) {
+  const SkipParallelWork nothing_computed;
+  const int64_t steps = rank.steps();
+  rank.step(0, 0);
+  rank.set_steps(steps);
 }
 
 }  // namespace
@@ -62,9 +61,9 @@ void rehearse_longest_micro_batch(Run& run) {
   } catch (const Error& error) {
     // Anything else is the first step's to report: it may come from values that were never computed.
     if (error.code() == FTRUN_RESOURCE_EXHAUSTED)
-      log_warning("the longest micro-batch, of up to {} tokens, will not fit when it comes: {}", tokens, error.what());
+      log_warning("the longest micro-batch, of up to {} tokens, may not fit when it comes: {}", tokens, error.what());
   }
-  zero_gradients(run.rank());
+  end_update(run.rank());
 }
 
 }  // namespace ftrun

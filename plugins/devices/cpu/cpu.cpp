@@ -105,8 +105,7 @@ class CpuDevice : public kernels::ScratchSource {
 
  private:
   static HeapUse use_of(ftrun_memory_category category) {
-    const bool stays =
-        category == FTRUN_MEMORY_WEIGHTS || category == FTRUN_MEMORY_GRADIENTS || category == FTRUN_MEMORY_OPTIMIZER;
+    const bool stays = category == FTRUN_MEMORY_WEIGHTS || category == FTRUN_MEMORY_OPTIMIZER;
     return stays ? HeapUse::kState : HeapUse::kStep;
   }
 

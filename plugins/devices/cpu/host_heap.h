@@ -11,7 +11,7 @@ namespace ftrun::devices {
 
 /// What a block is for.
 enum class HeapUse {
-  kState,    ///< stays for the run and is written in full when made: weights, gradients, optimizer
+  kState,    ///< stays for the run and is written in full when made: weights, optimizer
   kScratch,  ///< stays; how much of it is used varies: resident at once
   kStep,     ///< comes and goes within a step: resident at once, and kept for the next step
 };
