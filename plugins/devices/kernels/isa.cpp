@@ -48,9 +48,8 @@ int level_of_name(const char* name) {
   for (int level = 0; level <= kTop; ++level) {
     if (std::strcmp(name, kLevels[level].name) == 0) return level;
   }
-  throw KernelError(
-      FTRUN_INVALID_ARGUMENT,
-      std::string("FTRUN_CPU_ISA='") + name + "': expected " + kChoices + " (or unset it for the best one)");
+  throw KernelError(FTRUN_INVALID_ARGUMENT, std::string("FTRUN_CPU_ISA='") + name + "': expected " + kChoices +
+                                                " (or unset it for the best one)");
 }
 
 }  // namespace
