@@ -37,20 +37,12 @@ TrainingBench::TrainingBench(const BenchOptions& options) : options_(options), h
   a.seed = static_cast<uint64_t>(plugins.config.get_int("seed"));
   a.model_name_or_path = plugins.config.get_string("model_name_or_path");
   setup_.model = read_model_config(a.model_name_or_path / "config.json");
-  const auto host_of = [&](const ChosenPlugin& chosen) {
-    return make_host_table(chosen.plugin->kind() + "/" + chosen.plugin->id(), host_services_);
-  };
-  host_device_ = std::make_unique<OpenedDevice>(plugins.host_device, host_of(plugins.host_device), 0);
-  device_ = host_device_.get();
-  if (plugins.device.plugin != plugins.host_device.plugin) {
-    accelerator_ = std::make_unique<OpenedDevice>(plugins.device, host_of(plugins.device), 0);
-    device_ = accelerator_.get();
-  }
-  model_ = std::make_shared<NetworkModel>(&plugins.network.plugin->network(), host_of(plugins.network),
-                                          plugins.network.options, setup_.model.to_json_text(), setup_.model.file);
+  devices_ = std::make_unique<OpenedDevices>(plugins, host_services_);
+  model_ = open_network(setup_, host_services_);
   optimizer_ = make_optimizer(a.optim, {a.adam_beta1, a.adam_beta2, a.adam_epsilon});
-  rank_instance_ = std::make_unique<RankInstance>(setup_, host_of(plugins.strategy), device_->device(),
-                                                  host_device_->device(), optimizer_.get(), &services_);
+  rank_instance_ = std::make_unique<RankInstance>(
+      setup_, make_host_table("strategy/" + plugins.strategy.plugin->id(), host_services_), devices_->device(),
+      devices_->host_device(), optimizer_.get(), &services_);
   Rank& rank = rank_instance_->rank();
   rank.add_role(
       "policy", model_, [](int32_t) { return true; }, std::make_unique<InitialWeights>(a.seed));

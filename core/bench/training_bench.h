@@ -32,7 +32,7 @@ class TrainingBench {
   ~TrainingBench();
 
   ftrun_context& context() { return rank_instance_->rank().context(); }
-  Device& device() { return device_->device(); }
+  Device& device() { return devices_->device(); }
   const NetworkModel& model() const noexcept { return *model_; }
   const std::filesystem::path& model_config() const noexcept { return setup_.model.file; }
   int64_t tokens_per_step() const noexcept { return options_.seq * options_.batch; }
@@ -49,9 +49,7 @@ class TrainingBench {
   BenchOptions options_;
   HostServices host_services_;
   RunSetup setup_;
-  std::unique_ptr<OpenedDevice> host_device_;
-  std::unique_ptr<OpenedDevice> accelerator_;
-  OpenedDevice* device_ = nullptr;
+  std::unique_ptr<OpenedDevices> devices_;
   std::shared_ptr<const NetworkModel> model_;
   std::unique_ptr<Optimizer> optimizer_;
   RankServices services_;

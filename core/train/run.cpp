@@ -89,6 +89,21 @@ OpenedDevice::~OpenedDevice() {
   plugin_->device().close(instance_);
 }
 
+OpenedDevices::OpenedDevices(const OpenedPlugins& plugins, const HostServices& services) {
+  const auto open = [&](const ChosenPlugin& chosen) {
+    return std::make_unique<OpenedDevice>(chosen, make_host_table("device/" + chosen.plugin->id(), services), 0);
+  };
+  host_ = open(plugins.host_device);
+  if (plugins.device.plugin != plugins.host_device.plugin) accelerator_ = open(plugins.device);
+}
+
+std::shared_ptr<const NetworkModel> open_network(const RunSetup& setup, const HostServices& services) {
+  const ChosenPlugin& network = setup.plugins->network;
+  return std::make_shared<NetworkModel>(&network.plugin->network(),
+                                        make_host_table("network/" + network.plugin->id(), services), network.options,
+                                        read_file(setup.model.file), setup.model.file);
+}
+
 ParadigmInstance::ParadigmInstance(const ChosenPlugin& chosen, const ftrun_host* host) : plugin_(chosen.plugin) {
   check_plugin(table().create(host, chosen.options, &self_), *plugin_, "create");
   Declared declared = {&roles_, &denominators_};
@@ -134,7 +149,7 @@ RankInstance::~RankInstance() {
 
 Run::Run(RunSetup setup, const std::function<void(const DataLedger&)>& on_ledger)
     : setup_(std::move(setup)), host_services_(host_services()) {
-  open_devices();
+  devices_ = std::make_unique<OpenedDevices>(*setup_.plugins, host_services_);
   const ChosenPlugin& chosen = setup_.plugins->paradigm;
   paradigm_ =
       std::make_unique<ParadigmInstance>(chosen, make_host_table("paradigm/" + chosen.plugin->id(), host_services_));
@@ -149,19 +164,6 @@ Run::~Run() {
   paradigm_.reset();
 }
 
-void Run::open_devices() {
-  const OpenedPlugins& plugins = *setup_.plugins;
-  const auto host_of = [&](const ChosenPlugin& chosen) {
-    return make_host_table("device/" + chosen.plugin->id(), host_services_);
-  };
-  host_device_ = std::make_unique<OpenedDevice>(plugins.host_device, host_of(plugins.host_device), 0);
-  device_ = host_device_.get();
-  if (plugins.device.plugin != plugins.host_device.plugin) {
-    accelerator_ = std::make_unique<OpenedDevice>(plugins.device, host_of(plugins.device), 0);
-    device_ = accelerator_.get();
-  }
-}
-
 void Run::make_model() {
   const auto& roles = paradigm_->roles();
   if (roles.size() != 1 || !roles.front().trained || roles.front().model_key != "model_name_or_path") {
@@ -169,23 +171,20 @@ void Run::make_model() {
         "paradigm '{}' declares roles beyond one trained model of model_name_or_path: not in this build",
         paradigm_->plugin().id());
   }
-  const ChosenPlugin& network = setup_.plugins->network;
-  model_ = std::make_shared<NetworkModel>(&network.plugin->network(),
-                                          make_host_table("network/" + network.plugin->id(), host_services_),
-                                          network.options, read_file(setup_.model.file), setup_.model.file);
+  model_ = open_network(setup_, host_services_);
 }
 
 void Run::check_memory() const {
   const StateBytes bytes = state_bytes(*model_, precision(), arguments().gradient_accumulation_steps);
-  const uint64_t total = device_->device().properties().total_bytes;
+  const Device& on = devices_->device();
+  const uint64_t total = on.properties().total_bytes;
   if (bytes.total() <= total) return;
   const std::string& origin = setup_.config().origin("device");
   throw resource_exhausted(
       "{}device '{}' has {}: weights {} + gradients {} + optimizer {} = {} are needed before any activation ({} "
       "parameters); {}",
-      origin == "default" ? std::string() : origin + ": ", device_->device().name(), memory_text(total),
-      memory_text(bytes.weights), memory_text(bytes.gradients), memory_text(bytes.optimizer),
-      memory_text(bytes.total()), model_->total_elements(),
+      origin == "default" ? std::string() : origin + ": ", on.name(), memory_text(total), memory_text(bytes.weights),
+      memory_text(bytes.gradients), memory_text(bytes.optimizer), memory_text(bytes.total()), model_->total_elements(),
       precision().compute == FTRUN_F32
           ? "bf16: true does not change that; pure_bf16: true halves the weights and gradients"
           : "a larger device or a sharding strategy is needed");
@@ -207,7 +206,7 @@ void Run::make_rank() {
   services_.data = &data_;
   services_.generate = &generate_;
   rank_instance_ = std::make_unique<RankInstance>(setup_, make_host_table("strategy/" + strategy.id(), host_services_),
-                                                  device(), host_device_->device(), optimizer_.get(), &services_);
+                                                  device(), devices_->host_device(), optimizer_.get(), &services_);
   saved_dtype_ = a.bf16 || a.pure_bf16 ? StoredDtype::kBF16 : StoredDtype::kF32;
   if (a.save_dtype != "auto") {
     saved_dtype_ = *parse_config_dtype_name(a.save_dtype);

@@ -34,6 +34,21 @@ class OpenedDevice {
   std::unique_ptr<Device> device_;
 };
 
+/// The run's device and the host's own beside it; one and the same when that was chosen.
+class OpenedDevices {
+ public:
+  OpenedDevices(const OpenedPlugins& plugins, const HostServices& services);
+  Device& device() noexcept { return accelerator_ ? accelerator_->device() : host_->device(); }
+  Device& host_device() noexcept { return host_->device(); }
+
+ private:
+  std::unique_ptr<OpenedDevice> host_;
+  std::unique_ptr<OpenedDevice> accelerator_;  // NULL when the device is the host device itself
+};
+
+/// The network of a setup, declared from the text of its config.json.
+std::shared_ptr<const NetworkModel> open_network(const RunSetup& setup, const HostServices& services);
+
 /// An instance of the paradigm with what it declared. Destroys it when destroyed.
 class ParadigmInstance {
  public:
@@ -92,7 +107,7 @@ class Run {
   const TrainingArguments& arguments() const noexcept { return setup_.arguments; }
   Rank& rank() noexcept { return rank_instance_->rank(); }
   ftrun_context* context() noexcept { return &rank().context(); }
-  Device& device() noexcept { return device_->device(); }
+  Device& device() noexcept { return devices_->device(); }
   const NetworkModel& model() const noexcept { return *model_; }
   /// Index of the trained role.
   int32_t trained_role() const noexcept { return 0; }
@@ -110,7 +125,6 @@ class Run {
   std::unique_ptr<WeightSource> initial_weights() const;
 
  private:
-  void open_devices();
   void make_model();
   void check_memory() const;
   void make_rank();
@@ -121,9 +135,7 @@ class Run {
   RankServices services_;
   DataService data_;
   GenerateService generate_;
-  std::unique_ptr<OpenedDevice> host_device_;
-  std::unique_ptr<OpenedDevice> accelerator_;  // NULL when the device is the host device itself
-  OpenedDevice* device_ = nullptr;
+  std::unique_ptr<OpenedDevices> devices_;
   std::shared_ptr<const NetworkModel> model_;
   std::unique_ptr<Optimizer> optimizer_;
   std::unique_ptr<ParadigmInstance> paradigm_;
