@@ -1,6 +1,7 @@
 // Roles, attaching, updates and optimizer state of one rank.
 #include "core/model/rank.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "core/base/error.h"
@@ -90,22 +91,30 @@ void Rank::release_weight_sources() {
 
 void Rank::load_values(int32_t index, WeightSource& source) {
   Role& loaded = role(index);
-  const ParameterLayout& layout = loaded.layout();
-  for (int32_t unit = 0; unit < layout.unit_count(); ++unit) {
-    for (const ftrun_part part : {FTRUN_PART_TRAINED, FTRUN_PART_FROZEN}) {
-      const int64_t elements = layout.part(unit, part).padded_elements;
-      if (elements == 0) continue;
-      const Tensor& flat = loaded.bound(unit, part);
-      if (!flat)
-        throw failed_precondition("role '{}': unit {} is not bound, its values cannot be replaced", loaded.name(),
-                                  unit);
-      fill_from(context_, source, loaded.model(), layout, unit, part, 0, elements, flat);
-    }
+  for (int32_t unit = 0; unit < loaded.layout().unit_count(); ++unit) {
+    for (const ftrun_part part : {FTRUN_PART_TRAINED, FTRUN_PART_FROZEN}) load_part(loaded, unit, part, source);
   }
   for (const auto& slice : slices_) {
     if (slice->role != index || !slice->master) continue;
-    fill_from(context_, source, loaded.model(), layout, slice->unit, FTRUN_PART_TRAINED, slice->begin, slice->end,
-              slice->master);
+    fill_from(context_, source, loaded.model(), loaded.layout(), slice->unit, FTRUN_PART_TRAINED, slice->begin,
+              slice->end, slice->master);
+  }
+}
+
+void Rank::load_part(Role& role, int32_t unit, ftrun_part part, WeightSource& source) {
+  if (role.layout().part(unit, part).padded_elements == 0) return;
+  const ftrun_strategy& table = hooks_.table();
+  int64_t begin = 0;
+  int64_t end = 0;
+  check_status(table.owned_range(hooks_.instance(), &context_, role.index(), unit, part, &begin, &end),
+               "strategy: owned_range");
+  constexpr int64_t kChunkElements = int64_t{1} << 24;
+  for (int64_t from = begin; from < end; from += kChunkElements) {
+    const int64_t to = std::min(end, from + kChunkElements);
+    const Tensor values = empty(context_, arguments_.precision.compute, {to - from}, FTRUN_MEMORY_WORKSPACE);
+    fill_from(context_, source, role.model(), role.layout(), unit, part, from, to, values);
+    check_status(table.write_range(hooks_.instance(), &context_, role.index(), unit, part, from, to, values.get()),
+                 "strategy: write_range");
   }
 }
 

@@ -93,7 +93,8 @@ class Rank {
   void attach();
   /// Closes the files that attach read from.
   void release_weight_sources();
-  /// Overwrites the bound weights, and master weights where there are any, from another source.
+  /// Overwrites the weights that the strategy holds on this rank, and master weights where there are any, from another
+  /// source.
   void load_values(int32_t role, WeightSource& source);
 
   int32_t role_count() const noexcept { return static_cast<int32_t>(roles_.size()); }
@@ -144,6 +145,7 @@ class Rank {
  private:
   friend class AttentionScope;
   void attach_role(Role& role);
+  void load_part(Role& role, int32_t unit, ftrun_part part, WeightSource& source);
   void backward(Tape& tape, const Tensor& loss);
   void backward_heads(Tape& tape, const Tensor& loss);
   void backward_role(Role& role);

@@ -71,12 +71,12 @@ class Single {
 
   void read_range(const ShardCalls& calls, int32_t role, int32_t unit, ftrun_part part, int64_t begin, int64_t end,
                   const Tensor& destination) const {
-    const Weights* weights = find(role, unit, part);
-    if (weights == nullptr || begin < 0 || end > weights->elements || begin > end) {
-      throw ftrun::sdk::Error(FTRUN_INVALID_ARGUMENT, "read_range: elements [" + std::to_string(begin) + ", " +
-                                                          std::to_string(end) + ") are not held");
-    }
-    calls.copy(calls.slice(weights->flat, 0, begin, end), destination);
+    calls.copy(held(calls, role, unit, part, begin, end), destination);
+  }
+
+  void write_range(const ShardCalls& calls, int32_t role, int32_t unit, ftrun_part part, int64_t begin, int64_t end,
+                   const Tensor& source) const {
+    calls.copy(source, held(calls, role, unit, part, begin, end));
   }
 
  private:
@@ -110,6 +110,15 @@ class Single {
     const ftrun_dtype dtype = role.accumulation > 1 ? role.accumulator_dtype : role.gradient_dtype;
     ftrun_optimizer_slice* slice = calls.optimizer_create(role.role, unit, 0, elements);
     trained_.push_back({role.role, unit, elements, dtype, find(role.role, unit, FTRUN_PART_TRAINED)->flat, {}, slice});
+  }
+
+  Tensor held(const ShardCalls& calls, int32_t role, int32_t unit, ftrun_part part, int64_t begin, int64_t end) const {
+    const Weights* weights = find(role, unit, part);
+    if (weights == nullptr || begin < 0 || end > weights->elements || begin > end) {
+      throw ftrun::sdk::Error(FTRUN_INVALID_ARGUMENT,
+                              "elements [" + std::to_string(begin) + ", " + std::to_string(end) + ") are not held");
+    }
+    return calls.slice(weights->flat, 0, begin, end);
   }
 
   const Weights* find(int32_t role, int32_t unit, ftrun_part part) const {

@@ -68,7 +68,8 @@ class StrategyThunks {
             finish_grads,
             step,
             owned_range,
-            read_range};
+            read_range,
+            write_range};
   }
 
  private:
@@ -121,6 +122,14 @@ class StrategyThunks {
     return run(strategy, ctx, [&](Strategy& self, const ShardCalls& calls) {
       host_borrow(calls.host(), destination,
                   [&](const Tensor& tensor) { self.read_range(calls, role, unit, part, begin, end, tensor); });
+    });
+  }
+
+  static ftrun_status write_range(void* strategy, ftrun_context* ctx, int32_t role, int32_t unit, ftrun_part part,
+                                  int64_t begin, int64_t end, ftrun_tensor* source) noexcept {
+    return run(strategy, ctx, [&](Strategy& self, const ShardCalls& calls) {
+      host_borrow(calls.host(), source,
+                  [&](const Tensor& tensor) { self.write_range(calls, role, unit, part, begin, end, tensor); });
     });
   }
 

@@ -57,6 +57,11 @@ typedef struct ftrun_strategy {
   /** Copies this rank's elements [begin, end) (inside owned_range) to destination, in compute dtype. */
   ftrun_status (*read_range)(void *strategy, ftrun_context *ctx, int32_t role, int32_t unit, ftrun_part part, int64_t begin,
                              int64_t end, ftrun_tensor *destination);
+  /** The inverse: this rank's elements [begin, end) (inside owned_range) become `source` (compute dtype), in every copy of them
+   * that the strategy keeps on this rank. Called by all ranks for all they own, between updates: a resumed checkpoint, the best
+   * model, initial weights again. Master weights are the host's. */
+  ftrun_status (*write_range)(void *strategy, ftrun_context *ctx, int32_t role, int32_t unit, ftrun_part part, int64_t begin,
+                              int64_t end, ftrun_tensor *source);
 } ftrun_strategy;
 
 #ifdef __cplusplus
