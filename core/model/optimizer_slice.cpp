@@ -1,6 +1,7 @@
 // Updating a slice run by run; copies between devices.
 #include "core/model/optimizer_slice.h"
 
+#include <string_view>
 #include <vector>
 
 #include "core/base/error.h"
@@ -9,11 +10,18 @@
 namespace ftrun {
 namespace {
 
-/// A copy of `from` on the host device.
-Tensor to_host_device(ExecutionContext& ctx, const Tensor& from) {
-  const Tensor copy = empty_on(ctx, *ctx.host_device, from.dtype(), from.shape(), FTRUN_MEMORY_WORKSPACE);
+/// `from` itself, or a copy of it on `device`.
+Tensor on_device(ExecutionContext& ctx, const Tensor& from, Device& device) {
+  if (&from.device() == &device) return from;
+  const Tensor copy = empty_on(ctx, device, from.dtype(), from.shape(), FTRUN_MEMORY_WORKSPACE);
   copy_between(ctx, from, copy);
   return copy;
+}
+
+void require_same_count(std::string_view call, const Tensor& from, const Tensor& to) {
+  if (from.element_count() != to.element_count() || !from.is_contiguous() || !to.is_contiguous()) {
+    throw invalid_argument("{}: {} to {}", call, from.text(), to.text());
+  }
 }
 
 void update_runs(ExecutionContext& ctx, const Optimizer& optimizer, const ftrun_optimizer_slice& slice,
@@ -63,21 +71,21 @@ void update_slice(ExecutionContext& ctx, const Optimizer& optimizer, const ftrun
     throw invalid_argument("optimizer_update: gradient {} and weights {} of a slice of {} elements", gradient.text(),
                            compute.text(), slice.end - slice.begin);
   }
-  const bool here = slice.states.empty() || &slice.states.front().device() == &compute.device();
-  if (here) {
-    update_runs(ctx, optimizer, slice, gradient, compute, grad_scale, learning_rate, weight_decay, step);
-    return;
-  }
-  const Tensor host_gradient = to_host_device(ctx, gradient);
-  const Tensor host_compute = to_host_device(ctx, compute);
-  update_runs(ctx, optimizer, slice, host_gradient, host_compute, grad_scale, learning_rate, weight_decay, step);
-  copy_between(ctx, host_compute, compute);
+  // The update runs where the state is; gradient and weights come there and the weights go back.
+  Device& home = slice.states.empty() ? compute.device() : slice.states.front().device();
+  const Tensor gradient_here = on_device(ctx, gradient, home);
+  // With master weights the compute weights are written only.
+  const bool is_read = !slice.master;
+  const bool is_here = &compute.device() == &home;
+  const Tensor compute_here = is_here   ? compute
+                              : is_read ? on_device(ctx, compute, home)
+                                        : empty_on(ctx, home, compute.dtype(), compute.shape(), FTRUN_MEMORY_WORKSPACE);
+  update_runs(ctx, optimizer, slice, gradient_here, compute_here, grad_scale, learning_rate, weight_decay, step);
+  if (!is_here) copy_between(ctx, compute_here, compute);
 }
 
 void copy_between(ExecutionContext& ctx, const Tensor& from, const Tensor& to) {
-  if (from.element_count() != to.element_count() || !from.is_contiguous() || !to.is_contiguous()) {
-    throw invalid_argument("copy: {} to {}", from.text(), to.text());
-  }
+  require_same_count("copy", from, to);
   if (&from.device() == &to.device()) {
     ops::copy_into(ctx, from.reshape(to.shape()), to);
     return;
@@ -90,6 +98,11 @@ void copy_between(ExecutionContext& ctx, const Tensor& from, const Tensor& to) {
   std::vector<std::byte> bytes(same_dtype.bytes());
   read(ctx, same_dtype, bytes.data(), bytes.size());
   write_from_host(ctx, to, bytes.data(), bytes.size());
+}
+
+void accumulate_between(ExecutionContext& ctx, const Tensor& from, const Tensor& to) {
+  require_same_count("accumulate", from, to);
+  ops::add_into(ctx, on_device(ctx, from, to.device()).reshape(to.shape()), to);
 }
 
 }  // namespace ftrun

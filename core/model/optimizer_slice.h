@@ -35,13 +35,15 @@ namespace ftrun {
 std::vector<ftrun_optimizer_slice::DecayRun> decay_runs(const NetworkModel& model, const ParameterLayout& layout,
                                                         int32_t unit, int64_t begin, int64_t end);
 
-/// One update of a slice: gradient and compute are [end - begin] on the rank's device (gradient f32 or bf16). With the
-/// state on the host device the gradient is copied there and the new weights back.
+/// One update of a slice: gradient (f32 or bf16) and compute are [end - begin], each on the rank's device or the host
+/// device. It runs where the state is: the gradient is copied there, the new weights back.
 void update_slice(ExecutionContext& ctx, const Optimizer& optimizer, const ftrun_optimizer_slice& slice,
                   const Tensor& gradient, const Tensor& compute, double grad_scale, double learning_rate,
                   double weight_decay, int64_t step);
 
 /// to = from, converted; devices may differ (then through host memory, with a wait).
 void copy_between(ExecutionContext& ctx, const Tensor& from, const Tensor& to);
+/// to += from, converted; likewise.
+void accumulate_between(ExecutionContext& ctx, const Tensor& from, const Tensor& to);
 
 }  // namespace ftrun

@@ -6,6 +6,7 @@
 
 #include "core/base/error.h"
 #include "core/model/abi_struct.h"
+#include "core/model/role_description.h"
 #include "core/ops/layout.h"
 #include "core/ops/reductions.h"
 #include "core/parallel/thread_pool.h"
@@ -54,35 +55,29 @@ void Rank::attach() {
 }
 
 void Rank::attach_role(Role& role) {
-  const Precision& precision = arguments_.precision;
-  const ParameterLayout& layout = role.layout();
-  std::vector<ftrun_unit_layout> units;
-  for (int32_t unit = 0; unit < layout.unit_count(); ++unit) {
-    auto entry = make_abi_struct<ftrun_unit_layout>(FTRUN_UNIT_LAYOUT_TAG);
-    const PartLayout& trained = layout.part(unit, FTRUN_PART_TRAINED);
-    const PartLayout& frozen = layout.part(unit, FTRUN_PART_FROZEN);
-    entry.name = abi_text(role.model().units()[static_cast<size_t>(unit)].name);
-    entry.trained_elements = trained.elements;
-    entry.trained_padded_elements = trained.padded_elements;
-    entry.frozen_elements = frozen.elements;
-    entry.frozen_padded_elements = frozen.padded_elements;
-    entry.largest_tensor_elements = layout.largest_tensor_elements(unit);
-    units.push_back(entry);
+  const RoleDescription description(role, arguments_);
+  check_status(hooks_.table().attach(hooks_.instance(), &context_, &description.layout()), "strategy: attach");
+}
+
+ftrun_schedule Rank::schedule() {
+  std::vector<std::unique_ptr<RoleDescription>> descriptions;
+  std::vector<ftrun_role_layout> layouts;
+  for (const auto& role : roles_) {
+    descriptions.push_back(std::make_unique<RoleDescription>(*role, arguments_));
+    layouts.push_back(descriptions.back()->layout());
   }
-  auto description = make_abi_struct<ftrun_role_layout>(FTRUN_ROLE_LAYOUT_TAG);
-  description.name = abi_text(role.name());
-  description.role = role.index();
-  description.trained = role.trained() ? 1 : 0;
-  description.rank = arguments_.rank;
-  description.world = arguments_.world;
-  description.compute_dtype = precision.compute;
-  description.gradient_dtype = precision.compute;
-  description.accumulator_dtype = precision.master_weights ? FTRUN_F32 : precision.compute;
-  description.accumulation = arguments_.accumulation;
-  description.n_units = layout.unit_count();
-  description.unit_stride = sizeof(ftrun_unit_layout);
-  description.units = units.data();
-  check_status(hooks_.table().attach(hooks_.instance(), &context_, &description), "strategy: attach");
+  auto args = make_abi_struct<ftrun_schedule_args>(FTRUN_SCHEDULE_ARGS_TAG);
+  args.n_roles = role_count();
+  args.role_stride = sizeof(ftrun_role_layout);
+  args.roles = layouts.data();
+  if (arguments_.optimizer != nullptr) {
+    const size_t states = arguments_.optimizer->state_names().size();
+    args.optimizer_bytes_per_element =
+        static_cast<int32_t>(4 * (states + (arguments_.precision.master_weights ? 1 : 0)));
+  }
+  auto schedule = make_abi_struct<ftrun_schedule>(FTRUN_SCHEDULE_TAG);
+  check_status(hooks_.table().schedule(hooks_.instance(), &args, &schedule), "strategy: schedule");
+  return schedule;
 }
 
 void Rank::release_weight_sources() {

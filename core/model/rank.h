@@ -89,6 +89,9 @@ class Rank {
   /// Adds a role before attach; `is_trained` by parameter id, NULL: none.
   int32_t add_role(std::string name, std::shared_ptr<const NetworkModel> model,
                    const std::function<bool(int32_t id)>& is_trained, std::unique_ptr<WeightSource> weights);
+  /// What the strategy will hold and move with the roles added so far; nothing is attached. UNIMPLEMENTED when the
+  /// strategy does not say.
+  ftrun_schedule schedule();
   /// Lets the strategy allocate, bind and load every role that it has not attached yet.
   void attach();
   /// Closes the files that attach read from.

@@ -64,6 +64,10 @@ ftrun_status copy(ftrun_context* ctx, ftrun_tensor* from, ftrun_tensor* to) noex
   return guard_abi([&] { copy_between(*ctx, borrowed(from, "copy"), borrowed(to, "copy")); });
 }
 
+ftrun_status accumulate(ftrun_context* ctx, ftrun_tensor* from, ftrun_tensor* to) noexcept {
+  return guard_abi([&] { accumulate_between(*ctx, borrowed(from, "accumulate"), borrowed(to, "accumulate")); });
+}
+
 constexpr ftrun_shard_api kTable = {{sizeof(ftrun_shard_api), FTRUN_SHARD_API_TAG},
                                     bind_compute,
                                     bind_gradient,
@@ -72,7 +76,8 @@ constexpr ftrun_shard_api kTable = {{sizeof(ftrun_shard_api), FTRUN_SHARD_API_TA
                                     optimizer_create,
                                     optimizer_update,
                                     grad_norm,
-                                    copy};
+                                    copy,
+                                    accumulate};
 
 }  // namespace
 

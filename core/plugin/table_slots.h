@@ -43,6 +43,7 @@ constexpr void visit_slots(ftrun_strategy& t, Visit&& visit) {
   visit("unit_exit", t.unit_exit), visit("grads_ready", t.grads_ready), visit("finish_grads", t.finish_grads);
   visit("step", t.step), visit("owned_range", t.owned_range), visit("read_range", t.read_range);
   visit("write_range", t.write_range);
+  visit("schedule", t.schedule);
 }
 template <typename Visit>
 constexpr void visit_slots(ftrun_device& t, Visit&& visit) {

@@ -26,6 +26,10 @@ typedef struct ftrun_unit_layout {
   int64_t frozen_elements;
   int64_t frozen_padded_elements;
   int64_t largest_tensor_elements;
+  /** Units whose tensors this one uses too (tied tensors), without itself: they are entered with it. */
+  int32_t n_borrowed_units;
+  int32_t reserved;
+  const int32_t* borrowed_units;
 } ftrun_unit_layout;
 
 #define FTRUN_ROLE_LAYOUT_TAG FTRUN_TAG('R', 'L', 'A', 'Y')
@@ -41,7 +45,7 @@ typedef struct ftrun_role_layout {
   ftrun_dtype gradient_dtype;    /**< of a micro-batch's stored gradient and of the wire */
   ftrun_dtype accumulator_dtype; /**< of a gradient buffer that sums several micro-batches */
   int32_t accumulation;          /**< micro-batches per update */
-  int32_t n_units;
+  int32_t n_units;               /**< in the order they are walked; the last one is the head */
   int32_t reserved;
   uint64_t unit_stride;
   const ftrun_unit_layout* units;
@@ -91,6 +95,8 @@ typedef struct ftrun_shard_api {
   ftrun_status (*grad_norm)(ftrun_context* ctx, int32_t n, ftrun_tensor* const* slices, double* norm);
   /** to = from, converted to to's dtype (nearest even); same element count, both contiguous, placements may differ. */
   ftrun_status (*copy)(ftrun_context* ctx, ftrun_tensor* from, ftrun_tensor* to);
+  /** to += from, converted to to's dtype (f32 or bf16); same element count, both contiguous, placements may differ. */
+  ftrun_status (*accumulate)(ftrun_context* ctx, ftrun_tensor* from, ftrun_tensor* to);
 } ftrun_shard_api;
 
 #ifdef __cplusplus

@@ -1,59 +1,20 @@
-// C++ over the kind `strategy`: shard calls as values and the table made from a class.
-// Leaves out: collectives (their calls are used raw; see collectives.h).
+// C++ over the kind `strategy`: the table made from a class, its schedule found by a counted run.
+// Leaves out: the calls a strategy makes (shard_calls.hpp).
 #pragma once
 
 #include <cstdint>
-#include <string_view>
-#include <vector>
+#include <cstring>
 
-#include "ftrun/cpp/tensor.hpp"
-#include "ftrun/kinds/strategy.h"
+#include "ftrun/cpp/shard_calls.hpp"
+#include "ftrun/cpp/strategy_schedule.hpp"
 
 namespace ftrun::sdk {
 inline namespace v1 {
 
-/// Shard calls on one context. All [rank-thread]; failures throw HostFailure.
-class ShardCalls : public TensorCalls {
- public:
-  using TensorCalls::TensorCalls;
-
-  void bind_compute(int32_t role, int32_t unit, ftrun_part part, const Tensor& flat) const {
-    check(host()->shard->bind_compute(context(), role, unit, part, flat.get()));
-  }
-  void bind_gradient(int32_t role, int32_t unit, const Tensor& flat) const {
-    check(host()->shard->bind_gradient(context(), role, unit, flat.get()));
-  }
-  void zero_gradient(int32_t role, int32_t unit) const { check(host()->shard->zero_gradient(context(), role, unit)); }
-  void load_slice(int32_t role, int32_t unit, ftrun_part part, int64_t begin, int64_t end,
-                  const Tensor& destination) const {
-    check(host()->shard->load_slice(context(), role, unit, part, begin, end, destination.get()));
-  }
-  ftrun_optimizer_slice* optimizer_create(int32_t role, int32_t unit, int64_t begin, int64_t end,
-                                          ftrun_placement placement = FTRUN_PLACEMENT_DEVICE) const {
-    ftrun_optimizer_slice* slice = nullptr;
-    check(host()->shard->optimizer_create(context(), role, unit, begin, end, placement, &slice));
-    return slice;
-  }
-  void optimizer_update(const std::vector<ftrun_span>& spans, double grad_scale, double learning_rate) const {
-    check(host()->shard->optimizer_update(context(), static_cast<int32_t>(spans.size()), spans.data(), grad_scale,
-                                          learning_rate));
-  }
-  double grad_norm(const std::vector<ftrun_tensor*>& slices) const {
-    double norm = 0;
-    check(host()->shard->grad_norm(context(), static_cast<int32_t>(slices.size()), slices.data(), &norm));
-    return norm;
-  }
-  void copy(const Tensor& from, const Tensor& to) const { check(host()->shard->copy(context(), from.get(), to.get())); }
-};
-
-/// Unit `index` of a role's layout, by the writer's stride.
-inline const ftrun_unit_layout& unit_layout(const ftrun_role_layout& role, int32_t index) noexcept {
-  const char* bytes = reinterpret_cast<const char*>(role.units);
-  return *reinterpret_cast<const ftrun_unit_layout*>(bytes + static_cast<uint64_t>(index) * role.unit_stride);
-}
-
 /// Thunks around a class with a constructor (const ftrun_host*, const ftrun_options*) and the table's other calls as
-/// members that take `const ShardCalls&` first; values come back as return values. Members throw sdk::Error.
+/// members that take `const ShardCalls&` first; values come back as return values. Members throw sdk::Error. schedule
+/// needs no member: it runs a second instance on a host that only counts, so what the class does must follow from
+/// layouts and options alone.
 template <class Strategy>
 class StrategyThunks {
  public:
@@ -69,14 +30,17 @@ class StrategyThunks {
             step,
             owned_range,
             read_range,
-            write_range};
+            write_range,
+            schedule};
   }
 
  private:
   struct Instance {
     const ftrun_host* host;
+    const ftrun_options* options;
     Strategy strategy;
-    Instance(const ftrun_host* of_host, const ftrun_options* options) : host(of_host), strategy(of_host, options) {}
+    Instance(const ftrun_host* of_host, const ftrun_options* given)
+        : host(of_host), options(given), strategy(of_host, given) {}
   };
 
   template <typename Body>
@@ -122,6 +86,14 @@ class StrategyThunks {
     return run(strategy, ctx, [&](Strategy& self, const ShardCalls& calls) {
       host_borrow(calls.host(), destination,
                   [&](const Tensor& tensor) { self.read_range(calls, role, unit, part, begin, end, tensor); });
+    });
+  }
+  static ftrun_status schedule(void* strategy, const ftrun_schedule_args* args, ftrun_schedule* out) noexcept {
+    const auto& instance = *static_cast<Instance*>(strategy);
+    return guarded(instance.host, [&] {
+      ftrun_schedule made = count_schedule<Strategy>(instance.host, instance.options, *args);
+      made.head.struct_size = std::min(out->head.struct_size, made.head.struct_size);
+      std::memcpy(static_cast<void*>(out), &made, made.head.struct_size);
     });
   }
 

@@ -29,6 +29,38 @@ typedef struct ftrun_unit_event {
   int32_t reserved;
 } ftrun_unit_event;
 
+#define FTRUN_SCHEDULE_ARGS_TAG FTRUN_TAG('S', 'C', 'H', 'A')
+/** The roles of a run, as attach will be given them. */
+typedef struct ftrun_schedule_args {
+  ftrun_head head;
+  int32_t n_roles;
+  int32_t optimizer_bytes_per_element; /**< of an optimizer slice: 4 per f32 state, 4 more with master weights */
+  uint64_t role_stride;
+  const ftrun_role_layout *roles;
+} ftrun_schedule_args;
+
+/** Lengths of the arrays of ftrun_schedule: room for more categories and kinds than there are. */
+#define FTRUN_SCHEDULE_CATEGORIES 16
+#define FTRUN_SCHEDULE_KINDS 8
+
+#define FTRUN_SCHEDULE_TAG FTRUN_TAG('S', 'C', 'H', 'D')
+/** What one rank will hold and move. Bytes count what the strategy allocates and the optimizer slices it asks for, without the
+ * device's rounding; not activations, nor the host's own working memory. Elements are the n of each collective (the whole
+ * buffer's length, padding included), bytes what leaves this rank: n (g - 1) / g elements in a group of g, twice that for an
+ * all_reduce. One update is, per micro-batch, one recorded forward and one backward of every trained role. */
+typedef struct ftrun_schedule {
+  ftrun_head head;
+  uint64_t device_bytes[FTRUN_SCHEDULE_CATEGORIES]; /**< by ftrun_memory_category, each at its own peak */
+  uint64_t host_bytes[FTRUN_SCHEDULE_CATEGORIES];   /**< on the host device, beside the rank's */
+  uint64_t device_peak_bytes;                       /**< most at one time over all categories */
+  uint64_t host_peak_bytes;
+  uint64_t update_elements[FTRUN_SCHEDULE_KINDS]; /**< by ftrun_collective_kind (kinds/device.h), per update */
+  uint64_t update_sent_bytes[FTRUN_SCHEDULE_KINDS];
+  uint64_t tied_elements[FTRUN_SCHEDULE_KINDS]; /**< of update_elements: because tied tensors have further users */
+  uint64_t infer_elements[FTRUN_SCHEDULE_KINDS]; /**< one INFER walk of every role, head included */
+  uint64_t infer_sent_bytes[FTRUN_SCHEDULE_KINDS];
+} ftrun_schedule;
+
 #define FTRUN_STRATEGY_TAG FTRUN_TAG('S', 'T', 'R', '1')
 /** The table. One instance per rank; all calls but create and destroy are [rank-thread]. Since 1.0. */
 typedef struct ftrun_strategy {
@@ -62,6 +94,10 @@ typedef struct ftrun_strategy {
    * model, initial weights again. Master weights are the host's. */
   ftrun_status (*write_range)(void *strategy, ftrun_context *ctx, int32_t role, int32_t unit, ftrun_part part, int64_t begin,
                               int64_t end, ftrun_tensor *source);
+  /** What this rank will hold and move in a run of these roles, before any of them is attached; *out has its head filled by the
+   * caller. Allocates nothing, moves nothing and does not change the instance. Errors are those attach would fail with.
+   * UNIMPLEMENTED: the strategy announces nothing. [control-thread] or [rank-thread] */
+  ftrun_status (*schedule)(void *strategy, const ftrun_schedule_args *args, ftrun_schedule *out);
 } ftrun_strategy;
 
 #ifdef __cplusplus
