@@ -11,13 +11,14 @@
 #include <string_view>
 #include <vector>
 
+#include "core/collectives/operation_board.h"
 #include "core/collectives/transport.h"
 #include "core/tensor/execution_context.h"
 #include "core/tensor/tensor.h"
 
 namespace ftrun {
 
-/// Ranks that communicate, ascending world ranks. Owned by the Communicator.
+/// Ranks that communicate, ascending world ranks. Owned by the Communicator. Calls name a member by its position.
 struct CommunicatorGroup {
   std::vector<int32_t> ranks;
   int32_t index = 0;  ///< this rank's position in `ranks`
@@ -32,13 +33,38 @@ struct CollectiveTraffic {
   uint64_t sent_bytes = 0;
 };
 
-/// A queued collective. wait() exactly once on every path, also after errors; its destructor waits silently.
-class CollectiveWork;
+class Communicator;
+struct CollectiveJob;
+
+/// A queued collective. wait() exactly once on every path, also after errors; its destructor waits silently, before the
+/// Communicator's.
+class CollectiveWork {
+ public:
+  CollectiveWork(const CollectiveWork&) = delete;
+  CollectiveWork& operator=(const CollectiveWork&) = delete;
+  ~CollectiveWork();
+
+ private:
+  friend class Communicator;
+  CollectiveWork() = default;  ///< finished from the start
+  Communicator* owner_ = nullptr;
+  std::shared_ptr<CollectiveJob> job_;
+};
+
+/// When a tensor collective begins.
+enum class CollectiveStart {
+  kSoon,    ///< on the communication thread, while the caller goes on
+  kAtWait,  ///< the caller waits at once: no other thread is woken
+};
 
 struct CommunicatorArguments {
-  Device* device = nullptr;        ///< where the rank's tensors live; not owned
+  Device* device = nullptr;        ///< where the rank's tensors live; not owned, outlives the communicator
   Device* host_device = nullptr;   ///< the `cpu` device; may equal device
-  int64_t timeout_ms = 1'800'000;  ///< of one wait for peers
+  int64_t timeout_ms = 1'800'000;  ///< of one wait for peers; for messages, the transport keeps it
+  /// The same one for all ranks of a process, so that a timeout tells what each of them does. NULL: one of its own.
+  std::shared_ptr<OperationBoard> board;
+  /// Moved per peer at a time; bounds staging memory at a few times world x piece. The same on all ranks.
+  uint64_t piece_bytes = uint64_t{1} << 20;
 };
 
 /// One per rank. [rank-thread] but abort ([any-thread]). Every rank of a group makes the same calls in the same order;
@@ -65,19 +91,23 @@ class Communicator {
 
   // Tensor collectives, queued behind what this rank has queued before; see ftrun/collectives.h for shapes. The
   // returned work holds the tensors alive.
-  std::unique_ptr<CollectiveWork> all_reduce(ExecutionContext& ctx, CommunicatorGroup& group, const Tensor& data);
+  std::unique_ptr<CollectiveWork> all_reduce(ExecutionContext& ctx, CommunicatorGroup& group, const Tensor& data,
+                                             CollectiveStart start = CollectiveStart::kSoon);
   std::unique_ptr<CollectiveWork> reduce_scatter(ExecutionContext& ctx, CommunicatorGroup& group, const Tensor& data,
-                                                 const Tensor& slice);
+                                                 const Tensor& slice, CollectiveStart start = CollectiveStart::kSoon);
   std::unique_ptr<CollectiveWork> all_gather(ExecutionContext& ctx, CommunicatorGroup& group, const Tensor& slice,
-                                             const Tensor& data);
+                                             const Tensor& data, CollectiveStart start = CollectiveStart::kSoon);
+  /// root, destination, source: positions in the group. send and receive end together: two ranks that send to each
+  /// other first wait forever, so they use all_to_all.
   std::unique_ptr<CollectiveWork> broadcast(ExecutionContext& ctx, CommunicatorGroup& group, const Tensor& data,
-                                            int32_t root);
+                                            int32_t root, CollectiveStart start = CollectiveStart::kSoon);
+  /// `in` and `out` do not overlap.
   std::unique_ptr<CollectiveWork> all_to_all(ExecutionContext& ctx, CommunicatorGroup& group, const Tensor& in,
-                                             const Tensor& out);
+                                             const Tensor& out, CollectiveStart start = CollectiveStart::kSoon);
   std::unique_ptr<CollectiveWork> send(ExecutionContext& ctx, CommunicatorGroup& group, const Tensor& data,
-                                       int32_t destination);
+                                       int32_t destination, CollectiveStart start = CollectiveStart::kSoon);
   std::unique_ptr<CollectiveWork> receive(ExecutionContext& ctx, CommunicatorGroup& group, const Tensor& data,
-                                          int32_t source);
+                                          int32_t source, CollectiveStart start = CollectiveStart::kSoon);
   /// Makes the rank's stream wait; throws what the collective failed with.
   void wait(ExecutionContext& ctx, std::unique_ptr<CollectiveWork> work);
 
@@ -93,6 +123,7 @@ class Communicator {
   /// `bytes` of `source` arrive in `bytes` of `destination` (same size on both); nothing happens on other ranks.
   void send_host(int32_t source, int32_t destination, std::span<std::byte> bytes);
   void barrier(std::string_view what);
+  void barrier(CommunicatorGroup& group, std::string_view what);
 
   /// Ends everybody's pending and future calls with ABORTED and this message. [any-thread]
   void abort(std::string_view message) noexcept;
@@ -107,7 +138,9 @@ class Communicator {
   void reset_traffic() noexcept;
 
  private:
+  friend class CollectiveWork;
   struct State;
+  std::unique_ptr<CollectiveWork> work_of(std::shared_ptr<CollectiveJob> job);
   std::unique_ptr<State> state_;
 };
 

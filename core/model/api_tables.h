@@ -12,7 +12,6 @@ namespace ftrun {
 const ftrun_tensor_api* tensor_api_table() noexcept;
 const ftrun_context_api* context_api_table() noexcept;
 const ftrun_shard_api* shard_api_table() noexcept;
-/// World 1 is the identity; more ranks are UNIMPLEMENTED, saying so.
 const ftrun_collectives_api* collectives_api_table() noexcept;
 
 }  // namespace ftrun

@@ -2,13 +2,11 @@
 #include "core/model/rank.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "core/base/error.h"
 #include "core/model/abi_struct.h"
 #include "core/model/role_description.h"
 #include "core/ops/layout.h"
-#include "core/ops/reductions.h"
 #include "core/parallel/thread_pool.h"
 
 namespace ftrun {
@@ -25,6 +23,14 @@ Rank::Rank(const RankArguments& arguments)
     : arguments_(arguments), hooks_(*arguments.strategy, arguments.strategy_instance) {
   if (arguments.world < 1 || arguments.rank < 0 || arguments.rank >= arguments.world || arguments.accumulation < 1) {
     throw internal_error("rank {} of {} with accumulation {}", arguments.rank, arguments.world, arguments.accumulation);
+  }
+  if (arguments.communicator == nullptr) {
+    own_communicator_ = std::make_unique<Communicator>();
+    arguments_.communicator = own_communicator_.get();
+  }
+  if (communicator().world() != arguments.world || communicator().rank() != arguments.rank) {
+    throw internal_error("rank {} of {} with the communicator of rank {} of {}", arguments.rank, arguments.world,
+                         communicator().rank(), communicator().world());
   }
   context_.device = arguments.device;
   context_.host_device = arguments.host_device != nullptr ? arguments.host_device : arguments.device;
@@ -150,16 +156,6 @@ void Rank::update(std::span<const ftrun_span> spans, double grad_scale, double l
     update_slice(context_, *arguments_.optimizer, *span.slice, Tensor::share(span.gradient),
                  Tensor::share(span.compute), grad_scale, learning_rate, arguments_.weight_decay, steps_ + 1);
   }
-}
-
-double Rank::grad_norm(std::span<const Tensor> slices) {
-  if (arguments_.world != 1)
-    throw unimplemented("grad_norm over {} ranks: only world 1 is supported", arguments_.world);
-  std::vector<double> blocks;
-  for (const Tensor& slice : slices) ops::append_sum_squares(context_, slice, blocks);
-  double sum = 0;
-  for (const double block : blocks) sum += block;
-  return static_cast<double>(static_cast<float>(std::sqrt(sum)));
 }
 
 double Rank::finish_grads() {

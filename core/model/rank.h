@@ -22,6 +22,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/collectives/communicator.h"
 #include "core/model/attention_backend.h"
 #include "core/model/context.h"
 #include "core/model/optimizer_slice.h"
@@ -44,8 +45,9 @@ struct Precision {
 
 /// Pointers are not owned and outlive the rank.
 struct RankArguments {
-  int32_t rank = 0;
+  int32_t rank = 0;  ///< of the communicator, as is `world`
   int32_t world = 1;
+  Communicator* communicator = nullptr;  ///< NULL: a world of one
   Device* device = nullptr;
   Device* host_device = nullptr;  ///< may equal device
   void* stream = nullptr;         ///< NULL: the device's default stream
@@ -85,6 +87,7 @@ class Rank {
 
   ftrun_context& context() noexcept { return context_; }
   const RankArguments& arguments() const noexcept { return arguments_; }
+  Communicator& communicator() noexcept { return *arguments_.communicator; }
 
   /// Adds a role before attach; `is_trained` by parameter id, NULL: none.
   int32_t add_role(std::string name, std::shared_ptr<const NetworkModel> model,
@@ -142,6 +145,7 @@ class Rank {
   ftrun_optimizer_slice* create_optimizer_slice(int32_t role, int32_t unit, int64_t begin, int64_t end,
                                                 ftrun_placement placement);
   void update(std::span<const ftrun_span> spans, double grad_scale, double learning_rate);
+  /// See ftrun_shard_api.grad_norm. Every rank gives as many slices.
   double grad_norm(std::span<const Tensor> slices);
   std::span<const std::unique_ptr<ftrun_optimizer_slice>> optimizer_slices() const noexcept { return slices_; }
 
@@ -157,6 +161,7 @@ class Rank {
   ftrun_phase head_phase(const Role& role) const noexcept;
 
   RankArguments arguments_;
+  std::unique_ptr<Communicator> own_communicator_;
   ftrun_context context_;
   StrategyHooks hooks_;
   std::vector<std::unique_ptr<Role>> roles_;

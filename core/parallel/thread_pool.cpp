@@ -61,10 +61,10 @@ void configure_threads(int32_t threads, int32_t ranks) {
   threads_per_rank = std::max(1, (threads > 0 ? threads : usable_cores()) / std::max(1, ranks));
 }
 
-int32_t thread_count() noexcept { return configured_count(); }
+int32_t thread_count() noexcept { return InlineParallelWork::active() ? 1 : configured_count(); }
 
 void parallel_for(int64_t count, ftrun_task task, void* argument) noexcept {
-  if (count <= 1 || task_depth > 0 || configured_count() == 1) return run_inline(count, task, argument);
+  if (count <= 1 || task_depth > 0 || thread_count() == 1) return run_inline(count, task, argument);
   thread_local PlainThreadPool pool(configured_count());
   pool.run(count, [task, argument](int64_t i, int32_t thread) {
     const TaskScope scope(thread);
@@ -121,10 +121,12 @@ void configure_threads(int32_t threads, int32_t ranks) {
 }
 
 int32_t thread_count() noexcept {
+  if (InlineParallelWork::active()) return 1;
   return entered_arena != nullptr ? entered_arena->threads : arena_of_this_rank().threads;
 }
 
 void parallel_for(int64_t count, ftrun_task task, void* argument) noexcept {
+  if (InlineParallelWork::active()) return run_inline(count, task, argument);
   RankArena& rank = arena_of_this_rank();
   if (count <= 1 || rank.threads == 1) return run_inline(count, task, argument);
   if (task_depth > 0) {

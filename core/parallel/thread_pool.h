@@ -38,4 +38,19 @@ class SkipParallelWork {
   inline static thread_local bool skipped_ = false;
 };
 
+/// While one exists, parallel_for runs every task on this thread, and thread_count() is 1 here: for threads beside the
+/// ranks' own, which must not take cores away from them. [any-thread]
+class InlineParallelWork {
+ public:
+  InlineParallelWork() noexcept : former_(inline_) { inline_ = true; }
+  InlineParallelWork(const InlineParallelWork&) = delete;
+  InlineParallelWork& operator=(const InlineParallelWork&) = delete;
+  ~InlineParallelWork() { inline_ = former_; }
+  static bool active() noexcept { return inline_; }
+
+ private:
+  bool former_;
+  inline static thread_local bool inline_ = false;
+};
+
 }  // namespace ftrun

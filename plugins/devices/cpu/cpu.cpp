@@ -77,7 +77,9 @@ class CpuDevice : public kernels::ScratchSource {
       const std::lock_guard<std::mutex> lock(mutex_);
       require_views_inside(ledger_, call);
     }
-    const std::lock_guard<std::mutex> running(op_mutex_);
+    // The communication thread's sums must not wait for the rank's long ops.
+    std::unique_lock<std::mutex> running(op_mutex_, std::defer_lock);
+    if (!kernels::op_at(static_cast<int64_t>(call.op)).without_scratch) running.lock();
     run_op(context_, call);
   }
 
@@ -147,7 +149,7 @@ class CpuDevice : public kernels::ScratchSource {
 
   const ftrun_host* host_;
   std::mutex mutex_;     ///< guards memory
-  std::mutex op_mutex_;  ///< one op at a time: they share scratch
+  std::mutex op_mutex_;  ///< one op that uses scratch at a time
   HostHeap heap_;
   MemoryLedger ledger_;
   kernels::Scratch scratch_;

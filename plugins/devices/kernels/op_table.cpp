@@ -48,7 +48,7 @@ constexpr Op kOps[] = {
     {FTRUN_OP_GATHER_LAST, op_gather_last, false},
     {FTRUN_OP_ADD_AT_LAST, op_add_at_last, false},
     {FTRUN_OP_CAUSAL_FILL, op_causal_fill, false},
-    {FTRUN_OP_SUM_RANKS, op_sum_ranks, false},
+    {FTRUN_OP_SUM_RANKS, op_sum_ranks, false, true},
     {FTRUN_OP_RANDOM_NORMAL, op_random_normal, false},
     {FTRUN_OP_RANDOM_UNIFORM, op_random_uniform, false},
     {FTRUN_OP_RMS_NORM, op_rms_norm, false},

@@ -11,7 +11,8 @@ struct Op {
   const char* name;
   /// Checks the call (throws KernelError before writing anything), then computes.
   void (*run)(Context& ctx, const ftrun_op_call& call);
-  bool any_dtype;  ///< otherwise f32 and bf16
+  bool any_dtype;                ///< otherwise f32 and bf16
+  bool without_scratch = false;  ///< may run beside another op on the same Context
 };
 
 /// Index of an op for `at_index`, or -1 when the name is unknown or the dtype of its first float operand is not

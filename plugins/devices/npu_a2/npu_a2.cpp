@@ -157,7 +157,9 @@ class NpuDevice : public kernels::ScratchSource {
     ftrun_op_call aliased = call;
     aliased.inputs = views.data();
     aliased.outputs = views.data() + call.n_inputs;
-    const std::lock_guard<std::mutex> running(op_mutex_);
+    // The communication thread's sums must not wait for the rank's long ops.
+    std::unique_lock<std::mutex> running(op_mutex_, std::defer_lock);
+    if (!kernels::op_at(static_cast<int64_t>(call.op)).without_scratch) running.lock();
     run_op(context_, aliased);
   }
 
@@ -247,7 +249,7 @@ class NpuDevice : public kernels::ScratchSource {
   const ftrun_host* host_;
   Settings settings_;
   std::mutex mutex_;     ///< guards memory
-  std::mutex op_mutex_;  ///< one op at a time: they share scratch
+  std::mutex op_mutex_;  ///< one op that uses scratch at a time
   std::string host_shortage_;
   Arena arena_;
   CachingAllocator allocator_;

@@ -81,7 +81,9 @@ typedef int32_t ftrun_collective_kind;
 #define FTRUN_DEVICE_TAG FTRUN_TAG('D', 'E', 'V', '1')
 /** The table. `device` is what open returned. stream and event are the device's handles; NULL is the default stream.
  * Unless said otherwise [rank-thread] and since 1.0. execute and copy may return before the work is done; errors of that work
- * come from the next synchronize or event wait and name the op. */
+ * come from the next synchronize or event wait and name the op.
+ * Beside the rank thread its communication thread calls copy, the event and stream waits, collective_cost and execute with
+ * sum_ranks, on streams of its own: a device guards what its streams share, and should not let that op wait for others. */
 typedef struct ftrun_device {
   ftrun_head head;
   /** Usable devices (environment variables such as a visible-devices list applied). [control-thread] */

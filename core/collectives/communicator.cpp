@@ -1,0 +1,445 @@
+// Checks, accounting, queueing and failures of one rank's collectives.
+// Leaves out: the rounds of each collective (tensor_collectives.cpp), host values (host_values.cpp).
+#include "core/collectives/communicator.h"
+
+#include <algorithm>
+
+#include "core/collectives/communicator_state.h"
+#include "core/parallel/thread_pool.h"
+
+namespace ftrun {
+namespace {
+
+std::string grouped(int64_t value) {
+  std::string digits = std::to_string(value);
+  for (auto at = static_cast<int64_t>(digits.size()) - 3; at > 0; at -= 3) digits.insert(static_cast<size_t>(at), ",");
+  return digits;
+}
+
+std::unique_ptr<CommunicatorGroup> make_group(std::span<const int32_t> ranks, int32_t rank, int32_t world) {
+  auto group = std::make_unique<CommunicatorGroup>();
+  group->ranks.assign(ranks.begin(), ranks.end());
+  const auto found = std::find(ranks.begin(), ranks.end(), rank);
+  group->index = static_cast<int32_t>(found - ranks.begin());
+  const bool ascends = std::is_sorted(ranks.begin(), ranks.end(), std::less_equal<>());
+  if (ranks.empty() || !ascends || ranks.front() < 0 || ranks.back() >= world || found == ranks.end()) {
+    throw invalid_argument(
+        "a group of the ranks [{}]: expected ascending ranks of a world of {} with rank {} among them",
+        fmt::join(ranks, ", "), world, rank);
+  }
+  return group;
+}
+
+void require_flat(const char* name, const char* what, const Tensor& tensor) {
+  if (tensor && tensor.ndim() == 1 && tensor.is_contiguous()) return;
+  throw invalid_argument("{}: {} is {}: expected a flat contiguous tensor", name, what, tensor.text());
+}
+
+void require_same_dtype(const char* name, const Tensor& a, const Tensor& b) {
+  if (a.dtype() == b.dtype()) return;
+  throw invalid_argument("{}: {} and {} differ in dtype", name, a.text(), b.text());
+}
+
+void require_summable(const char* name, const Tensor& data) {
+  if (is_compute_float(data.dtype())) return;
+  throw invalid_argument("{}: data is {}: f32 and bf16 are summed", name, data.text());
+}
+
+void require_slice(const char* name, const CommunicatorGroup& group, const Tensor& slice, const Tensor& data) {
+  require_flat(name, "data", data);
+  require_flat(name, "slice", slice);
+  require_same_dtype(name, slice, data);
+  if (slice.element_count() * group.size() == data.element_count()) return;
+  throw invalid_argument("{}: slice {} times {} ranks is not data {}", name, slice.text(), group.size(), data.text());
+}
+
+void require_member(const char* name, const CommunicatorGroup& group, int32_t index, bool is_peer) {
+  if (index >= 0 && index < group.size() && !(is_peer && index == group.index)) return;
+  throw invalid_argument("{}: {} is not the position of {} in a group of {}", name, index,
+                         is_peer ? "another rank" : "a rank", group.size());
+}
+
+/// to = from, same dtype and length, on the rank's own streams.
+void copy_flat(ExecutionContext& ctx, const Tensor& from, const Tensor& to) {
+  if (from.address() == to.address() || from.element_count() == 0) return;
+  Device& source = from.device();
+  Device& target = to.device();
+  if (&source == &target) {
+    source.copy(ctx.stream_of(source), to.address(), from.address(), from.bytes(), FTRUN_COPY_DEVICE_TO_DEVICE);
+  } else if (target.host_accessible()) {
+    source.copy(ctx.stream_of(source), to.address(), from.address(), from.bytes(), FTRUN_COPY_DEVICE_TO_HOST);
+    source.synchronize(ctx.stream_of(source));
+  } else {
+    source.synchronize(ctx.stream_of(source));
+    target.copy(ctx.stream_of(target), to.address(), from.address(), from.bytes(), FTRUN_COPY_HOST_TO_DEVICE);
+  }
+}
+
+}  // namespace
+
+// ---- state ---------------------------------------------------------------------------------------------------------
+
+Communicator::State::State(std::unique_ptr<Transport> opened, const CommunicatorArguments& given)
+    : transport(std::move(opened)), arguments(given) {
+  if (transport != nullptr) {
+    rank = transport->rank();
+    world = transport->world();
+  }
+  board = arguments.board != nullptr ? arguments.board : std::make_shared<OperationBoard>(world);
+  if (board->world() != world) throw internal_error("a board of {} ranks for a world of {}", board->world(), world);
+  std::vector<int32_t> all(static_cast<size_t>(world));
+  for (int32_t i = 0; i < world; ++i) all[static_cast<size_t>(i)] = i;
+  groups.push_back(make_group(all, rank, world));
+  board->enter(rank);
+  if (transport == nullptr || arguments.device == nullptr) return;
+  device_lane = std::make_unique<DeviceLane>(*arguments.device);
+  host_lane = device_lane.get();
+  device_sum = std::make_unique<RankSum>(*device_lane, world, arguments.piece_bytes);
+  host_sum = device_sum.get();
+  if (arguments.host_device != nullptr && arguments.host_device != arguments.device) {
+    own_host_lane = std::make_unique<DeviceLane>(*arguments.host_device);
+    host_lane = own_host_lane.get();
+    own_host_sum = std::make_unique<RankSum>(*own_host_lane, world, arguments.piece_bytes);
+    host_sum = own_host_sum.get();
+  }
+  mover = std::make_unique<ByteMover>(*transport, *host_lane, arguments.piece_bytes);
+}
+
+Communicator::State::~State() {
+  // Collectives that nobody waited for have peers that may never come.
+  if (transport != nullptr && !queue.is_idle()) {
+    transport->abort(board->place(rank) + ": ended while its collectives were under way");
+  }
+  while (!unfinished.empty()) {
+    const std::shared_ptr<CollectiveJob> job = unfinished.back();
+    queue.wait(*job);
+    finish(job);
+  }
+  board->leave(rank);
+}
+
+DeviceLane& Communicator::State::lane_of(const char* name, const Tensor& tensor) {
+  if (device_lane != nullptr && &tensor.device() == &device_lane->device()) return *device_lane;
+  if (host_lane != nullptr && &tensor.device() == &host_lane->device()) return *host_lane;
+  throw invalid_argument("{}: {} is on device '{}', which is not of this communicator", name, tensor.text(),
+                         tensor.device().name());
+}
+
+Place Communicator::State::place_of(const char* name, const Tensor& tensor) {
+  DeviceLane& lane = lane_of(name, tensor);
+  mover->reserve(lane);
+  return {&lane, static_cast<std::byte*>(tensor.address())};
+}
+
+std::string Communicator::State::describe(const Request& request) const {
+  std::string text = fmt::format("{} of {} {}{}", request.name, grouped(request.elements),
+                                 dtype_name(request.tensors.front().dtype()), request.peer);
+  if (request.group != groups.front().get()) {
+    text += fmt::format(" among ranks {}", fmt::join(request.group->ranks, ", "));
+  }
+  return text;
+}
+
+bool Communicator::State::begin(const Request& request) {
+  if (SkipParallelWork::active()) return false;
+  CollectiveTraffic& counted = traffic[static_cast<size_t>(request.kind)];
+  ++counted.calls;
+  counted.elements += request.elements;
+  counted.sent_bytes += static_cast<uint64_t>(request.sent_elements) * dtype_bytes(request.tensors.front().dtype());
+  return true;
+}
+
+std::shared_ptr<CollectiveJob> Communicator::State::submit(ExecutionContext& ctx, const Request& request,
+                                                           CollectiveStart start,
+                                                           std::function<void(const CollectiveCall&)> move) {
+  auto job = std::make_shared<CollectiveJob>();
+  job->description = describe(request);
+  job->kind = request.kind;
+  job->group = request.group;
+  job->element_bytes = dtype_bytes(request.tensors.front().dtype());
+  job->bytes = static_cast<uint64_t>(request.elements) * job->element_bytes;
+  job->tensors = request.tensors;
+  job->ready = DeviceEvent(device_lane->device());
+  job->ready.record(ctx.stream_of(device_lane->device()));
+  if (own_host_lane != nullptr) {
+    job->host_ready = DeviceEvent(host_lane->device());
+    job->host_ready.record(ctx.stream_of(host_lane->device()));
+  }
+  job->finished = DeviceEvent(device_lane->device());
+  job->body = [this, job = job.get(), move = std::move(move)] { run(*job, [&] { move_on_lanes(*job, move); }); };
+  unfinished.push_back(job);
+  queue.submit(job, start == CollectiveStart::kSoon);
+  return job;
+}
+
+void Communicator::State::move_on_lanes(const CollectiveJob& job,
+                                        const std::function<void(const CollectiveCall&)>& move) {
+  Device& device = device_lane->device();
+  job.ready.make_wait(device_lane->timeline());
+  if (!device.shapes_only()) {
+    job.ready.make_wait(device_lane->staging());
+    device_lane->synchronize();
+    if (own_host_lane != nullptr) {
+      job.host_ready.make_wait(own_host_lane->staging());
+      own_host_lane->synchronize();
+    }
+    move({*mover, *job.group, job.element_bytes});
+    device_lane->synchronize();
+    if (own_host_lane != nullptr) own_host_lane->synchronize();
+  }
+  const std::vector<int32_t>& ranks = job.group->ranks;
+  device.check(device.table().collective_cost(device.instance(), device_lane->timeline(), job.kind, job.bytes,
+                                              ranks.data(), static_cast<int32_t>(ranks.size())),
+               "collective_cost");
+  job.finished.record(device_lane->timeline());
+}
+
+void Communicator::State::run(CollectiveJob& job, const std::function<void()>& body) noexcept {
+  board->set_operation(rank, job.description);
+  try {
+    // Peers no longer agree with this rank on what comes next.
+    if (!first_failure.empty()) throw Error(FTRUN_ABORTED, first_failure);
+    body();
+  } catch (const Error& error) {
+    fail(job, error.code(), error.what());
+  } catch (const std::exception& error) {
+    fail(job, FTRUN_INTERNAL, error.what());
+  }
+  board->set_operation(rank, {});
+}
+
+void Communicator::State::fail(CollectiveJob& job, ftrun_status status, std::string_view detail) {
+  job.status = status;
+  job.message = fmt::format("{}: {}{}", board->line(rank), status == FTRUN_ABORTED ? "aborted: " : "", detail);
+  if (status == FTRUN_DEADLINE_EXCEEDED) {
+    job.message += " (collective_timeout_s)";
+    if (board->is_complete()) job.message += ". What each rank does: " + board->report();
+  }
+  if (first_failure.empty()) first_failure = status == FTRUN_ABORTED ? std::string(detail) : job.message;
+  if (status != FTRUN_ABORTED && transport != nullptr) transport->abort(job.message);
+}
+
+void Communicator::State::run_now(std::string description, const std::function<void()>& body) {
+  auto job = std::make_shared<CollectiveJob>();
+  job->description = std::move(description);
+  job->body = [this, job = job.get(), &body] { run(*job, body); };
+  queue.submit(job, false);
+  queue.wait(*job);
+  if (job->status != FTRUN_OK) throw Error(job->status, job->message);
+}
+
+void Communicator::State::finish(const std::shared_ptr<CollectiveJob>& job) noexcept {
+  job->tensors.clear();
+  job->ready = DeviceEvent();
+  job->host_ready = DeviceEvent();
+  job->finished = DeviceEvent();
+  std::erase(unfinished, job);
+}
+
+// ---- life ----------------------------------------------------------------------------------------------------------
+
+CollectiveWork::~CollectiveWork() {
+  if (job_ == nullptr) return;
+  owner_->state_->queue.wait(*job_);
+  owner_->state_->finish(job_);
+}
+
+Communicator::Communicator() : state_(std::make_unique<State>(nullptr, CommunicatorArguments())) {}
+
+Communicator::Communicator(std::unique_ptr<Transport> transport, const CommunicatorArguments& arguments)
+    : state_(std::make_unique<State>(std::move(transport), arguments)) {}
+
+Communicator::~Communicator() = default;
+
+int32_t Communicator::rank() const noexcept { return state_->rank; }
+int32_t Communicator::world() const noexcept { return state_->world; }
+CommunicatorGroup& Communicator::world_group() noexcept { return *state_->groups.front(); }
+
+CommunicatorGroup& Communicator::group(std::span<const int32_t> ranks) {
+  for (const auto& group : state_->groups) {
+    if (std::ranges::equal(group->ranks, ranks)) return *group;
+  }
+  state_->groups.push_back(make_group(ranks, state_->rank, state_->world));
+  return *state_->groups.back();
+}
+
+void Communicator::abort(std::string_view message) noexcept {
+  if (state_->transport == nullptr) return;
+  try {
+    const bool names_rank = message.starts_with("rank ");
+    state_->transport->abort(names_rank ? std::string(message)
+                                        : fmt::format("{}: {}", state_->board->place(state_->rank), message));
+  } catch (...) {
+    state_->transport->abort("a rank failed, and memory was too short to say more");
+  }
+}
+
+void Communicator::set_step(int64_t step) noexcept { state_->board->set_step(state_->rank, step); }
+std::string Communicator::current_operation() const { return state_->board->line(state_->rank); }
+const std::array<CollectiveTraffic, 8>& Communicator::traffic() const noexcept { return state_->traffic; }
+void Communicator::reset_traffic() noexcept { state_->traffic = {}; }
+
+std::unique_ptr<CollectiveWork> Communicator::work_of(std::shared_ptr<CollectiveJob> job) {
+  std::unique_ptr<CollectiveWork> work(new CollectiveWork);
+  work->owner_ = this;
+  work->job_ = std::move(job);
+  return work;
+}
+
+void Communicator::wait(ExecutionContext& ctx, std::unique_ptr<CollectiveWork> work) {
+  if (work == nullptr || work->job_ == nullptr) return;
+  const CollectiveJob& job = *work->job_;
+  state_->queue.wait(job);
+  if (job.status != FTRUN_OK) throw Error(job.status, job.message);
+  job.finished.make_wait(ctx.stream_of(state_->device_lane->device()));
+}
+
+// ---- tensor collectives --------------------------------------------------------------------------------------------
+
+std::unique_ptr<CollectiveWork> Communicator::all_reduce(ExecutionContext& ctx, CommunicatorGroup& group,
+                                                         const Tensor& data, CollectiveStart start) {
+  constexpr const char* kName = "all_reduce";
+  require_flat(kName, "data", data);
+  require_summable(kName, data);
+  const int64_t n = data.element_count();
+  const RankParts parts(n, group.size());
+  const int64_t own = parts.size(group.index);
+  const int64_t sent = n - own + own * (group.size() - 1);
+  const State::Request request = {FTRUN_COLLECTIVE_ALL_REDUCE, kName, &group, n, sent, {}, {data}};
+  if (!state_->begin(request) || world() == 1) return work_of(nullptr);
+  const Place place = state_->place_of(kName, data);
+  RankSum& sum = state_->sum_of(*place.lane);
+  const SumCall adding = {sum, sum.prepare(data.dtype()), data.dtype()};
+  return work_of(state_->submit(ctx, request, start, [=](const CollectiveCall& call) {
+    const Place part = place + static_cast<uint64_t>(parts.begin(call.group.index)) * call.element_bytes;
+    reduce_parts(call, adding, parts, place, part);
+    gather_parts(call, parts, part, place);
+  }));
+}
+
+std::unique_ptr<CollectiveWork> Communicator::reduce_scatter(ExecutionContext& ctx, CommunicatorGroup& group,
+                                                             const Tensor& data, const Tensor& slice,
+                                                             CollectiveStart start) {
+  constexpr const char* kName = "reduce_scatter";
+  require_slice(kName, group, slice, data);
+  require_summable(kName, data);
+  const int64_t n = data.element_count();
+  const State::Request request = {FTRUN_COLLECTIVE_REDUCE_SCATTER, kName, &group,       n,
+                                  n - slice.element_count(),       {},    {data, slice}};
+  if (!state_->begin(request)) return work_of(nullptr);
+  if (world() == 1) {
+    copy_flat(ctx, data, slice);
+    return work_of(nullptr);
+  }
+  const Place from = state_->place_of(kName, data);
+  const Place to = state_->place_of(kName, slice);
+  RankSum& sum = state_->sum_of(*to.lane);
+  const SumCall adding = {sum, sum.prepare(data.dtype()), data.dtype()};
+  const RankParts parts(n, group.size());
+  return work_of(state_->submit(ctx, request, start,
+                                [=](const CollectiveCall& call) { reduce_parts(call, adding, parts, from, to); }));
+}
+
+std::unique_ptr<CollectiveWork> Communicator::all_gather(ExecutionContext& ctx, CommunicatorGroup& group,
+                                                         const Tensor& slice, const Tensor& data,
+                                                         CollectiveStart start) {
+  constexpr const char* kName = "all_gather";
+  require_slice(kName, group, slice, data);
+  const int64_t n = data.element_count();
+  const State::Request request = {
+      FTRUN_COLLECTIVE_ALL_GATHER, kName, &group, n, slice.element_count() * (group.size() - 1), {}, {data, slice}};
+  if (!state_->begin(request)) return work_of(nullptr);
+  if (world() == 1) {
+    copy_flat(ctx, slice, data);
+    return work_of(nullptr);
+  }
+  const Place from = state_->place_of(kName, slice);
+  const Place to = state_->place_of(kName, data);
+  const RankParts parts(n, group.size());
+  return work_of(
+      state_->submit(ctx, request, start, [=](const CollectiveCall& call) { gather_parts(call, parts, from, to); }));
+}
+
+std::unique_ptr<CollectiveWork> Communicator::broadcast(ExecutionContext& ctx, CommunicatorGroup& group,
+                                                        const Tensor& data, int32_t root, CollectiveStart start) {
+  constexpr const char* kName = "broadcast";
+  require_flat(kName, "data", data);
+  require_member(kName, group, root, false);
+  const int64_t n = data.element_count();
+  const State::Request request = {FTRUN_COLLECTIVE_BROADCAST,
+                                  kName,
+                                  &group,
+                                  n,
+                                  root == group.index ? n * (group.size() - 1) : 0,
+                                  fmt::format(" from rank {}", group.ranks[static_cast<size_t>(root)]),
+                                  {data}};
+  if (!state_->begin(request) || world() == 1) return work_of(nullptr);
+  const Place place = state_->place_of(kName, data);
+  return work_of(state_->submit(ctx, request, start, [place, root, bytes = data.bytes()](const CollectiveCall& call) {
+    broadcast_bytes(call, place, bytes, root);
+  }));
+}
+
+std::unique_ptr<CollectiveWork> Communicator::all_to_all(ExecutionContext& ctx, CommunicatorGroup& group,
+                                                         const Tensor& in, const Tensor& out, CollectiveStart start) {
+  constexpr const char* kName = "all_to_all";
+  require_flat(kName, "in", in);
+  require_flat(kName, "out", out);
+  require_same_dtype(kName, in, out);
+  const int64_t n = in.element_count();
+  if (out.element_count() != n || n % group.size() != 0) {
+    throw invalid_argument("{}: in {} and out {} among {} ranks: expected equal lengths that divide by the ranks",
+                           kName, in.text(), out.text(), group.size());
+  }
+  const State::Request request = {FTRUN_COLLECTIVE_ALL_TO_ALL, kName, &group, n, n - n / group.size(), {}, {in, out}};
+  if (!state_->begin(request)) return work_of(nullptr);
+  if (world() == 1) {
+    copy_flat(ctx, in, out);
+    return work_of(nullptr);
+  }
+  const Place from = state_->place_of(kName, in);
+  const Place to = state_->place_of(kName, out);
+  const uint64_t part_bytes = in.bytes() / static_cast<uint64_t>(group.size());
+  return work_of(state_->submit(ctx, request, start,
+                                [=](const CollectiveCall& call) { exchange_parts(call, from, to, part_bytes); }));
+}
+
+std::unique_ptr<CollectiveWork> Communicator::send(ExecutionContext& ctx, CommunicatorGroup& group, const Tensor& data,
+                                                   int32_t destination, CollectiveStart start) {
+  constexpr const char* kName = "send";
+  require_flat(kName, "data", data);
+  require_member(kName, group, destination, true);
+  const State::Request request = {FTRUN_COLLECTIVE_SEND_RECV,
+                                  kName,
+                                  &group,
+                                  data.element_count(),
+                                  data.element_count(),
+                                  fmt::format(" to rank {}", group.ranks[static_cast<size_t>(destination)]),
+                                  {data}};
+  if (!state_->begin(request)) return work_of(nullptr);
+  const Place place = state_->place_of(kName, data);
+  return work_of(state_->submit(ctx, request, start, [=, bytes = data.bytes()](const CollectiveCall& call) {
+    send_bytes(call, place, bytes, destination);
+  }));
+}
+
+std::unique_ptr<CollectiveWork> Communicator::receive(ExecutionContext& ctx, CommunicatorGroup& group,
+                                                      const Tensor& data, int32_t source, CollectiveStart start) {
+  constexpr const char* kName = "receive";
+  require_flat(kName, "data", data);
+  require_member(kName, group, source, true);
+  const State::Request request = {FTRUN_COLLECTIVE_SEND_RECV,
+                                  kName,
+                                  &group,
+                                  data.element_count(),
+                                  0,
+                                  fmt::format(" from rank {}", group.ranks[static_cast<size_t>(source)]),
+                                  {data}};
+  if (!state_->begin(request)) return work_of(nullptr);
+  const Place place = state_->place_of(kName, data);
+  return work_of(state_->submit(ctx, request, start, [=, bytes = data.bytes()](const CollectiveCall& call) {
+    receive_bytes(call, place, bytes, source);
+  }));
+}
+
+}  // namespace ftrun

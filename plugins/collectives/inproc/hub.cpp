@@ -1,0 +1,230 @@
+// One lock per inbox; a sender waits on its own inbox until its parcels are taken.
+#include "hub.h"
+
+#include <algorithm>
+#include <cstring>
+#include <thread>
+
+#include "ftrun/cpp/plugin.hpp"
+
+namespace ftrun::inproc {
+namespace {
+
+/// Peers are often only a moment behind, and going to sleep and being woken takes longer than that.
+constexpr int kSpins = 200;
+
+void spin_once() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#else
+  std::this_thread::yield();
+#endif
+}
+
+std::string ranks_text(const std::vector<int32_t>& ranks) {
+  std::string text = ranks.size() == 1 ? "rank " : "ranks ";
+  for (size_t i = 0; i < ranks.size(); ++i) text += (i == 0 ? "" : ", ") + std::to_string(ranks[i]);
+  return text;
+}
+
+std::string seconds_text(std::chrono::milliseconds time) {
+  std::string text = std::to_string(static_cast<double>(time.count()) / 1000.0);
+  text.erase(text.find_last_not_of('0') + 1);
+  if (text.back() == '.') text.pop_back();
+  return text + " s";
+}
+
+std::vector<int32_t> peers_of(std::span<const ftrun_transfer> legs) {
+  std::vector<int32_t> peers;
+  for (const ftrun_transfer& leg : legs) peers.push_back(leg.peer);
+  return peers;
+}
+
+std::vector<int32_t> peers_of(const std::vector<const ftrun_transfer*>& legs) {
+  std::vector<int32_t> peers;
+  for (const ftrun_transfer* leg : legs) peers.push_back(leg->peer);
+  return peers;
+}
+
+}  // namespace
+
+Hub::Hub(int32_t world) {
+  for (int32_t rank = 0; rank < world; ++rank) inboxes_.push_back(std::make_unique<Inbox>());
+}
+
+template <typename Ready, typename WaitedFor>
+void Hub::wait(Inbox& own, std::unique_lock<std::mutex>& lock, std::chrono::milliseconds timeout, Ready&& ready,
+               WaitedFor&& waited_for) {
+  bool is_ready = false;
+  int32_t gone = -1;
+  const auto woken = [&] {
+    // Before ready(): a peer leaves after it has done its part.
+    gone = -1;
+    for (const int32_t peer : waited_for()) {
+      if (inbox(peer).has_left.load()) gone = peer;
+    }
+    is_ready = ready();
+    return is_ready || gone >= 0 || ended_.load();
+  };
+  for (int spin = 0; spin < kSpins && !is_ready && !ended_.load(); ++spin) {
+    is_ready = ready();
+    lock.unlock();
+    spin_once();
+    lock.lock();
+  }
+  const bool came = is_ready || own.changed.wait_for(lock, timeout, woken);
+  // What arrived before the end is still good.
+  if (is_ready) return;
+  if (ended_.load()) throw sdk::Error(FTRUN_ABORTED, end_message());
+  if (came) throw sdk::Error(FTRUN_ABORTED, "rank " + std::to_string(gone) + " has ended");
+  throw sdk::Error(FTRUN_DEADLINE_EXCEEDED,
+                   "no answer from " + ranks_text(waited_for()) + " within " + seconds_text(timeout));
+}
+
+void Hub::join(int32_t rank, std::chrono::milliseconds timeout) {
+  if (inbox(rank).is_here.exchange(true)) {
+    throw sdk::Error(FTRUN_INVALID_ARGUMENT, "inproc: rank " + std::to_string(rank) + " is already taken");
+  }
+  wake_all();
+  std::vector<int32_t> absent;
+  const auto all_are_here = [&] {
+    absent.clear();
+    for (int32_t other = 0; other < world(); ++other) {
+      if (!inbox(other).is_here.load()) absent.push_back(other);
+    }
+    return absent.empty();
+  };
+  std::unique_lock lock(inbox(rank).mutex);
+  wait(inbox(rank), lock, timeout, all_are_here, [&]() -> const std::vector<int32_t>& { return absent; });
+}
+
+void Hub::leave(int32_t rank) {
+  inbox(rank).has_left.store(true);
+  wake_all();
+}
+
+void Hub::wake_all() {
+  for (const auto& each : inboxes_) {
+    // Taking the lock orders this with a waiter between its check and its sleep.
+    const std::lock_guard lock(each->mutex);
+    each->changed.notify_all();
+  }
+}
+
+void Hub::end(std::string message) {
+  {
+    const std::lock_guard lock(end_mutex_);
+    if (ended_.load()) return;
+    end_message_ = std::move(message);
+    ended_.store(true);
+  }
+  wake_all();
+}
+
+std::string Hub::end_message() {
+  const std::lock_guard lock(end_mutex_);
+  return end_message_;
+}
+
+void Hub::exchange(int32_t rank, std::span<const ftrun_transfer> sends, std::span<const ftrun_transfer> receives,
+                   std::chrono::milliseconds timeout) {
+  if (ended_.load()) throw sdk::Error(FTRUN_ABORTED, end_message());
+  std::vector<Parcel> parcels;
+  for (const ftrun_transfer& send : sends) parcels.push_back({rank, send.data, send.bytes});
+  try {
+    post(rank, parcels, sends);
+    take_all(rank, receives, timeout);
+    wait_taken(rank, sends, timeout);
+  } catch (...) {
+    withdraw(rank, sends);
+    throw;
+  }
+}
+
+void Hub::post(int32_t rank, std::span<const Parcel> parcels, std::span<const ftrun_transfer> sends) {
+  for (size_t i = 0; i < parcels.size(); ++i) {
+    {
+      Inbox& target = inbox(sends[i].peer);
+      const std::lock_guard lock(target.mutex);
+      target.parcels.push_back(&parcels[i]);
+      target.changed.notify_all();
+    }
+    // Below 0 for the moment in which the receiver has been faster.
+    const std::lock_guard lock(inbox(rank).mutex);
+    ++inbox(rank).outgoing;
+  }
+}
+
+void Hub::take_all(int32_t rank, std::span<const ftrun_transfer> receives, std::chrono::milliseconds timeout) {
+  Inbox& own = inbox(rank);
+  std::vector<const ftrun_transfer*> open;
+  for (const ftrun_transfer& receive : receives) open.push_back(&receive);
+  while (!open.empty()) {
+    const Parcel* parcel = nullptr;
+    const ftrun_transfer* receive = nullptr;
+    // The first parcel of any sender that is waited for; per sender, legs and parcels pair in order.
+    const auto take = [&] {
+      for (auto at = own.parcels.begin(); at != own.parcels.end(); ++at) {
+        const auto leg = std::ranges::find(open, (*at)->source, &ftrun_transfer::peer);
+        if (leg == open.end()) continue;
+        parcel = *at;
+        receive = *leg;
+        own.parcels.erase(at);
+        open.erase(leg);
+        return true;
+      }
+      return false;
+    };
+    {
+      std::unique_lock lock(own.mutex);
+      wait(
+          own, lock, timeout, [&] { return parcel != nullptr || take(); }, [&] { return peers_of(open); });
+    }
+    copy(*parcel, *receive, rank);
+  }
+}
+
+void Hub::copy(const Parcel& parcel, const ftrun_transfer& receive, int32_t rank) {
+  const int32_t source = parcel.source;
+  const uint64_t bytes = parcel.bytes;
+  if (bytes == receive.bytes && bytes > 0) std::memcpy(receive.data, parcel.data, bytes);
+  {
+    // The parcel is the sender's again.
+    Inbox& sender = inbox(source);
+    const std::lock_guard lock(sender.mutex);
+    if (--sender.outgoing == 0) sender.changed.notify_all();
+  }
+  if (bytes == receive.bytes) return;
+  throw sdk::Error(FTRUN_INTERNAL, "rank " + std::to_string(source) + " sent " + std::to_string(bytes) +
+                                       " bytes where rank " + std::to_string(rank) + " expected " +
+                                       std::to_string(receive.bytes) + ": the ranks are not doing the same");
+}
+
+void Hub::wait_taken(int32_t rank, std::span<const ftrun_transfer> sends, std::chrono::milliseconds timeout) {
+  Inbox& own = inbox(rank);
+  std::unique_lock lock(own.mutex);
+  int32_t before = own.outgoing;
+  // A wait ends with every parcel taken, so that the time is that of one peer's silence.
+  while (own.outgoing > 0) {
+    wait(
+        own, lock, timeout, [&] { return own.outgoing < before; }, [&] { return peers_of(sends); });
+    before = own.outgoing;
+  }
+}
+
+void Hub::withdraw(int32_t rank, std::span<const ftrun_transfer> sends) {
+  int32_t withdrawn = 0;
+  for (const ftrun_transfer& send : sends) {
+    Inbox& target = inbox(send.peer);
+    const std::lock_guard lock(target.mutex);
+    withdrawn += static_cast<int32_t>(
+        std::erase_if(target.parcels, [rank](const Parcel* parcel) { return parcel->source == rank; }));
+  }
+  Inbox& own = inbox(rank);
+  std::unique_lock lock(own.mutex);
+  own.outgoing -= withdrawn;
+  // A receiver in the middle of its copy ends it soon.
+  own.changed.wait(lock, [&] { return own.outgoing == 0; });
+}
+
+}  // namespace ftrun::inproc

@@ -1,0 +1,113 @@
+// Plugins by path, one thread per rank.
+#include "tests/collectives/rank_team.h"
+
+#include <dlfcn.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <thread>
+
+#include "core/base/error.h"
+#include "core/base/failure_detail.h"
+#include "core/parallel/thread_pool.h"
+
+namespace ftrun::test {
+
+const ftrun_host* team_host() {
+  static const ftrun_host host = [] {
+    ftrun_host table = {};
+    table.head = {sizeof(table), FTRUN_HOST_TAG};
+    table.log = [](const ftrun_host*, ftrun_log_level, ftrun_str) noexcept {};
+    table.fail = [](const ftrun_host*, ftrun_status code, ftrun_str message) noexcept {
+      set_failure_detail({message.data, message.size});
+      return code;
+    };
+    table.parallel_for = [](const ftrun_host*, int64_t count, ftrun_task task, void* argument) noexcept {
+      parallel_for(count, task, argument);
+    };
+    table.thread_count = [](const ftrun_host*) noexcept { return thread_count(); };
+    table.thread_index = [](const ftrun_host*) noexcept { return thread_index(); };
+    return table;
+  }();
+  return &host;
+}
+
+const ftrun_plugin* load_plugin(const std::string& kind, const std::string& id) {
+  const std::string path = std::string(FTRUN_BINARY_DIR) + "/lib/ftrun/plugins/" + kind + "_" + id + ".so";
+  if (!std::filesystem::exists(path)) return nullptr;
+  void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (library == nullptr) throw internal_error("{}", dlerror());
+  const auto query = reinterpret_cast<ftrun_plugin_query_v1_function>(dlsym(library, "ftrun_plugin_query_v1"));
+  const ftrun_plugin* plugin = nullptr;
+  if (query == nullptr || query(0, &plugin) != FTRUN_OK) throw internal_error("{}: no plugin inside", path);
+  return plugin;
+}
+
+OpenedPlugin::OpenedPlugin(const std::string& id)
+    : table_(static_cast<const ftrun_device*>(load_plugin("device", id)->table)) {
+  ftrun_device_open_args args = {};
+  args.head = {sizeof(args), FTRUN_DEVICE_OPEN_TAG};
+  args.host = team_host();
+  check_status(table_->open(&args, &instance_), "open");
+  device_ = std::make_unique<Device>(*table_, instance_);
+}
+
+OpenedPlugin::~OpenedPlugin() {
+  device_.reset();
+  table_->close(instance_);
+}
+
+void run_rank(std::unique_ptr<Transport> transport, std::shared_ptr<OperationBoard> board, const TeamOptions& options,
+              const std::function<void(TeamRank&)>& body) {
+  OpenedPlugin host("cpu");
+  std::unique_ptr<OpenedPlugin> other;
+  if (options.device != "cpu") other = std::make_unique<OpenedPlugin>(options.device);
+  ExecutionContext ctx;
+  ctx.host_device = &host.device();
+  ctx.device = other != nullptr ? &other->device() : ctx.host_device;
+  CommunicatorArguments arguments;
+  arguments.device = ctx.device;
+  arguments.host_device = ctx.host_device;
+  arguments.timeout_ms = options.timeout_ms;
+  arguments.board = std::move(board);
+  arguments.piece_bytes = options.piece_bytes;
+  Communicator communicator(std::move(transport), arguments);
+  TeamRank rank = {ctx, communicator};
+  try {
+    body(rank);
+  } catch (const std::exception& failure) {
+    communicator.abort(failure.what());
+    throw;
+  }
+}
+
+std::vector<std::string> run_team(int32_t world, const TeamOptions& options,
+                                  const std::function<void(TeamRank&)>& body) {
+  const auto* table = static_cast<const ftrun_collectives*>(load_plugin("collectives", "inproc")->table);
+  const auto board = std::make_shared<OperationBoard>(world);
+  std::vector<std::string> failures(static_cast<size_t>(world));
+  std::vector<std::thread> threads;
+  for (int32_t rank = 0; rank < world; ++rank) {
+    threads.emplace_back([&, rank] {
+      try {
+        Transport::Arguments arguments;
+        arguments.host = team_host();
+        arguments.rank = rank;
+        arguments.world = world;
+        arguments.rendezvous = board.get();
+        arguments.timeout_ms = options.timeout_ms;
+        run_rank(std::make_unique<Transport>(*table, arguments), board, options, body);
+      } catch (const std::exception& failure) {
+        failures[static_cast<size_t>(rank)] = failure.what();
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  return failures;
+}
+
+void run_team_well(int32_t world, const TeamOptions& options, const std::function<void(TeamRank&)>& body) {
+  for (const std::string& failure : run_team(world, options, body)) EXPECT_EQ(failure, "");
+}
+
+}  // namespace ftrun::test
