@@ -1,17 +1,16 @@
 // Staging slots, one per peer and direction.
 #include "core/collectives/byte_mover.h"
 
-#include <algorithm>
-
 #include "core/base/error.h"
 
 namespace ftrun {
 
-void ByteMover::reserve(const DeviceLane& lane) {
-  if (lane.host_accessible()) return;
-  const uint64_t bytes = static_cast<uint64_t>(transport_.world()) * piece_bytes_;
+void ByteMover::reserve(uint64_t leg_bytes) {
+  slot_bytes_ = 0;  // should memory run out
+  const uint64_t bytes = static_cast<uint64_t>(transport_.world()) * slot_bytes(leg_bytes);
   send_staging_.reserve(host_lane_, bytes);
   receive_staging_.reserve(host_lane_, bytes);
+  slot_bytes_ = slot_bytes(leg_bytes);
 }
 
 void ByteMover::exchange(std::span<const MoveLeg> sends, std::span<const MoveLeg> receives) {
@@ -44,7 +43,7 @@ std::vector<TransferLeg> ByteMover::stage_out(std::span<const MoveLeg> sends) {
     if (!send.place.lane->host_accessible()) {
       const bool repeats = send.place.address == staged;
       if (!repeats) ++slots;
-      data = send_staging_.place(host_lane_).address + (slots - 1) * piece_bytes_;
+      data = send_staging_.place(host_lane_).address + (slots - 1) * slot_bytes_;
       if (!repeats) copy_bytes(send.place, {&host_lane_, data}, send.bytes);
       staged = send.place.address;
       waited = send.place.lane;
@@ -64,7 +63,7 @@ std::vector<TransferLeg> ByteMover::stage_in(std::span<const MoveLeg> receives) 
       throw internal_error("a leg of {} bytes, {} at most", receive.bytes, piece_bytes_);
     std::byte* data = receive.place.address;
     if (!receive.place.lane->host_accessible()) {
-      data = receive_staging_.place(host_lane_).address + slots++ * piece_bytes_;
+      data = receive_staging_.place(host_lane_).address + slots++ * slot_bytes_;
     }
     legs.push_back({receive.peer, {data, receive.bytes}});
   }

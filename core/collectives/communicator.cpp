@@ -125,10 +125,26 @@ DeviceLane& Communicator::State::lane_of(const char* name, const Tensor& tensor)
                          tensor.device().name());
 }
 
-Place Communicator::State::place_of(const char* name, const Tensor& tensor) {
+Place Communicator::State::place_of(const char* name, const Tensor& tensor, uint64_t leg_bytes) {
   DeviceLane& lane = lane_of(name, tensor);
-  mover->reserve(lane);
+  if (!mover->has_room(lane, leg_bytes)) {
+    wait_for_queued();
+    mover->reserve(leg_bytes);
+  }
   return {&lane, static_cast<std::byte*>(tensor.address())};
+}
+
+SumCall Communicator::State::sum_on(const DeviceLane& lane, ftrun_dtype dtype, uint64_t part_bytes) {
+  RankSum& sum = &lane == host_lane ? *host_sum : *device_sum;
+  if (!sum.has_room(part_bytes)) {
+    wait_for_queued();
+    sum.reserve(part_bytes);
+  }
+  return {sum, sum.find_op(dtype), dtype};
+}
+
+void Communicator::State::wait_for_queued() {
+  for (const auto& job : unfinished) queue.wait(*job);
 }
 
 std::string Communicator::State::describe(const Request& request) const {
@@ -307,9 +323,9 @@ std::unique_ptr<CollectiveWork> Communicator::all_reduce(ExecutionContext& ctx, 
   const int64_t sent = n - own + own * (group.size() - 1);
   const State::Request request = {FTRUN_COLLECTIVE_ALL_REDUCE, kName, &group, n, sent, {}, {data}};
   if (!state_->begin(request) || world() == 1) return work_of(nullptr);
-  const Place place = state_->place_of(kName, data);
-  RankSum& sum = state_->sum_of(*place.lane);
-  const SumCall adding = {sum, sum.prepare(data.dtype()), data.dtype()};
+  const uint64_t part_bytes = static_cast<uint64_t>(parts.part) * dtype_bytes(data.dtype());
+  const Place place = state_->place_of(kName, data, part_bytes);
+  const SumCall adding = state_->sum_on(*place.lane, data.dtype(), part_bytes);
   return work_of(state_->submit(ctx, request, start, [=](const CollectiveCall& call) {
     const Place part = place + static_cast<uint64_t>(parts.begin(call.group.index)) * call.element_bytes;
     reduce_parts(call, adding, parts, place, part);
@@ -331,10 +347,9 @@ std::unique_ptr<CollectiveWork> Communicator::reduce_scatter(ExecutionContext& c
     copy_flat(ctx, data, slice);
     return work_of(nullptr);
   }
-  const Place from = state_->place_of(kName, data);
-  const Place to = state_->place_of(kName, slice);
-  RankSum& sum = state_->sum_of(*to.lane);
-  const SumCall adding = {sum, sum.prepare(data.dtype()), data.dtype()};
+  const Place from = state_->place_of(kName, data, slice.bytes());
+  const Place to = state_->place_of(kName, slice, slice.bytes());
+  const SumCall adding = state_->sum_on(*to.lane, data.dtype(), slice.bytes());
   const RankParts parts(n, group.size());
   return work_of(state_->submit(ctx, request, start,
                                 [=](const CollectiveCall& call) { reduce_parts(call, adding, parts, from, to); }));
@@ -353,8 +368,8 @@ std::unique_ptr<CollectiveWork> Communicator::all_gather(ExecutionContext& ctx, 
     copy_flat(ctx, slice, data);
     return work_of(nullptr);
   }
-  const Place from = state_->place_of(kName, slice);
-  const Place to = state_->place_of(kName, data);
+  const Place from = state_->place_of(kName, slice, slice.bytes());
+  const Place to = state_->place_of(kName, data, slice.bytes());
   const RankParts parts(n, group.size());
   return work_of(
       state_->submit(ctx, request, start, [=](const CollectiveCall& call) { gather_parts(call, parts, from, to); }));
@@ -374,7 +389,7 @@ std::unique_ptr<CollectiveWork> Communicator::broadcast(ExecutionContext& ctx, C
                                   fmt::format(" from rank {}", group.ranks[static_cast<size_t>(root)]),
                                   {data}};
   if (!state_->begin(request) || world() == 1) return work_of(nullptr);
-  const Place place = state_->place_of(kName, data);
+  const Place place = state_->place_of(kName, data, data.bytes());
   return work_of(state_->submit(ctx, request, start, [place, root, bytes = data.bytes()](const CollectiveCall& call) {
     broadcast_bytes(call, place, bytes, root);
   }));
@@ -397,9 +412,9 @@ std::unique_ptr<CollectiveWork> Communicator::all_to_all(ExecutionContext& ctx, 
     copy_flat(ctx, in, out);
     return work_of(nullptr);
   }
-  const Place from = state_->place_of(kName, in);
-  const Place to = state_->place_of(kName, out);
   const uint64_t part_bytes = in.bytes() / static_cast<uint64_t>(group.size());
+  const Place from = state_->place_of(kName, in, part_bytes);
+  const Place to = state_->place_of(kName, out, part_bytes);
   return work_of(state_->submit(ctx, request, start,
                                 [=](const CollectiveCall& call) { exchange_parts(call, from, to, part_bytes); }));
 }
@@ -417,7 +432,7 @@ std::unique_ptr<CollectiveWork> Communicator::send(ExecutionContext& ctx, Commun
                                   fmt::format(" to rank {}", group.ranks[static_cast<size_t>(destination)]),
                                   {data}};
   if (!state_->begin(request)) return work_of(nullptr);
-  const Place place = state_->place_of(kName, data);
+  const Place place = state_->place_of(kName, data, data.bytes());
   return work_of(state_->submit(ctx, request, start, [=, bytes = data.bytes()](const CollectiveCall& call) {
     send_bytes(call, place, bytes, destination);
   }));
@@ -436,7 +451,7 @@ std::unique_ptr<CollectiveWork> Communicator::receive(ExecutionContext& ctx, Com
                                   fmt::format(" from rank {}", group.ranks[static_cast<size_t>(source)]),
                                   {data}};
   if (!state_->begin(request)) return work_of(nullptr);
-  const Place place = state_->place_of(kName, data);
+  const Place place = state_->place_of(kName, data, data.bytes());
   return work_of(state_->submit(ctx, request, start, [=, bytes = data.bytes()](const CollectiveCall& call) {
     receive_bytes(call, place, bytes, source);
   }));

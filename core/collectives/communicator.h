@@ -63,8 +63,9 @@ struct CommunicatorArguments {
   int64_t timeout_ms = 1'800'000;  ///< of one wait for peers; for messages, the transport keeps it
   /// The same one for all ranks of a process, so that a timeout tells what each of them does. NULL: one of its own.
   std::shared_ptr<OperationBoard> board;
-  /// Moved per peer at a time; bounds staging memory at a few times world x piece. The same on all ranks.
-  uint64_t piece_bytes = uint64_t{1} << 20;
+  /// Moved per peer at a time; bounds staging memory at world x piece in each of up to three places. The same on all
+  /// ranks.
+  uint64_t piece_bytes = uint64_t{4} << 20;
 };
 
 /// One per rank. [rank-thread] but abort ([any-thread]). Every rank of a group makes the same calls in the same order;

@@ -46,8 +46,12 @@ struct Communicator::State {
   ~State();
 
   DeviceLane& lane_of(const char* name, const Tensor& tensor);
-  Place place_of(const char* name, const Tensor& tensor);
-  RankSum& sum_of(const DeviceLane& lane) { return &lane == host_lane ? *host_sum : *device_sum; }
+  /// Where the tensor is, with staging for legs of `leg_bytes` made ready.
+  Place place_of(const char* name, const Tensor& tensor, uint64_t leg_bytes);
+  /// Sums of parts of `part_bytes` on the lane's device, made ready.
+  SumCall sum_on(const DeviceLane& lane, ftrun_dtype dtype, uint64_t part_bytes);
+  /// Waits until nothing runs, so that memory may be replaced.
+  void wait_for_queued();
   std::string describe(const Request& request) const;
   /// Counts the traffic and says whether bytes have to move.
   bool begin(const Request& request);

@@ -5,9 +5,10 @@
 
 namespace ftrun {
 
-OpHandle RankSum::prepare(ftrun_dtype dtype) {
-  slots_.reserve(lane_, static_cast<uint64_t>(world_) * piece_bytes_);
-  return lane_.device().require_op(FTRUN_OP_SUM_RANKS, dtype);
+void RankSum::reserve(uint64_t part_bytes) {
+  slot_bytes_ = 0;  // should memory run out
+  slots_.reserve(lane_, static_cast<uint64_t>(world_) * slot_bytes(part_bytes));
+  slot_bytes_ = slot_bytes(part_bytes);
 }
 
 void RankSum::sum(OpHandle op, std::span<const Place> inputs, const Place& out, int64_t elements,

@@ -19,9 +19,9 @@ constexpr std::array kHarmless = {
     HarmlessKeys{"models and data are read from local folders",
                  " model_revision hub_model_id hub_token hub_strategy hub_private_repo hub_always_push hub_revision "
                  "hf_hub_token ms_hub_token om_hub_token use_hf use_modelscope "},
-    HarmlessKeys{
-        "ranks find and wait for each other by themselves",
-        " ddp_timeout ddp_backend ddp_find_unused_parameters ddp_bucket_cap_mb ddp_broadcast_buffers local_rank "},
+    HarmlessKeys{"ranks find and wait for each other by themselves",
+                 " ddp_backend ddp_find_unused_parameters ddp_bucket_cap_mb ddp_broadcast_buffers local_rank "},
+    HarmlessKeys{"how long ranks wait for each other is 'collective_timeout_s'", " ddp_timeout "},
     HarmlessKeys{"data is tokenised in parallel and mapped into memory; see 'threads'",
                  " preprocessing_num_workers preprocessing_batch_size dataloader_num_workers dataloader_pin_memory "
                  "dataloader_prefetch_factor dataloader_persistent_workers dataset_num_proc data_shared_file_system "

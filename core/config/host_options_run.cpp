@@ -21,6 +21,8 @@ std::span<const ftrun_option> run_options() {
       flag("do_eval", "false", "evaluate after training; true by itself when eval_strategy is not 'no'"),
       integer("seed", "42", 0, "seed of initial weights, data order, splits, dropout and sampling"),
       integer("nproc", "1", 1, "number of in-process ranks"),
+      integer("collective_timeout_s", "1800", 1,
+              "seconds that a rank waits for a peer before the run ends with what each rank was doing"),
       integer("threads", "0", 0, "threads of all ranks together; 0: every core this process may use"),
       unset("plugin_path", FTRUN_OPTION_STRING_LIST, "further folders or files to look for plugins in"),
   };

@@ -81,11 +81,11 @@ void run_rank(std::unique_ptr<Transport> transport, std::shared_ptr<OperationBoa
   }
 }
 
-std::vector<std::string> run_team(int32_t world, const TeamOptions& options,
+std::vector<TeamFailure> run_team(int32_t world, const TeamOptions& options,
                                   const std::function<void(TeamRank&)>& body) {
   const auto* table = static_cast<const ftrun_collectives*>(load_plugin("collectives", "inproc")->table);
   const auto board = std::make_shared<OperationBoard>(world);
-  std::vector<std::string> failures(static_cast<size_t>(world));
+  std::vector<TeamFailure> failures(static_cast<size_t>(world));
   std::vector<std::thread> threads;
   for (int32_t rank = 0; rank < world; ++rank) {
     threads.emplace_back([&, rank] {
@@ -97,8 +97,10 @@ std::vector<std::string> run_team(int32_t world, const TeamOptions& options,
         arguments.rendezvous = board.get();
         arguments.timeout_ms = options.timeout_ms;
         run_rank(std::make_unique<Transport>(*table, arguments), board, options, body);
+      } catch (const Error& failure) {
+        failures[static_cast<size_t>(rank)] = {failure.code(), failure.what()};
       } catch (const std::exception& failure) {
-        failures[static_cast<size_t>(rank)] = failure.what();
+        failures[static_cast<size_t>(rank)] = {FTRUN_UNKNOWN, failure.what()};
       }
     });
   }
@@ -107,7 +109,7 @@ std::vector<std::string> run_team(int32_t world, const TeamOptions& options,
 }
 
 void run_team_well(int32_t world, const TeamOptions& options, const std::function<void(TeamRank&)>& body) {
-  for (const std::string& failure : run_team(world, options, body)) EXPECT_EQ(failure, "");
+  for (const TeamFailure& failure : run_team(world, options, body)) EXPECT_EQ(failure.message, "");
 }
 
 }  // namespace ftrun::test

@@ -35,7 +35,7 @@ class OpenedPlugin {
 struct TeamOptions {
   std::string device = "cpu";
   int64_t timeout_ms = 20'000;
-  uint64_t piece_bytes = uint64_t{1} << 20;
+  uint64_t piece_bytes = uint64_t{4} << 20;
 };
 
 /// What a rank's body gets.
@@ -44,9 +44,15 @@ struct TeamRank {
   Communicator& communicator;
 };
 
-/// Runs body on `world` threads at once and returns what each threw ("" for nothing), in rank order. A body that throws
-/// aborts the communicator, as a run does.
-std::vector<std::string> run_team(int32_t world, const TeamOptions& options,
+/// What a rank threw; code 0 and "" for nothing.
+struct TeamFailure {
+  ftrun_status code = FTRUN_OK;
+  std::string message;
+};
+
+/// Runs body on `world` threads at once and returns what each threw, in rank order. A body that throws aborts the
+/// communicator, as a run does.
+std::vector<TeamFailure> run_team(int32_t world, const TeamOptions& options,
                                   const std::function<void(TeamRank&)>& body);
 /// run_team that expects no failure.
 void run_team_well(int32_t world, const TeamOptions& options, const std::function<void(TeamRank&)>& body);

@@ -104,7 +104,7 @@ TEST(Resolve, HarmlessKeysAreNoticed) {
   EXPECT_THAT(
       config.notices(),
       ElementsAre("a.yaml:2: 'trust_remote_code' is ignored: model folders contain no code that ftrun would run",
-                  "a.yaml:3: 'ddp_timeout' is ignored: ranks find and wait for each other by themselves"));
+                  "a.yaml:3: 'ddp_timeout' is ignored: how long ranks wait for each other is 'collective_timeout_s'"));
 }
 
 TEST(Resolve, ForeignKeysAreRefusedWithTheReason) {

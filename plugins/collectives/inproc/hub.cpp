@@ -34,12 +34,6 @@ std::string seconds_text(std::chrono::milliseconds time) {
   return text + " s";
 }
 
-std::vector<int32_t> peers_of(std::span<const ftrun_transfer> legs) {
-  std::vector<int32_t> peers;
-  for (const ftrun_transfer& leg : legs) peers.push_back(leg.peer);
-  return peers;
-}
-
 std::vector<int32_t> peers_of(const std::vector<const ftrun_transfer*>& legs) {
   std::vector<int32_t> peers;
   for (const ftrun_transfer* leg : legs) peers.push_back(leg->peer);
@@ -130,28 +124,23 @@ void Hub::exchange(int32_t rank, std::span<const ftrun_transfer> sends, std::spa
                    std::chrono::milliseconds timeout) {
   if (ended_.load()) throw sdk::Error(FTRUN_ABORTED, end_message());
   std::vector<Parcel> parcels;
-  for (const ftrun_transfer& send : sends) parcels.push_back({rank, send.data, send.bytes});
+  for (const ftrun_transfer& send : sends) parcels.push_back({rank, send.peer, send.data, send.bytes});
   try {
-    post(rank, parcels, sends);
+    post(parcels);
     take_all(rank, receives, timeout);
-    wait_taken(rank, sends, timeout);
+    wait_taken(rank, parcels, timeout);
   } catch (...) {
-    withdraw(rank, sends);
+    withdraw(rank, parcels);
     throw;
   }
 }
 
-void Hub::post(int32_t rank, std::span<const Parcel> parcels, std::span<const ftrun_transfer> sends) {
-  for (size_t i = 0; i < parcels.size(); ++i) {
-    {
-      Inbox& target = inbox(sends[i].peer);
-      const std::lock_guard lock(target.mutex);
-      target.parcels.push_back(&parcels[i]);
-      target.changed.notify_all();
-    }
-    // Below 0 for the moment in which the receiver has been faster.
-    const std::lock_guard lock(inbox(rank).mutex);
-    ++inbox(rank).outgoing;
+void Hub::post(std::span<Parcel> parcels) {
+  for (Parcel& parcel : parcels) {
+    Inbox& target = inbox(parcel.target);
+    const std::lock_guard lock(target.mutex);
+    target.parcels.push_back(&parcel);
+    target.changed.notify_all();
   }
 }
 
@@ -160,7 +149,7 @@ void Hub::take_all(int32_t rank, std::span<const ftrun_transfer> receives, std::
   std::vector<const ftrun_transfer*> open;
   for (const ftrun_transfer& receive : receives) open.push_back(&receive);
   while (!open.empty()) {
-    const Parcel* parcel = nullptr;
+    Parcel* parcel = nullptr;
     const ftrun_transfer* receive = nullptr;
     // The first parcel of any sender that is waited for; per sender, legs and parcels pair in order.
     const auto take = [&] {
@@ -184,15 +173,16 @@ void Hub::take_all(int32_t rank, std::span<const ftrun_transfer> receives, std::
   }
 }
 
-void Hub::copy(const Parcel& parcel, const ftrun_transfer& receive, int32_t rank) {
+void Hub::copy(Parcel& parcel, const ftrun_transfer& receive, int32_t rank) {
   const int32_t source = parcel.source;
   const uint64_t bytes = parcel.bytes;
-  if (bytes == receive.bytes && bytes > 0) std::memcpy(receive.data, parcel.data, bytes);
+  if (bytes == receive.bytes) std::memcpy(receive.data, parcel.data, bytes);
   {
-    // The parcel is the sender's again.
+    // From here on the parcel is the sender's again.
     Inbox& sender = inbox(source);
     const std::lock_guard lock(sender.mutex);
-    if (--sender.outgoing == 0) sender.changed.notify_all();
+    parcel.taken = true;
+    sender.changed.notify_all();
   }
   if (bytes == receive.bytes) return;
   throw sdk::Error(FTRUN_INTERNAL, "rank " + std::to_string(source) + " sent " + std::to_string(bytes) +
@@ -200,31 +190,38 @@ void Hub::copy(const Parcel& parcel, const ftrun_transfer& receive, int32_t rank
                                        std::to_string(receive.bytes) + ": the ranks are not doing the same");
 }
 
-void Hub::wait_taken(int32_t rank, std::span<const ftrun_transfer> sends, std::chrono::milliseconds timeout) {
+void Hub::wait_taken(int32_t rank, std::span<const Parcel> parcels, std::chrono::milliseconds timeout) {
   Inbox& own = inbox(rank);
   std::unique_lock lock(own.mutex);
-  int32_t before = own.outgoing;
-  // A wait ends with every parcel taken, so that the time is that of one peer's silence.
-  while (own.outgoing > 0) {
+  const auto open = [&] {
+    std::vector<int32_t> peers;
+    for (const Parcel& parcel : parcels) {
+      if (!parcel.taken) peers.push_back(parcel.target);
+    }
+    return peers;
+  };
+  // Each wait ends with a parcel taken, so that its time is that of a peer's silence.
+  for (size_t before = open().size(); before > 0; before = open().size()) {
     wait(
-        own, lock, timeout, [&] { return own.outgoing < before; }, [&] { return peers_of(sends); });
-    before = own.outgoing;
+        own, lock, timeout, [&] { return open().size() < before; }, open);
   }
 }
 
-void Hub::withdraw(int32_t rank, std::span<const ftrun_transfer> sends) {
-  int32_t withdrawn = 0;
-  for (const ftrun_transfer& send : sends) {
-    Inbox& target = inbox(send.peer);
-    const std::lock_guard lock(target.mutex);
-    withdrawn += static_cast<int32_t>(
-        std::erase_if(target.parcels, [rank](const Parcel* parcel) { return parcel->source == rank; }));
-  }
+void Hub::withdraw(int32_t rank, std::span<Parcel> parcels) {
   Inbox& own = inbox(rank);
-  std::unique_lock lock(own.mutex);
-  own.outgoing -= withdrawn;
+  for (Parcel& parcel : parcels) {
+    size_t erased = 0;
+    {
+      Inbox& target = inbox(parcel.target);
+      const std::lock_guard lock(target.mutex);
+      erased = std::erase(target.parcels, &parcel);
+    }
+    const std::lock_guard lock(own.mutex);
+    parcel.taken = parcel.taken || erased > 0;
+  }
   // A receiver in the middle of its copy ends it soon.
-  own.changed.wait(lock, [&] { return own.outgoing == 0; });
+  std::unique_lock lock(own.mutex);
+  own.changed.wait(lock, [&] { return std::ranges::all_of(parcels, &Parcel::taken); });
 }
 
 }  // namespace ftrun::inproc

@@ -41,23 +41,24 @@ class Hub {
   /// Something sent and not yet taken. Lives in the sender's exchange.
   struct Parcel {
     int32_t source = 0;
+    int32_t target = 0;
     const void* data = nullptr;
     uint64_t bytes = 0;
+    bool taken = false;  ///< copied, or refused; guarded by the sender's inbox
   };
   struct Inbox {
     std::mutex mutex;
     std::condition_variable changed;
-    std::deque<const Parcel*> parcels;  ///< sent to this rank
-    int32_t outgoing = 0;               ///< parcels of this rank that receivers have not finished with
+    std::deque<Parcel*> parcels;  ///< sent to this rank
     std::atomic<bool> is_here = false;
     std::atomic<bool> has_left = false;
   };
 
-  void post(int32_t rank, std::span<const Parcel> parcels, std::span<const ftrun_transfer> sends);
+  void post(std::span<Parcel> parcels);
   void take_all(int32_t rank, std::span<const ftrun_transfer> receives, std::chrono::milliseconds timeout);
-  void wait_taken(int32_t rank, std::span<const ftrun_transfer> sends, std::chrono::milliseconds timeout);
-  void withdraw(int32_t rank, std::span<const ftrun_transfer> sends);
-  void copy(const Parcel& parcel, const ftrun_transfer& receive, int32_t rank);
+  void wait_taken(int32_t rank, std::span<const Parcel> parcels, std::chrono::milliseconds timeout);
+  void withdraw(int32_t rank, std::span<Parcel> parcels);
+  void copy(Parcel& parcel, const ftrun_transfer& receive, int32_t rank);
   /// Waits on the inbox until `ready()`; throws ABORTED, also when a rank of `waited_for()` has left, or
   /// DEADLINE_EXCEEDED naming them.
   template <typename Ready, typename WaitedFor>
