@@ -17,6 +17,7 @@ namespace {
 
 std::atomic<LogLevel> g_level = LogLevel::kInfo;
 std::atomic<void (*)()> g_line_hook = nullptr;
+thread_local LogLevel thread_level = LogLevel::kDebug;
 
 // spdlog's own %l is lower case and fixed when the library is built.
 class UpperCaseLevel : public spdlog::custom_flag_formatter {
@@ -74,7 +75,11 @@ LogLevel parse_log_level(std::string_view name) {
                          did_you_mean(name, kNames));
 }
 
-bool log_enabled(LogLevel level) noexcept { return level >= g_level.load(std::memory_order_relaxed); }
+void set_thread_log_level(LogLevel level) noexcept { thread_level = level; }
+
+bool log_enabled(LogLevel level) noexcept {
+  return level >= g_level.load(std::memory_order_relaxed) && level >= thread_level;
+}
 
 void set_log_line_hook(void (*hook)()) { g_line_hook = hook; }
 

@@ -17,6 +17,10 @@ enum class LogLevel { kDebug, kInfo, kWarning, kError, kOff };
 void set_log_level(LogLevel level);
 /// "debug", "info", "warning", "error", "off"; INVALID_ARGUMENT with the nearest name otherwise.
 LogLevel parse_log_level(std::string_view name);
+/// Raises the least level for what the calling thread writes; kDebug, the default, leaves it to set_log_level. Of the
+/// ranks of a run one speaks for all.
+void set_thread_log_level(LogLevel level) noexcept;
+/// For the calling thread. [any-thread]
 bool log_enabled(LogLevel level) noexcept;
 
 /// Called before each line is written, for example to clear a progress bar; NULL: nothing. [control-thread]

@@ -40,9 +40,8 @@ TrainingBench::TrainingBench(const BenchOptions& options) : options_(options), h
   devices_ = std::make_unique<OpenedDevices>(plugins, host_services_);
   model_ = open_network(setup_, host_services_);
   optimizer_ = make_optimizer(a.optim, {a.adam_beta1, a.adam_beta2, a.adam_epsilon});
-  rank_instance_ = std::make_unique<RankInstance>(
-      setup_, make_host_table("strategy/" + plugins.strategy.plugin->id(), host_services_), devices_->device(),
-      devices_->host_device(), optimizer_.get(), &services_);
+  rank_instance_ =
+      std::make_unique<RankInstance>(setup_, host_services_, *devices_, nullptr, optimizer_.get(), &services_);
   Rank& rank = rank_instance_->rank();
   rank.add_role(
       "policy", model_, [](int32_t) { return true; }, std::make_unique<InitialWeights>(a.seed));

@@ -4,8 +4,10 @@
 #include <algorithm>
 
 #include "core/base/error.h"
+#include "core/collectives/communicator.h"
 #include "core/generate/kv_cache.h"
 #include "core/model/abi_struct.h"
+#include "core/model/model_bracket.h"
 #include "ftrun/cpp/reference_kernels/random.hpp"
 
 namespace ftrun {
@@ -55,15 +57,16 @@ class Decoding {
     }
   }
 
-  std::vector<GeneratedSequence> run() {
+  /// `in_step`: walks are made as often on every rank, because a walk needs all of them.
+  std::vector<GeneratedSequence> run(bool in_step) {
     Tokens prompts;
     std::vector<int64_t> counts;
     for (const int32_t sequence : active_) {
       prompts.add(request_.prompts[sequence], 0);
       counts.push_back(static_cast<int64_t>(request_.prompts[sequence].size()));
     }
-    if (!active_.empty()) walk(prompts, counts);
-    while (!active_.empty()) {
+    if (in_step || !active_.empty()) walk(prompts, counts);
+    while (goes_on(in_step)) {
       Tokens next;
       for (const int32_t sequence : active_) {
         next.add(std::span(history_[sequence]).last(1), static_cast<int64_t>(history_[sequence].size()) - 1);
@@ -90,6 +93,12 @@ class Decoding {
       result.push_back(limits[i] > 0 ? static_cast<int64_t>(request.prompts[i].size()) + limits[i] : 1);
     }
     return result;
+  }
+
+  bool goes_on(bool in_step) {
+    double active = active_.empty() ? 0 : 1;
+    if (in_step) rank_.communicator().sum_host(std::span(&active, 1));
+    return active > 0;
   }
 
   void walk(const Tokens& tokens, const std::vector<int64_t>& counts) {
@@ -140,8 +149,12 @@ int64_t new_token_limit(int64_t prompt_tokens, int64_t max_new_tokens, int64_t m
 
 std::vector<GeneratedSequence> generate(Rank& rank, const GenerationRequest& request) {
   validate(request.sampling);
-  if (request.prompts.empty()) return {};
-  return Decoding(rank, request).run();
+  if (rank.arguments().world == 1) {
+    if (request.prompts.empty()) return {};
+    return Decoding(rank, request).run(false);
+  }
+  const ModelBracket model(rank, request.role);
+  return Decoding(rank, request).run(!model.holds());
 }
 
 }  // namespace ftrun

@@ -32,7 +32,8 @@ struct GeneratedSequence {
 int64_t new_token_limit(int64_t prompt_tokens, int64_t max_new_tokens, int64_t model_positions) noexcept;
 
 /// One sequence per prompt. A sequence's tokens do not depend on the other prompts. Throws INVALID_ARGUMENT for an
-/// empty prompt. A prompt that leaves no position is answered with nothing. [rank-thread]
+/// empty prompt. A prompt that leaves no position is answered with nothing. All ranks call it equally often, each with
+/// prompts of its own (or none); where the model is gathered unit by unit they decode in step. [rank-thread]
 std::vector<GeneratedSequence> generate(Rank& rank, const GenerationRequest& request);
 
 }  // namespace ftrun

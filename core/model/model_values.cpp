@@ -4,7 +4,9 @@
 #include <algorithm>
 
 #include "core/base/error.h"
+#include "core/collectives/communicator.h"
 #include "core/io/convert.h"
+#include "core/model/element_owners.h"
 #include "core/tensor/device.h"
 
 namespace ftrun {
@@ -72,8 +74,27 @@ void read_values(Rank& rank, int32_t role, int32_t parameter, int64_t begin, int
   }
 }
 
+namespace {
+
+/// Elements [from, to) of a parameter, each segment from the rank that writes it, in `chunk` on the main rank.
+void collect_values(Rank& rank, int32_t role, const ElementOwners& owners, int32_t parameter, int64_t from, int64_t to,
+                    StoredDtype dtype, std::span<std::byte> chunk) {
+  const ParameterPlace& place = rank.role(role).layout().place(parameter);
+  const size_t size = dtype_size_bytes(dtype);
+  for (const OwnedSegment& segment : owners.segments(place.unit, place.part, place.begin + from, place.begin + to)) {
+    const int64_t begin = segment.begin - place.begin;
+    const int64_t end = segment.end - place.begin;
+    const auto bytes = chunk.subspan(static_cast<size_t>(begin - from) * size, static_cast<size_t>(end - begin) * size);
+    if (segment.rank == rank.arguments().rank) read_values(rank, role, parameter, begin, end, dtype, bytes);
+    if (segment.rank != 0) rank.communicator().send_host(segment.rank, 0, bytes);
+  }
+}
+
+}  // namespace
+
 void for_each_value_chunk(Rank& rank, int32_t role, StoredDtype dtype,
                           const std::function<void(std::string_view name, std::span<const std::byte> bytes)>& write) {
+  const ElementOwners owners = ElementOwners::of_weights(rank, role);
   const NetworkModel& model = rank.role(role).model();
   std::vector<std::byte> chunk;
   for (size_t id = 0; id < model.parameters().size(); ++id) {
@@ -81,8 +102,8 @@ void for_each_value_chunk(Rank& rank, int32_t role, StoredDtype dtype,
     for (int64_t from = 0; from < parameter.elements; from += kChunkElements) {
       const int64_t to = std::min(parameter.elements, from + kChunkElements);
       chunk.resize(static_cast<size_t>(to - from) * dtype_size_bytes(dtype));
-      read_values(rank, role, static_cast<int32_t>(id), from, to, dtype, chunk);
-      write(parameter.name, chunk);
+      collect_values(rank, role, owners, static_cast<int32_t>(id), from, to, dtype, chunk);
+      if (rank.communicator().is_main()) write(parameter.name, chunk);
     }
   }
 }

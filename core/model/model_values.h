@@ -18,8 +18,9 @@ std::vector<TensorSpec> saved_tensors(const NetworkModel& model, StoredDtype dty
 void read_values(Rank& rank, int32_t role, int32_t parameter, int64_t begin, int64_t end, StoredDtype to,
                  std::span<std::byte> out);
 
-/// Calls `write(name, bytes)` for consecutive chunks of every parameter, in the order of saved_tensors: made for
-/// ShardedModelWriter::write. Never holds more than one chunk.
+/// Calls `write(name, bytes)` on the main rank for consecutive chunks of every parameter, in the order of
+/// saved_tensors: made for ShardedModelWriter::write. Other ranks send what they hold; nobody holds more than one
+/// chunk. Collective.
 void for_each_value_chunk(Rank& rank, int32_t role, StoredDtype dtype,
                           const std::function<void(std::string_view name, std::span<const std::byte> bytes)>& write);
 

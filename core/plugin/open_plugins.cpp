@@ -10,6 +10,7 @@
 #include "core/config/document.h"
 #include "core/config/folder_setting.h"
 #include "core/plugin/import_config.h"
+#include "core/plugin/launcher.h"
 #include "ftrun/plugin.h"
 
 namespace ftrun {
@@ -91,6 +92,7 @@ std::vector<Opened> load_all(Registry& registry, const ConfigSources& sources, s
 OpenedPlugins open_plugins(Registry& registry, const ConfigSources& sources, Needs needs) {
   std::vector<PluginSelection> selections = select_plugins(sources);
   import_foreign_config(registry, sources, selections);
+  if (needs == Needs::kParadigm) select_launcher_transport(registry, selections);
   std::vector<Opened> opened = load_all(registry, sources, selections, needs);
 
   std::vector<PluginOptionTable> tables;

@@ -48,7 +48,7 @@ Json run_json(Run& run) {
   result["eval_examples"] = plan.eval_examples;
   result["updates_per_epoch"] = plan.updates_per_epoch;
   result["total_steps"] = planned_updates(a, plan.updates_per_epoch);
-  result["rows_per_update"] = global_batch(a);
+  result["rows_per_update"] = global_batch(run);
   result["longest_micro_batch_tokens"] = plan.max_micro_batch_tokens;
   result["bytes"] = {{"weights", states.weights},     {"gradients", states.gradients},
                      {"optimizer", states.optimizer}, {"checkpoint", saved.checkpoint},
@@ -100,15 +100,19 @@ void print_run(const Json& json) {
 }  // namespace
 
 int check_command(const CommandContext& context) {
-  Run run(prepare_setup(context, true));
-  if (!run.setup().resume_from) require_disk_for_run(run, 0);
-  const Json json = run_json(run);
-  if (context.json) {
-    fmt::print("{}\n", json.dump());
-  } else {
-    print_run(json);
-  }
-  return 0;
+  const RunSetup setup = prepare_setup(context);
+  return run_ranks(setup, [&](RankLink& link) {
+    Run run(setup, link, claim_output(setup, link.communicator()));
+    if (!link.is_main()) return 0;
+    if (!run.claim().resume_from) require_disk_for_run(run, 0);
+    const Json json = run_json(run);
+    if (context.json) {
+      fmt::print("{}\n", json.dump());
+    } else {
+      print_run(json);
+    }
+    return 0;
+  });
 }
 
 }  // namespace ftrun

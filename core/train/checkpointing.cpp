@@ -1,5 +1,5 @@
-// The optimizer's state goes into one safetensors file, named STATE.PARAMETER; exact weights too where the model file
-// is narrower.
+// The main rank writes the model as the others hand it over; every rank writes its part of the optimizer's state, with
+// exact weights where the model file is narrower.
 #include "core/train/checkpointing.h"
 
 #include <algorithm>
@@ -9,28 +9,21 @@
 #include "core/base/error.h"
 #include "core/base/files.h"
 #include "core/base/logging.h"
+#include "core/collectives/communicator.h"
 #include "core/io/checkpoint.h"
 #include "core/io/convert.h"
 #include "core/io/disk_space.h"
 #include "core/io/model_folder.h"
 #include "core/io/sharded_writer.h"
-#include "core/io/state_file.h"
 #include "core/model/model_values.h"
 #include "core/model/weight_source.h"
+#include "core/train/optimizer_shards.h"
 
 namespace ftrun {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr int64_t kOptimizerFileVersion = 1;
-constexpr const char* kOptimizerFile = "optimizer.safetensors";
 constexpr const char* kStateFile = "trainer_state.json";
-constexpr const char* kMasterState = "master";
-
-std::string array_name(std::string_view state, const std::string& parameter) {
-  return std::string(state) + "." + parameter;
-}
-
 // Does the model file hold the trained values exactly?
 bool saved_exactly(const Run& run, StoredDtype saved) {
   if (saved == StoredDtype::kF32 || saved == StoredDtype::kF64) return true;
@@ -38,55 +31,26 @@ bool saved_exactly(const Run& run, StoredDtype saved) {
   return saved == StoredDtype::kBF16 && precision.compute == FTRUN_BF16 && !precision.master_weights;
 }
 
-// What the optimizer's file holds beside a model file of dtype `saved`.
-std::vector<TensorSpec> optimizer_tensors(Run& run, StoredDtype saved) {
-  std::vector<TensorSpec> tensors;
-  for (const OptimizerPiece& piece : run.rank().optimizer_pieces()) {
-    const ModelParameter& parameter = run.model().parameter(piece.parameter);
-    tensors.push_back({array_name(piece.state, parameter.name), StoredDtype::kF32, {piece.end - piece.begin}});
-  }
-  if (saved_exactly(run, saved)) return tensors;
-  for (const ModelParameter& parameter : run.model().parameters()) {
-    tensors.push_back({array_name(kMasterState, parameter.name), StoredDtype::kF32, {parameter.elements}});
-  }
-  return tensors;
+// States that a checkpoint beside a model file of dtype `saved` has.
+std::vector<std::string> state_names(const Run& run, StoredDtype saved) {
+  std::vector<std::string> names;
+  for (const auto name : run.optimizer().state_names()) names.emplace_back(name);
+  if (!saved_exactly(run, saved)) names.emplace_back(kMasterState);
+  return names;
 }
 
-void write_optimizer(Run& run, const fs::path& file) {
-  StateWriter writer(file, "optimizer", kOptimizerFileVersion, optimizer_tensors(run, run.saved_dtype()));
+void read_optimizer(Run& run, const OptimizerShards& shards) {
   std::vector<float> values;
   for (const OptimizerPiece& piece : run.rank().optimizer_pieces()) {
     values.resize(static_cast<size_t>(piece.end - piece.begin));
-    piece.read(*run.context(), values);
-    writer.write(array_name(piece.state, run.model().parameter(piece.parameter).name),
-                 std::as_bytes(std::span(values)));
-  }
-  if (!saved_exactly(run, run.saved_dtype())) {
-    int32_t id = 0;
-    for (const ModelParameter& parameter : run.model().parameters()) {
-      values.resize(static_cast<size_t>(parameter.elements));
-      read_values(run.rank(), run.trained_role(), id++, 0, parameter.elements, StoredDtype::kF32,
-                  std::as_writable_bytes(std::span(values)));
-      writer.write(array_name(kMasterState, parameter.name), std::as_bytes(std::span(values)));
-    }
-  }
-  writer.finish();
-}
-
-void read_optimizer(Run& run, const StateReader& reader) {
-  for (const OptimizerPiece& piece : run.rank().optimizer_pieces()) {
-    const std::string name = array_name(piece.state, run.model().parameter(piece.parameter).name);
-    const auto bytes = reader.require({name, StoredDtype::kF32, {piece.end - piece.begin}});
-    piece.write(*run.context(), {reinterpret_cast<const float*>(bytes.data()), bytes.size() / sizeof(float)});
+    shards.read(piece.state, run.model().parameter(piece.parameter).name, piece.begin, values);
+    piece.write(*run.context(), values);
   }
 }
 
-void read_master_weights(Run& run, const StateReader& reader) {
+void read_master_weights(Run& run, const OptimizerShards& shards) {
   HostWeights source([&](const ModelParameter& parameter, int64_t begin, std::span<float> values) {
-    const auto bytes =
-        reader.require({array_name(kMasterState, parameter.name), StoredDtype::kF32, {parameter.elements}});
-    const auto* first = reinterpret_cast<const float*>(bytes.data()) + begin;
-    std::copy_n(first, values.size(), values.begin());
+    shards.read(kMasterState, parameter.name, begin, values);
   });
   run.rank().load_values(run.trained_role(), source);
 }
@@ -213,14 +177,14 @@ int64_t expected_checkpoints(const Run& run, int64_t first_step) {
   if (a.save_total_limit <= 0) return count;
   // The newest is written before the oldest goes, and the best one stays.
   const int64_t most = std::max<int64_t>(a.save_total_limit, a.load_best_model_at_end ? 2 : 1) + 1;
-  const auto present = run.setup().resume_from ? static_cast<int64_t>(list_checkpoints(a.output_dir).size()) : 0;
+  const auto present = run.claim().resume_from ? static_cast<int64_t>(list_checkpoints(a.output_dir).size()) : 0;
   return std::min(count, std::max<int64_t>(most - present, 1));
 }
 
 // Bytes of the checkpoints that a run which starts anew removes from its folder.
 uint64_t reclaimed_bytes(const Run& run) {
   uint64_t bytes = 0;
-  if (run.setup().resume_from) return bytes;
+  if (run.claim().resume_from) return bytes;
   for (const Checkpoint& stale : list_checkpoints(run.arguments().output_dir)) {
     for (const auto& item : fs::recursive_directory_iterator(stale.path)) {
       if (item.is_regular_file()) bytes += item.file_size();
@@ -229,19 +193,26 @@ uint64_t reclaimed_bytes(const Run& run) {
   return bytes;
 }
 
+void check_same_batch(const Run& run, const TrainerState& state, const fs::path& file) {
+  const TrainingArguments& a = run.arguments();
+  const int64_t batch = global_batch(run);
+  if (state.global_batch == batch) return;
+  const int64_t micro_batch = run.world() * a.per_device_train_batch_size;
+  throw invalid_argument(
+      "{}: the run was made with {} rows per update, this one has {} ({}per_device_train_batch_size {} x "
+      "gradient_accumulation_steps {}): {}",
+      file.string(), state.global_batch, batch, run.world() > 1 ? fmt::format("{} ranks x ", run.world()) : "",
+      a.per_device_train_batch_size, a.gradient_accumulation_steps,
+      state.global_batch % micro_batch == 0
+          ? fmt::format("set gradient_accumulation_steps: {}", state.global_batch / micro_batch)
+          : fmt::format("choose per_device_train_batch_size so that {} divides {}",
+                        run.world() > 1 ? fmt::format("{} times it", run.world()) : "it", state.global_batch));
+}
+
 void check_same_run(Run& run, const TrainerState& state, const fs::path& file) {
   const TrainingArguments& a = run.arguments();
   check_same_precision(run, state, file);
-  const int64_t batch = global_batch(a);
-  if (state.global_batch != batch) {
-    const bool divides = state.global_batch % a.per_device_train_batch_size == 0;
-    throw invalid_argument(
-        "{}: the run was made with {} rows per update, this one has {} (per_device_train_batch_size {} x "
-        "gradient_accumulation_steps {}): {}",
-        file.string(), state.global_batch, batch, a.per_device_train_batch_size, a.gradient_accumulation_steps,
-        divides ? fmt::format("set gradient_accumulation_steps: {}", state.global_batch / a.per_device_train_batch_size)
-                : fmt::format("choose per_device_train_batch_size so that it divides {}", state.global_batch));
-  }
+  check_same_batch(run, state, file);
   if (state.seed != a.seed)
     throw invalid_argument("{}: seed is {}, the run was made with {}", file.string(), a.seed, state.seed);
   if (run.opened_data() != nullptr && state.data_fingerprint != data_fingerprint(*run.opened_data())) {
@@ -255,42 +226,61 @@ void check_same_run(Run& run, const TrainerState& state, const fs::path& file) {
 
 }  // namespace
 
-int64_t global_batch(const TrainingArguments& arguments) {
-  return arguments.per_device_train_batch_size * arguments.gradient_accumulation_steps;
+int64_t global_batch(const Run& run) {
+  const TrainingArguments& a = run.arguments();
+  return run.world() * a.per_device_train_batch_size * a.gradient_accumulation_steps;
 }
 
 void save_model_folder(Run& run, const fs::path& folder) {
   while_running([&] {
-    fs::create_directories(folder);
-    save_model_files(folder, folder_files(run));
-    ShardedModelWriter writer(folder, saved_tensors(run.model(), run.saved_dtype()));
+    std::unique_ptr<ShardedModelWriter> writer;
+    if (run.is_main()) {
+      fs::create_directories(folder);
+      save_model_files(folder, folder_files(run));
+      writer = std::make_unique<ShardedModelWriter>(folder, saved_tensors(run.model(), run.saved_dtype()));
+    }
     for_each_value_chunk(run.rank(), run.trained_role(), run.saved_dtype(),
-                         [&](std::string_view name, std::span<const std::byte> bytes) { writer.write(name, bytes); });
-    writer.finish();
+                         [&](std::string_view name, std::span<const std::byte> bytes) { writer->write(name, bytes); });
+    if (writer) writer->finish();
   });
 }
 
-SaveBytes save_bytes(Run& run) {
+SaveBytes save_bytes(const Run& run) {
   SaveBytes bytes;
   bytes.model =
       sharded_model_bytes(saved_tensors(run.model(), run.saved_dtype())) + model_files_bytes(folder_files(run));
   bytes.checkpoint = bytes.model;
   if (run.arguments().save_only_model) return bytes;
-  for (const TensorSpec& tensor : optimizer_tensors(run, run.saved_dtype())) {
-    bytes.checkpoint += *element_count(tensor.shape) * dtype_size_bytes(tensor.dtype);
-  }
+  bytes.checkpoint +=
+      optimizer_state_bytes(run.model(), run.optimizer().state_names().size(), !saved_exactly(run, run.saved_dtype()));
   return bytes;
 }
 
 fs::path save_checkpoint(Run& run, const TrainerState& state) {
   return while_running([&] {
-    CheckpointWriter writer(run.arguments().output_dir, state.global_step, save_bytes(run).checkpoint);
-    save_model_folder(run, writer.folder());
-    if (!run.arguments().save_only_model) write_optimizer(run, writer.folder() / kOptimizerFile);
-    TrainerState saved = state;
-    saved.arguments = recorded_arguments(run);
-    write_file_atomically(writer.folder() / kStateFile, to_json_text(saved));
-    return writer.commit();
+    std::optional<CheckpointWriter> writer;
+    if (run.is_main()) writer.emplace(run.arguments().output_dir, state.global_step, save_bytes(run).checkpoint);
+    Communicator& communicator = run.rank().communicator();
+    const fs::path folder = communicator.all_gather_text(writer ? writer->folder().string() : std::string()).front();
+    if (!fs::is_directory(folder)) {
+      throw io_error("'{}' is not visible on this machine: output_dir must be on a file system that all ranks share",
+                     folder.string());
+    }
+    save_model_folder(run, folder);
+    if (!run.arguments().save_only_model) {
+      write_optimizer_shard(run.rank(), run.trained_role(), folder, !saved_exactly(run, run.saved_dtype()));
+    }
+    // The set is complete once every rank has flushed its file.
+    communicator.barrier("saving a checkpoint");
+    fs::path saved_at = run.arguments().output_dir / fmt::format("checkpoint-{}", state.global_step);
+    if (writer) {
+      TrainerState saved = state;
+      saved.arguments = recorded_arguments(run);
+      write_file_atomically(folder / kStateFile, to_json_text(saved));
+      saved_at = writer->commit();
+    }
+    communicator.barrier("saving a checkpoint");
+    return saved_at;
   });
 }
 
@@ -327,15 +317,14 @@ TrainerState restore_checkpoint(Run& run, const fs::path& checkpoint) {
   TrainerState state = parse_trainer_state(read_file(file), file);
   check_same_run(run, state, file);
   warn_of_changes(run, state);
-  const StateReader reader(checkpoint / kOptimizerFile, "optimizer", kOptimizerFileVersion);
   const StoredDtype saved = ModelWeights(checkpoint).main_dtype();
-  reader.require_exactly(optimizer_tensors(run, saved));
+  const OptimizerShards shards(checkpoint, run.model(), state_names(run, saved));
   if (saved_exactly(run, saved)) {
     load_weights(run, checkpoint);
   } else {
-    read_master_weights(run, reader);
+    read_master_weights(run, shards);
   }
-  read_optimizer(run, reader);
+  read_optimizer(run, shards);
   run.rank().set_steps(state.global_step);
   log_info("resuming from '{}' at step {}", checkpoint.string(), state.global_step);
   return state;

@@ -1,4 +1,5 @@
 // Saving and restoring a run: the model folder at the end, checkpoints on the way, resuming bit for bit.
+// Everything here is collective: all ranks of the run call it.
 // Leaves out: folder atomicity and limits (core/io/checkpoint.h), when to save (trainer.h).
 #pragma once
 
@@ -19,10 +20,10 @@ struct SaveBytes {
   uint64_t model = 0;
   uint64_t checkpoint = 0;
 };
-SaveBytes save_bytes(Run& run);
+SaveBytes save_bytes(const Run& run);
 
 /// Writes output_dir/checkpoint-STEP as a whole or not at all: model, optimizer state (unless save_only_model), trainer
-/// state.
+/// state; each rank its part. Returns the folder.
 std::filesystem::path save_checkpoint(Run& run, const TrainerState& state);
 
 /// Throws RESOURCE_EXHAUSTED when the checkpoints that the run keeps at one time and the final model do not fit beside
@@ -37,7 +38,7 @@ TrainerState restore_checkpoint(Run& run, const std::filesystem::path& checkpoin
 /// Overwrites the trained weights from a model folder or checkpoint.
 void load_weights(Run& run, const std::filesystem::path& folder);
 
-/// Rows per update.
-int64_t global_batch(const TrainingArguments& arguments);
+/// Rows per update over all ranks.
+int64_t global_batch(const Run& run);
 
 }  // namespace ftrun

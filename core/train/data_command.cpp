@@ -15,7 +15,9 @@ constexpr int64_t kDefaultRows = 3;
 }  // namespace
 
 int data_command(const CommandContext& context) {
-  Run run(prepare_setup(context, false));
+  const RunSetup setup = prepare_setup(context);
+  RankLink link(setup);
+  Run run(setup, link);
   if (run.opened_data() == nullptr)
     throw failed_precondition("the paradigm '{}' opens no data", run.paradigm().plugin().id());
   const PreparedData& prepared = prepared_data(*run.opened_data());

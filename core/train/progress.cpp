@@ -45,7 +45,7 @@ Progress::~Progress() {
 
 void Progress::advance_to(int64_t done) {
   done_ = done;
-  if (elapsed_seconds() < kSilentSeconds) return;
+  if (elapsed_seconds() < kSilentSeconds || !log_enabled(LogLevel::kInfo)) return;
   const bool finished = done_ >= total_;
   if (terminal_ && (finished || !drawn_ || seconds_since(last_output_) >= kRedrawSeconds)) {
     draw_bar();

@@ -11,6 +11,7 @@
 #include "core/model/abi_struct.h"
 #include "core/model/weight_source.h"
 #include "core/parallel/thread_pool.h"
+#include "core/train/input_agreement.h"
 #include "core/train/memory_estimate.h"
 
 namespace ftrun {
@@ -67,36 +68,6 @@ void add_unique(std::vector<int32_t>& ids, int64_t id) {
 
 }  // namespace
 
-OpenedDevice::OpenedDevice(const ChosenPlugin& chosen, const ftrun_host* host, int32_t ordinal)
-    : plugin_(chosen.plugin) {
-  const ftrun_device& table = plugin_->device();
-  int32_t count = 0;
-  check_plugin(table.count(host, chosen.options, &count), *plugin_, "count");
-  if (ordinal >= count) {
-    throw failed_precondition("device '{}': rank {} needs a device of its own, {} are visible", plugin_->id(), ordinal,
-                              count);
-  }
-  auto args = make_abi_struct<ftrun_device_open_args>(FTRUN_DEVICE_OPEN_TAG);
-  args.host = host;
-  args.options = chosen.options;
-  args.ordinal = ordinal;
-  check_plugin(table.open(&args, &instance_), *plugin_, "open");
-  device_ = std::make_unique<Device>(table, instance_);
-}
-
-OpenedDevice::~OpenedDevice() {
-  device_.reset();
-  plugin_->device().close(instance_);
-}
-
-OpenedDevices::OpenedDevices(const OpenedPlugins& plugins, const HostServices& services) {
-  const auto open = [&](const ChosenPlugin& chosen) {
-    return std::make_unique<OpenedDevice>(chosen, make_host_table("device/" + chosen.plugin->id(), services), 0);
-  };
-  host_ = open(plugins.host_device);
-  if (plugins.device.plugin != plugins.host_device.plugin) accelerator_ = open(plugins.device);
-}
-
 std::shared_ptr<const NetworkModel> open_network(const RunSetup& setup, const HostServices& services) {
   const ChosenPlugin& network = setup.plugins->network;
   return std::make_shared<NetworkModel>(&network.plugin->network(),
@@ -121,15 +92,21 @@ ParadigmInstance::ParadigmInstance(const ChosenPlugin& chosen, const ftrun_host*
 
 ParadigmInstance::~ParadigmInstance() { table().destroy(self_); }
 
-RankInstance::RankInstance(const RunSetup& setup, const ftrun_host* strategy_host, Device& device, Device& host_device,
-                           const Optimizer* optimizer, RankServices* services)
+RankInstance::RankInstance(const RunSetup& setup, const HostServices& host_services, OpenedDevices& devices,
+                           Communicator* communicator, const Optimizer* optimizer, RankServices* services)
     : strategy_(setup.plugins->strategy.plugin) {
   const ftrun_strategy& table = strategy_->strategy();
+  const ftrun_host* strategy_host = make_host_table("strategy/" + strategy_->id(), host_services);
   check_plugin(table.create(strategy_host, setup.plugins->strategy.options, &strategy_instance_), *strategy_, "create");
   const TrainingArguments& a = setup.arguments;
   RankArguments arguments;
-  arguments.device = &device;
-  arguments.host_device = &host_device;
+  if (communicator != nullptr) {
+    arguments.rank = communicator->rank();
+    arguments.world = communicator->world();
+    arguments.communicator = communicator;
+  }
+  arguments.device = &devices.device();
+  arguments.host_device = &devices.host_device();
   arguments.strategy = &table;
   arguments.strategy_instance = strategy_instance_;
   arguments.precision = a.bf16 ? Precision::bf16() : a.pure_bf16 ? Precision::pure_bf16() : Precision::f32();
@@ -147,12 +124,12 @@ RankInstance::~RankInstance() {
   strategy_->strategy().destroy(strategy_instance_);
 }
 
-Run::Run(RunSetup setup, const std::function<void(const DataLedger&)>& on_ledger)
-    : setup_(std::move(setup)), host_services_(host_services()) {
-  devices_ = std::make_unique<OpenedDevices>(*setup_.plugins, host_services_);
+Run::Run(const RunSetup& setup, RankLink& link, OutputClaim claim,
+         const std::function<void(const DataLedger&)>& on_ledger)
+    : setup_(setup), link_(link), claim_(std::move(claim)), arguments_(setup.arguments) {
   const ChosenPlugin& chosen = setup_.plugins->paradigm;
-  paradigm_ =
-      std::make_unique<ParadigmInstance>(chosen, make_host_table("paradigm/" + chosen.plugin->id(), host_services_));
+  paradigm_ = std::make_unique<ParadigmInstance>(
+      chosen, make_host_table("paradigm/" + chosen.plugin->id(), link_.host_services()));
   make_model();
   check_memory();
   make_rank();
@@ -171,14 +148,15 @@ void Run::make_model() {
         "paradigm '{}' declares roles beyond one trained model of model_name_or_path: not in this build",
         paradigm_->plugin().id());
   }
-  model_ = open_network(setup_, host_services_);
+  model_ = open_network(setup_, link_.host_services());
 }
 
 void Run::check_memory() const {
   const StateBytes bytes = state_bytes(*model_, precision(), arguments().gradient_accumulation_steps);
-  const Device& on = devices_->device();
+  const Device& on = link_.devices().device();
   const uint64_t total = on.properties().total_bytes;
-  if (bytes.total() <= total) return;
+  // A strategy for several ranks may place state elsewhere; what it then allocates is refused as it comes.
+  if (world() > 1 || bytes.total() <= total) return;
   const std::string& origin = setup_.config().origin("device");
   throw resource_exhausted(
       "{}device '{}' has {}: weights {} + gradients {} + optimizer {} = {} are needed before any activation ({} "
@@ -202,11 +180,10 @@ std::unique_ptr<WeightSource> Run::initial_weights() const {
 void Run::make_rank() {
   const TrainingArguments& a = arguments();
   optimizer_ = make_optimizer(a.optim, {a.adam_beta1, a.adam_beta2, a.adam_epsilon});
-  const Plugin& strategy = *setup_.plugins->strategy.plugin;
   services_.data = &data_;
   services_.generate = &generate_;
-  rank_instance_ = std::make_unique<RankInstance>(setup_, make_host_table("strategy/" + strategy.id(), host_services_),
-                                                  device(), devices_->host_device(), optimizer_.get(), &services_);
+  rank_instance_ = std::make_unique<RankInstance>(setup_, link_.host_services(), link_.devices(), &link_.communicator(),
+                                                  optimizer_.get(), &services_);
   saved_dtype_ = a.bf16 || a.pure_bf16 ? StoredDtype::kBF16 : StoredDtype::kF32;
   if (a.save_dtype != "auto") {
     saved_dtype_ = *parse_config_dtype_name(a.save_dtype);
@@ -240,22 +217,39 @@ static void warn_about_positions(const RunSetup& setup, const PreparedData& prep
               place_of_key(setup.model.file, "max_position_embeddings"));
 }
 
-void Run::begin(const std::function<void(const DataLedger&)>& on_ledger) {
-  const TrainingArguments& a = arguments();
-  data_.spec = setup_.data;
-  data_.tokenizer = setup_.tokenizer;
-  data_.parallel_for = run_parallel;
-  data_.train_shape = {1, a.per_device_train_batch_size, a.gradient_accumulation_steps};
-  data_.eval_shape = {1, a.per_device_eval_batch_size, 1};
-  data_.seed = a.seed;
-  data_.shuffle = !a.disable_shuffling;
-  data_.on_ledger = on_ledger;
+// Rows go round the ranks, so every rank must have at least one.
+static void check_examples(const RunSetup& setup, int64_t examples, int32_t world) {
+  if (examples >= world) return;
+  throw invalid_argument("{}: nproc: {} ranks share {} training example{}: some rank would have none: lower nproc",
+                         setup.config().origin("nproc"), world, examples, examples == 1 ? "" : "s");
+}
+
+void Run::begin_paradigm() {
   plan_ = make_abi_struct<ftrun_paradigm_plan>(FTRUN_PLAN_TAG);
   const ftrun_status began = paradigm_->table().begin(paradigm_->self(), context(), &plan_);
   // What is wrong with the data is the user's to mend, not the plugin's that asked for it.
   if (began != FTRUN_OK && data_.open_failure) std::rethrow_exception(data_.open_failure);
   check_plugin(began, paradigm_->plugin(), "begin");
-  resolve_step_ratios(setup_.arguments, setup_.config(), planned_updates(a, plan_.updates_per_epoch));
+  check_examples(setup_, plan_.num_examples, world());
+}
+
+void Run::begin(const std::function<void(const DataLedger&)>& on_ledger) {
+  const TrainingArguments& a = arguments();
+  data_.spec = setup_.data;
+  data_.tokenizer = setup_.tokenizer;
+  data_.parallel_for = run_parallel;
+  data_.train_shape = {world(), a.per_device_train_batch_size, a.gradient_accumulation_steps};
+  data_.eval_shape = {world(), a.per_device_eval_batch_size, 1};
+  data_.rank = link_.rank();
+  data_.seed = a.seed;
+  data_.shuffle = !a.disable_shuffling;
+  if (is_main()) data_.on_ledger = on_ledger;
+  // The main rank fills the cache of encoded rows that the others then open.
+  if (!is_main()) communicator().barrier("waiting for the data");
+  begin_paradigm();
+  if (is_main() && world() > 1) communicator().barrier("reading the data");
+  require_same_inputs(*this);
+  resolve_step_ratios(arguments_, setup_.config(), planned_updates(a, plan_.updates_per_epoch));
   if (const auto eos = setup_.tokenizer->eos_id()) add_unique(generate_.stop_ids, *eos);
   for (const int64_t id : setup_.generation.eos_token_ids) add_unique(generate_.stop_ids, id);
   const ftrun_data* opened = opened_data();

@@ -13,38 +13,13 @@
 #include "core/tensor/device.h"
 #include "core/train/data_service.h"
 #include "core/train/generate_service.h"
+#include "core/train/output_claim.h"
+#include "core/train/rank_link.h"
 #include "core/train/rank_services.h"
 #include "core/train/run_setup.h"
 #include "ftrun/kinds/paradigm.h"
 
 namespace ftrun {
-
-/// An opened device plugin. Closes it when destroyed.
-class OpenedDevice {
- public:
-  OpenedDevice(const ChosenPlugin& chosen, const ftrun_host* host, int32_t ordinal);
-  OpenedDevice(const OpenedDevice&) = delete;
-  OpenedDevice& operator=(const OpenedDevice&) = delete;
-  ~OpenedDevice();
-  Device& device() noexcept { return *device_; }
-
- private:
-  const Plugin* plugin_;
-  void* instance_ = nullptr;
-  std::unique_ptr<Device> device_;
-};
-
-/// The run's device and the host's own beside it; one and the same when that was chosen.
-class OpenedDevices {
- public:
-  OpenedDevices(const OpenedPlugins& plugins, const HostServices& services);
-  Device& device() noexcept { return accelerator_ ? accelerator_->device() : host_->device(); }
-  Device& host_device() noexcept { return host_->device(); }
-
- private:
-  std::unique_ptr<OpenedDevice> host_;
-  std::unique_ptr<OpenedDevice> accelerator_;  // NULL when the device is the host device itself
-};
 
 /// The network of a setup, declared from the text of its config.json.
 std::shared_ptr<const NetworkModel> open_network(const RunSetup& setup, const HostServices& services);
@@ -78,8 +53,9 @@ class ParadigmInstance {
 /// A strategy instance and the rank it drives; destroyed together.
 class RankInstance {
  public:
-  RankInstance(const RunSetup& setup, const ftrun_host* strategy_host, Device& device, Device& host_device,
-               const Optimizer* optimizer, RankServices* services);
+  /// `communicator` NULL: a world of one.
+  RankInstance(const RunSetup& setup, const HostServices& host_services, OpenedDevices& devices,
+               Communicator* communicator, const Optimizer* optimizer, RankServices* services);
   RankInstance(const RankInstance&) = delete;
   RankInstance& operator=(const RankInstance&) = delete;
   ~RankInstance();
@@ -94,20 +70,30 @@ class RankInstance {
 /// Where a run's weights come from.
 using WeightSources = std::function<std::unique_ptr<WeightSource>(const NetworkModel& model)>;
 
-/// [rank-thread] after construction. Construction opens devices, declares and lays out models, loads weights, then lets
-/// the paradigm open its data. Throws what any of it fails with; nothing has been written then.
+/// One rank of a run. [rank-thread]. Construction declares and lays out models, loads weights, then lets the paradigm
+/// open its data: the main rank first, so that the others find it cached. Throws what any of it fails with; nothing has
+/// been written then. Borrowed: setup and link, which outlive it.
 class Run {
  public:
-  explicit Run(RunSetup setup, const std::function<void(const DataLedger&)>& on_ledger = {});
+  Run(const RunSetup& setup, RankLink& link, OutputClaim claim = {},
+      const std::function<void(const DataLedger&)>& on_ledger = {});
   Run(const Run&) = delete;
   Run& operator=(const Run&) = delete;
   ~Run();
 
   const RunSetup& setup() const noexcept { return setup_; }
-  const TrainingArguments& arguments() const noexcept { return setup_.arguments; }
+  const TrainingArguments& arguments() const noexcept { return arguments_; }
+  OutputClaim& claim() noexcept { return claim_; }
+  const OutputClaim& claim() const noexcept { return claim_; }
+  RankLink& link() noexcept { return link_; }
+  Communicator& communicator() noexcept { return link_.communicator(); }
+  int32_t world() const noexcept { return link_.world(); }
+  /// The rank that logs, decides and writes what is written once.
+  bool is_main() const noexcept { return link_.is_main(); }
+  const Optimizer& optimizer() const noexcept { return *optimizer_; }
   Rank& rank() noexcept { return rank_instance_->rank(); }
   ftrun_context* context() noexcept { return &rank().context(); }
-  Device& device() noexcept { return devices_->device(); }
+  Device& device() noexcept { return link_.devices().device(); }
   const NetworkModel& model() const noexcept { return *model_; }
   /// Index of the trained role.
   int32_t trained_role() const noexcept { return 0; }
@@ -130,12 +116,15 @@ class Run {
   void make_rank();
   void begin(const std::function<void(const DataLedger&)>& on_ledger);
 
-  RunSetup setup_;
-  HostServices host_services_;
+  void begin_paradigm();
+
+  const RunSetup& setup_;
+  RankLink& link_;
+  OutputClaim claim_;
+  TrainingArguments arguments_;
   RankServices services_;
   DataService data_;
   GenerateService generate_;
-  std::unique_ptr<OpenedDevices> devices_;
   std::shared_ptr<const NetworkModel> model_;
   std::unique_ptr<Optimizer> optimizer_;
   std::unique_ptr<ParadigmInstance> paradigm_;

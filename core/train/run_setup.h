@@ -11,8 +11,6 @@
 #include "core/data/dataset.h"
 #include "core/data/saved_template.h"
 #include "core/data/tokenizer/tokenizer.h"
-#include "core/io/checkpoint.h"
-#include "core/io/folder_lock.h"
 #include "core/io/generation_config.h"
 #include "core/io/hf_config.h"
 #include "core/plugin/host_table.h"
@@ -32,26 +30,17 @@ struct RunSetup {
   DataSpec data;
   /// What the saved tokenizer says after training with the template.
   SavedTemplate saved_template;
-  /// The checkpoint to continue from.
-  std::optional<std::filesystem::path> resume_from;
-  /// Damaged checkpoints in output_dir that are newer than resume_from, to be set aside before they are written anew.
-  std::vector<Checkpoint> damaged;
-  /// Held when output_dir exists already.
-  std::optional<FolderLock> output_lock;
+  /// Ranks that this process starts.
+  int32_t nproc = 1;
+  /// Size of the world that a launcher (mpirun) made this process a rank of; 0: none.
+  int32_t launched_world = 0;
 
   const ResolvedConfig& config() const { return plugins->config; }
 };
 
 /// Resolves the configuration and reads the small files of the model folder. Throws with file, line and key for
-/// everything that can be known now. `for_training` also checks output_dir and the checkpoint to resume from.
-/// [control-thread]
-RunSetup prepare_setup(const CommandContext& context, bool for_training);
-
-/// Locks output_dir for this process. Throws ALREADY_EXISTS while another run that is still alive has it.
-FolderLock lock_output_dir(const TrainingArguments& arguments, const ResolvedConfig& config);
-
-/// Throws ALREADY_EXISTS when output_dir has content that the run may neither overwrite nor continue.
-void require_usable_output_dir(const TrainingArguments& arguments, const ResolvedConfig& config);
+/// everything that can be known now without looking at output_dir (output_claim.h). [control-thread]
+RunSetup prepare_setup(const CommandContext& context);
 
 /// Folders with chat templates: the configured one, then the one beside the executable (the build tree has the
 /// install's layout).

@@ -4,17 +4,22 @@
 #include "core/base/logging.h"
 #include "core/train/commands.h"
 #include "core/train/run.h"
+#include "core/train/stop_request.h"
 #include "core/train/trainer.h"
 
 namespace ftrun {
 
 int train_command(const CommandContext& context) {
-  RunSetup setup = prepare_setup(context, true);
-  Run run(std::move(setup), [](const DataLedger& ledger) { log_info("{}", ledger.to_text()); });
-  Trainer trainer(run);
-  const int code = trainer.train();
-  if (context.json) fmt::print("{}\n", trainer.summary().dump());
-  return code;
+  const RunSetup setup = prepare_setup(context);
+  const StopRequestScope stop_scope;
+  return run_ranks(setup, [&](RankLink& link) {
+    OutputClaim claim = claim_output(setup, link.communicator());
+    Run run(setup, link, std::move(claim), [](const DataLedger& ledger) { log_info("{}", ledger.to_text()); });
+    Trainer trainer(run);
+    const int code = trainer.train();
+    if (context.json && link.is_main()) fmt::print("{}\n", trainer.summary().dump());
+    return code;
+  });
 }
 
 }  // namespace ftrun

@@ -43,10 +43,11 @@ class UpdateScope {
   ~UpdateScope() { paradigm_.table().release_update(paradigm_.self(), &update_); }
   const ftrun_update& update() const noexcept { return update_; }
 
-  // Summed over ranks; with one rank they are the rank's own.
-  Denominators denominators() const {
+  /// Summed over ranks. Collective.
+  Denominators denominators(Run& run) const {
     Denominators result;
     std::copy_n(update_.denominators, result.size(), result.begin());
+    run.communicator().sum_host(result);
     return result;
   }
 
@@ -86,6 +87,7 @@ int64_t non_embedding_elements(const NetworkModel& model) {
 Trainer::Trainer(Run& run) : run_(run) {}
 
 Trainer::~Trainer() {
+  if (!run_.is_main()) return;
   set_log_line_hook(nullptr);
   active_progress = nullptr;
 }
@@ -97,19 +99,19 @@ double Trainer::elapsed_seconds() const {
 // Called once the first update is done, so that a run which does not get that far (out of memory) leaves nothing behind
 // and an overwritten folder keeps its content.
 void Trainer::open_output_dir(int64_t first_step) {
-  if (log_file_) return;
+  if (log_file_ || !run_.is_main()) return;
   const fs::path& folder = run_.arguments().output_dir;
   fs::create_directories(folder);
-  if (!run_.setup().output_lock && !output_lock_) {
+  if (!run_.claim().lock && !output_lock_) {
     // Another run may have made the folder since this one began.
     output_lock_ = lock_output_dir(run_.arguments(), run_.setup().config());
     require_usable_output_dir(run_.arguments(), run_.setup().config());
   }
   remove_leftover_temporaries(folder);
-  for (const Checkpoint& damaged : run_.setup().damaged) {
+  for (const Checkpoint& damaged : run_.claim().damaged) {
     log_warning("the damaged '{}' is now '{}'", damaged.path.string(), set_aside(damaged).string());
   }
-  if (!run_.setup().resume_from) {
+  if (!run_.claim().resume_from) {
     for (const Checkpoint& stale : list_checkpoints(folder)) fs::remove_all(stale.path);
     for (const char* name : {"all_results.json", "train_results.json", "eval_results.json", "trainer_state.json"}) {
       fs::remove(folder / name);
@@ -121,11 +123,11 @@ void Trainer::open_output_dir(int64_t first_step) {
 void Trainer::start() {
   const TrainingArguments& a = run_.arguments();
   const ftrun_paradigm_plan& plan = run_.plan();
-  if (run_.setup().resume_from) {
-    state_ = restore_checkpoint(run_, *run_.setup().resume_from);
+  if (run_.claim().resume_from) {
+    state_ = restore_checkpoint(run_, *run_.claim().resume_from);
     forget_missing_best();
   }
-  require_disk_for_run(run_, state_.global_step);
+  if (run_.is_main()) require_disk_for_run(run_, state_.global_step);
   state_.max_steps = planned_updates(a, plan.updates_per_epoch);
   state_.updates_per_epoch = plan.updates_per_epoch;
   state_.num_train_epochs =
@@ -135,7 +137,7 @@ void Trainer::start() {
   state_.eval_steps = a.evaluation.steps;
   state_.save_steps = a.saving.steps;
   state_.train_batch_size = a.per_device_train_batch_size;
-  state_.global_batch = global_batch(a);
+  state_.global_batch = global_batch(run_);
   state_.seed = a.seed;
   if (run_.opened_data() != nullptr) state_.data_fingerprint = data_fingerprint(*run_.opened_data());
   ScheduleArguments schedule;
@@ -148,10 +150,12 @@ void Trainer::start() {
                                 state_.global_batch, a.gradient_accumulation_steps, state_.max_steps,
                                 run_.model().total_elements()}));
   progress_ = std::make_unique<Progress>("", state_.max_steps, state_.global_step);
-  active_progress = progress_.get();
-  set_log_line_hook([] {
-    if (active_progress != nullptr) active_progress->clear();
-  });
+  if (run_.is_main()) {
+    active_progress = progress_.get();
+    set_log_line_hook([] {
+      if (active_progress != nullptr) active_progress->clear();
+    });
+  }
   if (plan.eval_updates > 0 && !evaluates_at_end() && !run_.setup().config().is_given("do_eval")) {
     log_warning("the {} examples for evaluation are not used: set do_eval: true or eval_strategy", plan.eval_examples);
   }
@@ -159,32 +163,42 @@ void Trainer::start() {
 }
 
 int Trainer::train() {
-  const StopRequestScope stop_scope;
   start();
   rehearse_longest_micro_batch(run_);
   while (state_.global_step < state_.max_steps && !stop_early_) {
-    if (stop_requested()) return finish_interrupted();
+    if (stop_agreed()) return finish_interrupted();
     after_step(train_step());
   }
-  if (stop_requested()) return finish_interrupted();
+  if (stop_agreed()) return finish_interrupted();
   finish();
   return 0;
 }
 
+// Any rank may have been asked; all stop at the same step.
+bool Trainer::stop_agreed() {
+  double asked = stop_requested() ? 1 : 0;
+  run_.communicator().sum_host(std::span(&asked, 1));
+  return asked > 0;
+}
+
 Trainer::StepResult Trainer::train_step() {
+  run_.communicator().set_step(state_.global_step + 1);
   const int64_t epoch = state_.global_step / state_.updates_per_epoch;
   const UpdateScope scope(run_, FTRUN_SPLIT_TRAIN, epoch, state_.global_step % state_.updates_per_epoch);
   const ftrun_update& update = scope.update();
-  const Denominators denominators = scope.denominators();
+  const Denominators denominators = scope.denominators(run_);
   require_positive(run_, denominators, state_.global_step + 1);
   StepResult result;
   result.learning_rate = schedule_(state_.global_step);
-  result.input_tokens = update.num_input_tokens;
   for (int32_t index = 0; index < update.n_micro_batches; ++index) {
     const Tensor loss = run_.rank().train_micro_batch(
         index, update.n_micro_batches, [&] { return paradigm_loss(run_, update, index, denominators.data()); });
     result.loss += value_of(run_, loss);
   }
+  std::array totals = {result.loss, static_cast<double>(update.num_input_tokens)};
+  run_.communicator().sum_host(totals);
+  result.loss = totals[0];
+  result.input_tokens = static_cast<int64_t>(totals[1]);
   result.grad_norm = run_.rank().finish_grads();
   require_finite(result, update, denominators.data());
   const double limit = run_.arguments().max_grad_norm;
@@ -197,16 +211,18 @@ void Trainer::require_finite(const StepResult& result, const ftrun_update& updat
   if (std::isfinite(result.loss) && std::isfinite(result.grad_norm)) return;
   ftrun_context& context = run_.rank().context();
   context.check_finite = true;
-  for (int32_t index = 0; index < update.n_micro_batches && context.first_nonfinite_op.empty(); ++index) {
+  for (int32_t index = 0; index < update.n_micro_batches; ++index) {
     run_.rank().train_micro_batch(index, update.n_micro_batches,
                                   [&] { return paradigm_loss(run_, update, index, denominators); });
   }
+  const std::vector<std::string> first_ops = run_.communicator().all_gather_text(context.first_nonfinite_op);
+  const auto first = std::ranges::find_if(first_ops, [](const std::string& op) { return !op.empty(); });
   throw io_error(
-      "step {}, rank 0: loss is {} and grad_norm is {}; the first op with a result that is not finite: {}. No weight "
-      "was "
+      "step {}: loss is {} and grad_norm is {}; the first op with a result that is not finite: {}. No weight was "
       "changed by this step; lower learning_rate or look at the data of this update with `ftrun data`",
       state_.global_step + 1, result.loss, result.grad_norm,
-      context.first_nonfinite_op.empty() ? "none when run again" : context.first_nonfinite_op);
+      first == first_ops.end() ? "none when run again"
+                               : fmt::format("{} on rank {}", *first, first - first_ops.begin()));
 }
 
 void Trainer::after_step(const StepResult& result) {
@@ -237,6 +253,10 @@ void Trainer::after_step(const StepResult& result) {
   if (on_step_) on_step_(state_.global_step);
 }
 
+void Trainer::append_log(const nlohmann::ordered_json& line) {
+  if (log_file_) log_file_->append(line);
+}
+
 void Trainer::log_step(const StepResult& result) {
   const double seconds = elapsed_seconds();
   const double interval = std::max(seconds - last_log_seconds_, 1e-9);
@@ -254,19 +274,18 @@ void Trainer::log_step(const StepResult& result) {
   printed["tokens_per_second"] = std::round(static_cast<double>(tokens_since_log_) / interval);
   printed["memory_gib"] = in_gib(memory.peak_allocated_bytes);
   log_info("{}", format_log_line(printed));
-  log_file_->append(
-      {{"current_steps", state_.global_step},
-       {"total_steps", state_.max_steps},
-       {"loss", entry["loss"]},
-       {"lr", result.learning_rate},
-       {"epoch", state_.epoch},
-       {"percentage", 100.0 * static_cast<double>(state_.global_step) / static_cast<double>(state_.max_steps)},
-       {"elapsed_time", format_duration(seconds)},
-       {"remaining_time", format_duration(progress_->remaining_seconds())},
-       {"throughput", static_cast<double>(tokens_since_log_) / interval},
-       {"total_tokens", state_.num_input_tokens_seen},
-       {"memory_allocated_gib", in_gib(memory.allocated_bytes)},
-       {"memory_peak_gib", in_gib(memory.peak_allocated_bytes)}});
+  append_log({{"current_steps", state_.global_step},
+              {"total_steps", state_.max_steps},
+              {"loss", entry["loss"]},
+              {"lr", result.learning_rate},
+              {"epoch", state_.epoch},
+              {"percentage", 100.0 * static_cast<double>(state_.global_step) / static_cast<double>(state_.max_steps)},
+              {"elapsed_time", format_duration(seconds)},
+              {"remaining_time", format_duration(progress_->remaining_seconds())},
+              {"throughput", static_cast<double>(tokens_since_log_) / interval},
+              {"total_tokens", state_.num_input_tokens_seen},
+              {"memory_allocated_gib", in_gib(memory.allocated_bytes)},
+              {"memory_peak_gib", in_gib(memory.peak_allocated_bytes)}});
   state_.loss_since_log = 0;
   state_.updates_since_log = 0;
   tokens_since_log_ = 0;
@@ -279,7 +298,7 @@ double Trainer::evaluate_loss() {
   Progress progress("evaluating", run_.plan().eval_updates);
   for (int64_t index = 0; index < run_.plan().eval_updates; ++index) {
     const UpdateScope scope(run_, FTRUN_SPLIT_EVAL, 0, index);
-    const Denominators denominators = scope.denominators();
+    const Denominators denominators = scope.denominators(run_);
     for (int32_t micro_batch = 0; micro_batch < scope.update().n_micro_batches; ++micro_batch) {
       const Tensor loss =
           run_.rank().evaluate([&] { return paradigm_loss(run_, scope.update(), micro_batch, denominators.data()); });
@@ -289,6 +308,7 @@ double Trainer::evaluate_loss() {
     progress.advance_to(index + 1);
     progress.clear();
   }
+  run_.communicator().sum_host(std::span(&weighted, 1));
   if (!(weight > 0)) throw failed_precondition("the evaluation data has nothing to measure a loss on");
   return weighted / weight;
 }
@@ -313,11 +333,11 @@ nlohmann::json Trainer::evaluate() {
                                     {"eval_runtime", measures["eval_runtime"]},
                                     {"epoch", std::round(state_.epoch * 100) / 100}};
   log_info("{}", format_log_line(printed));
-  log_file_->append({{"current_steps", state_.global_step},
-                     {"total_steps", state_.max_steps},
-                     {"eval_loss", measures["eval_loss"]},
-                     {"epoch", state_.epoch},
-                     {"elapsed_time", format_duration(elapsed_seconds())}});
+  append_log({{"current_steps", state_.global_step},
+              {"total_steps", state_.max_steps},
+              {"eval_loss", measures["eval_loss"]},
+              {"epoch", state_.epoch},
+              {"elapsed_time", format_duration(elapsed_seconds())}});
   last_evaluated_step_ = state_.global_step;
   last_measures_ = measures;
   return measures;
@@ -352,7 +372,8 @@ void Trainer::keep_best(int64_t step_before) {
   save();
   // Saved for being the best only, so that saving_steps still says how many checkpoints a run leaves.
   const Period& saving = run_.arguments().saving;
-  if (step_before <= 0 || saving.unit != Period::Unit::kSteps || saving.is_due(step_before, false)) return;
+  if (!run_.is_main() || step_before <= 0 || saving.unit != Period::Unit::kSteps || saving.is_due(step_before, false))
+    return;
   for (const Checkpoint& checkpoint : list_checkpoints(run_.arguments().output_dir)) {
     if (checkpoint.step == step_before) remove_checkpoint(checkpoint);
   }
@@ -360,7 +381,7 @@ void Trainer::keep_best(int64_t step_before) {
 
 // A best checkpoint may be gone by the time a run is resumed; then the next evaluation is the best again.
 void Trainer::forget_missing_best() {
-  if (state_.best_model_checkpoint.empty() || fs::is_directory(state_.best_model_checkpoint)) return;
+  if (state_.best_model_checkpoint.empty() || run_.link().agree(fs::is_directory(state_.best_model_checkpoint))) return;
   log_warning("the best checkpoint so far, '{}', is gone: the best is looked for anew from step {} on",
               state_.best_model_checkpoint, state_.global_step);
   state_.best_model_checkpoint.clear();
@@ -379,7 +400,7 @@ void Trainer::save() {
   const fs::path folder = save_checkpoint(run_, saved);
   last_saved_step_ = state_.global_step;
   log_info("saved '{}'", folder.string());
-  if (a.save_total_limit <= 0) return;
+  if (a.save_total_limit <= 0 || !run_.is_main()) return;
   std::optional<fs::path> best;
   if (!state_.best_model_checkpoint.empty()) best = state_.best_model_checkpoint;
   enforce_save_total_limit(a.output_dir, a.save_total_limit, best);
@@ -419,7 +440,7 @@ void Trainer::write_train_results() {
   history["step"] = state_.global_step;
   state_.log_history.push_back(history);
   log_info("{}", format_log_line(printed));
-  write_results(run_.arguments().output_dir, "train", results);
+  if (run_.is_main()) write_results(run_.arguments().output_dir, "train", results);
   summary_["train"] = results;
 }
 
@@ -477,7 +498,9 @@ void Trainer::finish() {
   const TrainingArguments& a = run_.arguments();
   open_output_dir(state_.global_step);
   write_train_results();
-  if (a.load_best_model_at_end && !fs::is_directory(state_.best_model_checkpoint)) {
+  const bool best_is_there =
+      a.load_best_model_at_end && run_.link().agree(fs::is_directory(state_.best_model_checkpoint));
+  if (a.load_best_model_at_end && !best_is_there) {
     log_warning("load_best_model_at_end: {}: the last weights are saved as the result",
                 state_.best_model_checkpoint.empty() ? std::string("no evaluation had a finite result")
                                                      : fmt::format("'{}' is gone", state_.best_model_checkpoint));
@@ -496,9 +519,10 @@ void Trainer::finish() {
     nlohmann::json measures = evaluate();
     add_paradigm_measures(run_, FTRUN_EVALUATION_FINAL, measures);
     measure_initial(measures);
-    write_results(a.output_dir, "eval", measures);
+    if (run_.is_main()) write_results(a.output_dir, "eval", measures);
     summary_["eval"] = measures;
   }
+  if (!run_.is_main()) return;
   write_file_atomically(a.output_dir / "trainer_state.json", to_json_text(state_));
   if (a.plot_loss) plot();
 }

@@ -18,7 +18,8 @@
 
 namespace ftrun {
 
-/// One training run from its first (or resumed) update to its result files. [rank-thread]
+/// One rank of a training run from its first (or resumed) update to its result files, which the main rank writes. All
+/// ranks make the same decisions in the same order. [rank-thread]
 class Trainer {
  public:
   explicit Trainer(Run& run);
@@ -44,9 +45,11 @@ class Trainer {
 
   void start();
   void open_output_dir(int64_t first_step);
+  bool stop_agreed();
   StepResult train_step();
   void require_finite(const StepResult& result, const ftrun_update& update, const double* denominators);
   void after_step(const StepResult& result);
+  void append_log(const nlohmann::ordered_json& line);
   void log_step(const StepResult& result);
   nlohmann::json evaluate();
   double evaluate_loss();

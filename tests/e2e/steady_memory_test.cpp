@@ -73,7 +73,9 @@ std::vector<Sample> train_and_watch(const std::map<std::string, std::string>& ch
   for (const auto& [key, value] : changes) keys[key] = value;
   CommandContext context;
   context.config_file = write_text(folder / "run.yaml", small_config(folder / "out", keys));
-  Run run(prepare_setup(context, true));
+  const RunSetup setup = prepare_setup(context);
+  RankLink link(setup);
+  Run run(setup, link, claim_output(setup, link.communicator()));
   Trainer trainer(run);
   std::vector<Sample> samples;
   samples.reserve(kRows);

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "ftrun/collectives.h"
 #include "ftrun/cpp/plugin.hpp"
 #include "ftrun/generate.h"
 
@@ -81,15 +82,25 @@ double exact_match(const ftrun_host* host, ftrun_context* ctx, ftrun_data* data,
   const std::vector<ftrun_prompt> prompts = all_prompts(host, data);
   if (prompts.empty()) throw sdk::Error(FTRUN_INVALID_ARGUMENT, "eval_exact_match: the evaluation data has no prompts");
   const std::vector<int32_t> stops = stop_ids(host, ctx);
-  int64_t matches = 0;
-  for (size_t begin = 0; begin < prompts.size(); begin += kBatchPrompts) {
-    const auto count = static_cast<int32_t>(std::min<size_t>(kBatchPrompts, prompts.size() - begin));
+  int32_t rank = 0;
+  int32_t world = 1;
+  sdk::check(host->context->rank(ctx, &rank, &world));
+  const auto total = static_cast<int64_t>(prompts.size());
+  const int64_t end = total * (rank + 1) / world;
+  // Every rank generates equally often: as often as the rank with most prompts, at last with none.
+  const int64_t rounds = ((total + world - 1) / world + kBatchPrompts - 1) / kBatchPrompts;
+  int64_t begin = total * rank / world;
+  double matches = 0;
+  for (int64_t round = 0; round < rounds; ++round) {
+    const auto count = static_cast<int32_t>(std::min<int64_t>(kBatchPrompts, end - begin));
     const Generation generation = generate(host, ctx, prompts.data() + begin, count, role, max_new_tokens, stops);
     for (int32_t i = 0; i < count; ++i) {
       matches += answer_matches(host, ctx, generation.get(), i, sdk::view(prompts[begin + i].label)) ? 1 : 0;
     }
+    begin += count;
   }
-  return static_cast<double>(matches) / static_cast<double>(prompts.size());
+  sdk::check(host->collectives->sum_host(ctx, nullptr, &matches, 1));
+  return matches / static_cast<double>(total);
 }
 
 }  // namespace ftrun::supervised
