@@ -1,17 +1,19 @@
-// Signal handlers that only touch a lock-free flag.
+// Signal handlers that only touch lock-free flags.
 #include "core/train/stop_request.h"
 
+#include <array>
 #include <csignal>
 
 namespace ftrun {
 namespace {
 
-volatile std::sig_atomic_t stop_flag = 0;
-struct sigaction previous_interrupt = {};
-struct sigaction previous_terminate = {};
-struct sigaction previous_hangup = {};
+constexpr std::array kSignals = {SIGINT, SIGTERM, SIGHUP, SIGUSR1};
 
-void on_signal(int signal_number) {
+volatile std::sig_atomic_t stop_flag = 0;
+volatile std::sig_atomic_t end_signal = 0;
+std::array<struct sigaction, kSignals.size()> former_actions = {};
+
+void stop_on_signal(int signal_number) {
   if (stop_flag != 0 && signal_number == SIGINT) {
     ::signal(SIGINT, SIG_DFL);
     ::raise(SIGINT);
@@ -19,25 +21,29 @@ void on_signal(int signal_number) {
   stop_flag = 1;
 }
 
+void end_on_signal(int signal_number) { end_signal = signal_number; }
+
 }  // namespace
 
-StopRequestScope::StopRequestScope() {
+StopRequestScope::StopRequestScope(StopSignals signals) {
   stop_flag = 0;
-  struct sigaction action = {};
-  action.sa_handler = on_signal;
-  ::sigemptyset(&action.sa_mask);
-  action.sa_flags = SA_RESTART;
-  ::sigaction(SIGINT, &action, &previous_interrupt);
-  ::sigaction(SIGTERM, &action, &previous_terminate);
-  ::sigaction(SIGHUP, &action, &previous_hangup);
+  end_signal = 0;
+  for (size_t i = 0; i < kSignals.size(); ++i) {
+    const bool ends = signals == StopSignals::kLaunched && (kSignals[i] == SIGINT || kSignals[i] == SIGTERM);
+    struct sigaction action = {};
+    action.sa_handler = ends ? end_on_signal : stop_on_signal;
+    ::sigemptyset(&action.sa_mask);
+    action.sa_flags = SA_RESTART;
+    ::sigaction(kSignals[i], &action, &former_actions[i]);
+  }
 }
 
 StopRequestScope::~StopRequestScope() {
-  ::sigaction(SIGINT, &previous_interrupt, nullptr);
-  ::sigaction(SIGTERM, &previous_terminate, nullptr);
-  ::sigaction(SIGHUP, &previous_hangup, nullptr);
+  for (size_t i = 0; i < kSignals.size(); ++i) ::sigaction(kSignals[i], &former_actions[i], nullptr);
 }
 
 bool stop_requested() noexcept { return stop_flag != 0; }
+
+int end_requested() noexcept { return end_signal; }
 
 }  // namespace ftrun

@@ -1,12 +1,18 @@
-// SIGINT, SIGTERM and SIGHUP as a request: the loop finishes its step, saves and ends with exit code 130.
+// Signals as a request: the loop finishes its step, saves and ends with exit code 130.
 #pragma once
 
 namespace ftrun {
 
-/// While alive, SIGINT, SIGTERM and SIGHUP set a flag instead of ending the process; a second SIGINT ends it at once.
+/// Who started this process decides what SIGINT and SIGTERM can mean.
+enum class StopSignals {
+  kOwn,       ///< SIGINT, SIGTERM, SIGHUP and SIGUSR1 ask for a stop; a second SIGINT ends the process at once
+  kLaunched,  ///< SIGUSR1 asks for a stop; after SIGINT and SIGTERM a launcher kills soon, so they ask to end at once
+};
+
+/// While alive, signals set flags instead of ending the process.
 class StopRequestScope {
  public:
-  StopRequestScope();
+  explicit StopRequestScope(StopSignals signals = StopSignals::kOwn);
   StopRequestScope(const StopRequestScope&) = delete;
   StopRequestScope& operator=(const StopRequestScope&) = delete;
   ~StopRequestScope();
@@ -14,5 +20,8 @@ class StopRequestScope {
 
 /// True once a stop was asked for. [any-thread]
 bool stop_requested() noexcept;
+
+/// The signal that asked to end at once, 0: none. [any-thread]
+int end_requested() noexcept;
 
 }  // namespace ftrun

@@ -24,6 +24,9 @@ namespace {
 
 Progress* active_progress = nullptr;
 
+/// Stops the run when somebody puts it into output_dir; removed when it has.
+constexpr const char* kStopFile = "stop";
+
 using Denominators = std::array<double, FTRUN_MAX_DENOMINATORS>;
 
 // An update of the paradigm, released with the scope.
@@ -167,16 +170,30 @@ int Trainer::train() {
   rehearse_longest_micro_batch(run_);
   while (state_.global_step < state_.max_steps && !stop_early_) {
     if (stop_agreed()) return finish_interrupted();
-    after_step(train_step());
+    const bool first = summary_.is_null();
+    if (first) run_.communicator().reset_traffic();
+    const StepResult result = train_step();
+    if (first) report_usage();
+    after_step(result);
   }
   if (stop_agreed()) return finish_interrupted();
   finish();
   return 0;
 }
 
-// Any rank may have been asked; all stop at the same step.
+// Of the first update: memory has reached its height then, and every full update moves as much.
+void Trainer::report_usage() {
+  OpenedDevices& devices = run_.link().devices();
+  const auto usages =
+      all_rank_usages(run_.communicator(), rank_usage(devices.device(), devices.host_device(), run_.communicator()));
+  summary_["ranks"] = usage_json(usages);
+  if (run_.world() > 1) log_info("{}", usage_text(usages));
+}
+
+// Any rank may have been asked, or a file was put into the output folder; all stop at the same step.
 bool Trainer::stop_agreed() {
-  double asked = stop_requested() ? 1 : 0;
+  const bool file_asks = run_.is_main() && fs::exists(run_.arguments().output_dir / kStopFile);
+  double asked = stop_requested() || file_asks ? 1 : 0;
   run_.communicator().sum_host(std::span(&asked, 1));
   return asked > 0;
 }
@@ -410,6 +427,7 @@ int Trainer::finish_interrupted() {
   progress_->clear();
   open_output_dir(state_.global_step);
   save();
+  if (run_.is_main()) fs::remove(run_.arguments().output_dir / kStopFile);
   log_warning("stopped at step {} of {}: continue with --resume_from_checkpoint true", state_.global_step,
               state_.max_steps);
   summary_["interrupted"] = true;

@@ -46,6 +46,7 @@ class Trainer {
   void start();
   void open_output_dir(int64_t first_step);
   bool stop_agreed();
+  void report_usage();
   StepResult train_step();
   void require_finite(const StepResult& result, const ftrun_update& update, const double* denominators);
   void after_step(const StepResult& result);

@@ -45,7 +45,7 @@ TEST(Training, LeavesEverythingItPromises) {
   for (const char* name :
        {"config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors",
         "trainer_state.json", "trainer_log.jsonl", "train_results.json", "eval_results.json", "all_results.json",
-        "training_loss.svg", "checkpoint-4/model.safetensors", "checkpoint-4/optimizer.safetensors",
+        "training_loss.svg", "checkpoint-4/model.safetensors", "checkpoint-4/optimizer-00000.safetensors",
         "checkpoint-4/trainer_state.json"}) {
     EXPECT_TRUE(fs::exists(folder / "run" / name)) << name;
   }
@@ -253,7 +253,7 @@ TEST(Stopping, KillWhileSavingLeavesOnlyCompleteCheckpoints) {
     for (const auto& entry : fs::directory_iterator(folder / "run")) {
       if (entry.path().filename().string().rfind("checkpoint-", 0) != 0) continue;
       EXPECT_NO_THROW(SafetensorsFile(entry.path() / "model.safetensors"));
-      EXPECT_NO_THROW(SafetensorsFile(entry.path() / "optimizer.safetensors"));
+      EXPECT_NO_THROW(SafetensorsFile(entry.path() / "optimizer-00000.safetensors"));
       EXPECT_NO_THROW(read_json(entry.path() / "trainer_state.json"));
       ++completed;
     }
@@ -330,20 +330,20 @@ TEST(Checkpoints, ADamagedOneIsNamedSkippedAndSetAside) {
   std::map<std::string, std::string> keys = {{"save_strategy", "steps"}, {"save_steps", "5"}};
   ASSERT_EQ(run_small(folder, "run", keys).exit_code, 0);
   const std::string whole = bytes_of(folder / "run/model.safetensors");
-  const fs::path newest = folder / "run/checkpoint-12/optimizer.safetensors";
+  const fs::path newest = folder / "run/checkpoint-12/optimizer-00000.safetensors";
   std::string bytes = bytes_of(newest);
   bytes[bytes.size() - 1000] = static_cast<char>(bytes[bytes.size() - 1000] ^ 4);
   write_text(newest, bytes);
   keys["resume_from_checkpoint"] = (folder / "run/checkpoint-12").string();
   const ProgramResult refused = run_small(folder, "other", keys);
   EXPECT_EQ(refused.exit_code, 2);
-  EXPECT_THAT(refused.err, HasSubstr("the content of 'optimizer.safetensors' is not what was written"));
+  EXPECT_THAT(refused.err, HasSubstr("the content of 'optimizer-00000.safetensors' is not what was written"));
   keys["resume_from_checkpoint"] = "true";
   const ProgramResult resumed = run_small(folder, "run", keys);
   ASSERT_EQ(resumed.exit_code, 0) << resumed.err;
   EXPECT_THAT(resumed.err, HasSubstr("run/checkpoint-12' is damaged and not resumed from: the content of 'optimizer"));
   EXPECT_THAT(resumed.err, HasSubstr("run/checkpoint-10' at step 10"));
-  EXPECT_TRUE(bytes_of(folder / "run/checkpoint-12.damaged/optimizer.safetensors") == bytes);
+  EXPECT_TRUE(bytes_of(folder / "run/checkpoint-12.damaged/optimizer-00000.safetensors") == bytes);
   EXPECT_TRUE(bytes_of(folder / "run/model.safetensors") == whole);
 }
 
