@@ -34,7 +34,7 @@ bool saved_exactly(const Run& run, StoredDtype saved) {
 // States that a checkpoint beside a model file of dtype `saved` has.
 std::vector<std::string> state_names(const Run& run, StoredDtype saved) {
   std::vector<std::string> names;
-  for (const auto name : run.optimizer().state_names()) names.emplace_back(name);
+  for (const auto& name : run.optimizer().state_names()) names.emplace_back(name);
   if (!saved_exactly(run, saved)) names.emplace_back(kMasterState);
   return names;
 }

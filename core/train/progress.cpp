@@ -8,6 +8,8 @@
 #include <cstdio>
 #include <utility>
 
+#include "core/base/logging.h"
+
 namespace ftrun {
 namespace {
 

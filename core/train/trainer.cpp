@@ -14,6 +14,7 @@
 #include "core/train/checkpointing.h"
 #include "core/train/loss_plot.h"
 #include "core/train/memory_estimate.h"
+#include "core/train/rank_usage.h"
 #include "core/train/rehearsal.h"
 #include "core/train/results.h"
 #include "core/train/stop_request.h"
