@@ -39,7 +39,8 @@ Json plugins_json(const OpenedPlugins& plugins) {
 Json run_json(Run& run) {
   const TrainingArguments& a = run.arguments();
   const ftrun_paradigm_plan& plan = run.plan();
-  const StateBytes states = state_bytes(run.model(), run.precision(), a.gradient_accumulation_steps);
+  const ftrun_schedule announced = run.schedule().value_or(ftrun_schedule{});
+  const uint64_t* bytes = announced.device_bytes;
   const SaveBytes saved = save_bytes(run);
   Json result;
   result["plugins"] = plugins_json(*run.setup().plugins);
@@ -50,9 +51,16 @@ Json run_json(Run& run) {
   result["total_steps"] = planned_updates(a, plan.updates_per_epoch);
   result["rows_per_update"] = global_batch(run);
   result["longest_micro_batch_tokens"] = plan.max_micro_batch_tokens;
-  result["bytes"] = {{"weights", states.weights},     {"gradients", states.gradients},
-                     {"optimizer", states.optimizer}, {"checkpoint", saved.checkpoint},
-                     {"model", saved.model},          {"device", run.device().properties().total_bytes}};
+  result["ranks"] = run.world();
+  result["bytes"] = {{"weights", bytes[FTRUN_MEMORY_WEIGHTS]},
+                     {"gradients", bytes[FTRUN_MEMORY_GRADIENTS]},
+                     {"optimizer", bytes[FTRUN_MEMORY_OPTIMIZER]},
+                     {"gather", bytes[FTRUN_MEMORY_GATHER]},
+                     {"communication", bytes[FTRUN_MEMORY_COMMUNICATION]},
+                     {"host", announced.host_peak_bytes},
+                     {"checkpoint", saved.checkpoint},
+                     {"model", saved.model},
+                     {"device", run.device().properties().total_bytes}};
   result["values"] = values_json(run.setup().config().host(), false);
   for (size_t i = 0; i < run.setup().config().plugin_count(); ++i) {
     const auto& part = run.setup().config().plugin(i);
@@ -85,8 +93,11 @@ void print_run(const Json& json) {
   const Json& bytes = json["bytes"];
   const auto memory = [&](const char* key) { return memory_text(bytes[key].get<uint64_t>()); };
   const auto disk = [&](const char* key) { return bytes_text(bytes[key].get<uint64_t>()); };
-  fmt::print("  device memory: weights {}, gradients {}, optimizer {}, of {}\n", memory("weights"), memory("gradients"),
-             memory("optimizer"), memory("device"));
+  fmt::print(
+      "  device memory of each of {} rank(s): weights {}, gradients {}, optimizer {}, gathered weights {}, "
+      "communication {}, of {}; on the host {}\n",
+      json["ranks"].get<int>(), memory("weights"), memory("gradients"), memory("optimizer"), memory("gather"),
+      memory("communication"), memory("device"), memory("host"));
   fmt::print("  on disk: model {}, each checkpoint {}\n", disk("model"), disk("checkpoint"));
   fmt::print("values\n");
   print_values(json["values"]);

@@ -1,20 +1,51 @@
-// The table of the ZeRO paper (Rajbhandari et al. 2020, section 3) for one device and the dtypes in use.
+// The announced peak against the device's capacity.
 #include "core/train/memory_estimate.h"
 
 #include <fmt/format.h>
 
 #include <array>
 
-namespace ftrun {
+#include "core/base/error.h"
 
-StateBytes state_bytes(const NetworkModel& model, const Precision& precision, int64_t accumulation) {
-  const auto elements = static_cast<uint64_t>(model.total_elements());
-  const uint64_t compute = FTRUN_DTYPE_BYTES(precision.compute);
-  StateBytes bytes;
-  bytes.weights = elements * compute;
-  bytes.gradients = elements * (accumulation > 1 ? 4 : compute);
-  bytes.optimizer = elements * (8 + (precision.master_weights ? 4 : 0));
-  return bytes;
+namespace ftrun {
+namespace {
+
+constexpr std::array kCounted = {
+    std::pair(FTRUN_MEMORY_WEIGHTS, "weights"), std::pair(FTRUN_MEMORY_GRADIENTS, "gradients"),
+    std::pair(FTRUN_MEMORY_OPTIMIZER, "optimizer"), std::pair(FTRUN_MEMORY_GATHER, "gathered weights"),
+    std::pair(FTRUN_MEMORY_COMMUNICATION, "communication")};
+
+std::string parts_text(const uint64_t* bytes) {
+  std::string text;
+  for (const auto& [category, name] : kCounted) {
+    if (bytes[category] == 0) continue;
+    text += fmt::format("{}{} {}", text.empty() ? "" : " + ", name, memory_text(bytes[category]));
+  }
+  return text;
+}
+
+}  // namespace
+
+void require_memory_for(const ftrun_schedule& schedule, const Device& device, const Device& host_device,
+                        int32_t ranks_per_machine, const std::string& place) {
+  const bool shared = &device == &host_device;
+  const auto ranks = static_cast<uint64_t>(ranks_per_machine);
+  const uint64_t on_device =
+      shared ? (schedule.device_peak_bytes + schedule.host_peak_bytes) * ranks : schedule.device_peak_bytes;
+  const std::string each = ranks > 1 ? fmt::format(" on each of {} ranks", ranks) : std::string();
+  if (on_device > device.properties().total_bytes) {
+    throw resource_exhausted(
+        "{}device '{}' has {}: {}{} = {} are needed before any activation: use a larger device, more ranks with a "
+        "strategy that shards more, or offload; pure_bf16: true takes less than half",
+        place, device.name(), memory_text(device.properties().total_bytes), parts_text(schedule.device_bytes), each,
+        memory_text(on_device));
+  }
+  const uint64_t on_host = shared ? 0 : schedule.host_peak_bytes * ranks;
+  if (on_host > host_device.properties().total_bytes) {
+    throw resource_exhausted("the host has {}: offloaded {}{} = {} are needed: offload less, or use more machines",
+                             memory_text(host_device.properties().total_bytes), parts_text(schedule.host_bytes), each,
+                             memory_text(on_host));
+  }
 }
 
 std::string memory_text(uint64_t bytes) {

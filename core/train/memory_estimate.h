@@ -1,24 +1,19 @@
-// Bytes of weights, gradients and optimizer state of a model on one device, before anything is allocated.
-// Leaves out: activations, which depend on the micro-batch (measured, not estimated, here).
+// Does what the strategy announced fit the device, before anything is allocated? And memory as text.
+// Leaves out: activations, which depend on the micro-batch; what was really used (rank_usage.h).
 #pragma once
 
 #include <cstdint>
 #include <string>
 
-#include "core/model/network_model.h"
-#include "core/model/rank.h"
+#include "core/tensor/device.h"
+#include "ftrun/kinds/strategy.h"
 
 namespace ftrun {
 
-struct StateBytes {
-  uint64_t weights = 0;
-  uint64_t gradients = 0;
-  uint64_t optimizer = 0;  ///< master weights and two moments
-  uint64_t total() const noexcept { return weights + gradients + optimizer; }
-};
-
-/// All parameters trained, one rank. bf16 with master weights: 16 bytes per parameter, 18 with accumulation; fp32: 16.
-StateBytes state_bytes(const NetworkModel& model, const Precision& precision, int64_t accumulation);
+/// Throws RESOURCE_EXHAUSTED naming every category when the schedule alone is more than the device, or the host device,
+/// has. `ranks_per_machine` share the host device. `place` ("FILE:LINE: device: " or "") begins the message.
+void require_memory_for(const ftrun_schedule& schedule, const Device& device, const Device& host_device,
+                        int32_t ranks_per_machine, const std::string& place);
 
 /// "1.50 GiB", "24.00 KiB", "12 bytes": the largest unit that leaves at least 1.
 std::string memory_text(uint64_t bytes);

@@ -39,25 +39,28 @@ Json traffic_json(const std::array<CollectiveTraffic, 8>& traffic) {
   return result;
 }
 
-std::string rank_line(size_t rank, const RankUsage& usage) {
-  std::string line = fmt::format("rank {}: peak {}:", rank, memory_text(usage.peak_allocated_bytes));
+std::string bytes_text(const uint64_t* bytes, const char* prefix) {
+  std::string text;
   for (size_t i = 0; i < kCategories.size(); ++i) {
-    if (usage.peak_bytes[i] > 0) line += fmt::format(" {} {}", kCategories[i], memory_text(usage.peak_bytes[i]));
+    if (bytes[i] > 0) text += fmt::format(" {}{} {}", prefix, kCategories[i], memory_text(bytes[i]));
   }
-  for (size_t i = 0; i < kCategories.size(); ++i) {
-    if (usage.host_peak_bytes[i] > 0) {
-      line += fmt::format(" host {} {}", kCategories[i], memory_text(usage.host_peak_bytes[i]));
-    }
-  }
-  line += "; sent per update:";
-  bool any = false;
+  return text;
+}
+
+/// `sent(kind)` in bytes.
+template <typename Sent>
+std::string traffic_text(Sent&& sent) {
+  std::string text;
   for (size_t i = 0; i < kKinds.size(); ++i) {
-    if (usage.traffic[i].calls == 0) continue;
-    line += fmt::format("{} {} {} in {} calls", any ? "," : "", kKinds[i], memory_text(usage.traffic[i].sent_bytes),
-                        usage.traffic[i].calls);
-    any = true;
+    if (sent(i) > 0) text += fmt::format("{} {} {}", text.empty() ? "" : ",", kKinds[i], memory_text(sent(i)));
   }
-  return any ? line : line + " nothing";
+  return text.empty() ? " nothing" : text;
+}
+
+std::string rank_line(size_t rank, const RankUsage& usage) {
+  return fmt::format("rank {}: peak {}:{}{}; sent per update:{}", rank, memory_text(usage.peak_allocated_bytes),
+                     bytes_text(usage.peak_bytes.data(), ""), bytes_text(usage.host_peak_bytes.data(), "host "),
+                     traffic_text([&](size_t kind) { return usage.traffic[kind].sent_bytes; }));
 }
 
 }  // namespace
@@ -99,10 +102,28 @@ Json usage_json(const std::vector<RankUsage>& usages) {
   return result;
 }
 
-std::string usage_text(const std::vector<RankUsage>& usages) {
+Json schedule_json(const ftrun_schedule& schedule) {
+  std::array<uint64_t, 16> device = {};
+  std::array<uint64_t, 16> host = {};
+  std::copy_n(schedule.device_bytes, std::min(device.size(), std::size(schedule.device_bytes)), device.begin());
+  std::copy_n(schedule.host_bytes, std::min(host.size(), std::size(schedule.host_bytes)), host.begin());
+  Json traffic = Json::object();
+  for (size_t i = 0; i < kKinds.size(); ++i) {
+    if (schedule.update_elements[i] == 0) continue;
+    traffic[kKinds[i]] = {{"elements", schedule.update_elements[i]}, {"sent_bytes", schedule.update_sent_bytes[i]}};
+  }
+  return {{"memory_bytes", categories_json(device)},
+          {"host_memory_bytes", categories_json(host)},
+          {"traffic_per_update", traffic}};
+}
+
+std::string usage_text(const std::vector<RankUsage>& usages, const std::optional<ftrun_schedule>& schedule) {
   std::string text;
-  for (size_t rank = 0; rank < usages.size(); ++rank) text += (rank > 0 ? "\n" : "") + rank_line(rank, usages[rank]);
-  return text;
+  for (size_t rank = 0; rank < usages.size(); ++rank) text += rank_line(rank, usages[rank]) + "\n";
+  if (!schedule) return text.substr(0, text.size() - 1);
+  return text + fmt::format("announced for each:{}{}; sent per update:{}", bytes_text(schedule->device_bytes, ""),
+                            bytes_text(schedule->host_bytes, "host "),
+                            traffic_text([&](size_t kind) { return schedule->update_sent_bytes[kind]; }));
 }
 
 }  // namespace ftrun

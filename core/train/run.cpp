@@ -131,7 +131,6 @@ Run::Run(const RunSetup& setup, RankLink& link, OutputClaim claim,
   paradigm_ = std::make_unique<ParadigmInstance>(
       chosen, make_host_table("paradigm/" + chosen.plugin->id(), link_.host_services()));
   make_model();
-  check_memory();
   make_rank();
   begin(on_ledger);
 }
@@ -151,21 +150,18 @@ void Run::make_model() {
   model_ = open_network(setup_, link_.host_services());
 }
 
-void Run::check_memory() const {
-  const StateBytes bytes = state_bytes(*model_, precision(), arguments().gradient_accumulation_steps);
-  const Device& on = link_.devices().device();
-  const uint64_t total = on.properties().total_bytes;
-  // A strategy for several ranks may place state elsewhere; what it then allocates is refused as it comes.
-  if (world() > 1 || bytes.total() <= total) return;
+void Run::check_memory() {
+  try {
+    schedule_ = rank().schedule();
+  } catch (const Error& error) {
+    // A plugin that announces nothing is refused by what it allocates.
+    if (error.code() != FTRUN_UNIMPLEMENTED) throw;
+    return;
+  }
+  OpenedDevices& devices = link_.devices();
   const std::string& origin = setup_.config().origin("device");
-  throw resource_exhausted(
-      "{}device '{}' has {}: weights {} + gradients {} + optimizer {} = {} are needed before any activation ({} "
-      "parameters); {}",
-      origin == "default" ? std::string() : origin + ": ", on.name(), memory_text(total), memory_text(bytes.weights),
-      memory_text(bytes.gradients), memory_text(bytes.optimizer), memory_text(bytes.total()), model_->total_elements(),
-      precision().compute == FTRUN_F32
-          ? "bf16: true does not change that; pure_bf16: true halves the weights and gradients"
-          : "a larger device or a sharding strategy is needed");
+  require_memory_for(*schedule_, devices.device(), devices.host_device(), link_.local_world(),
+                     origin == "default" ? std::string() : origin + ": ");
 }
 
 Precision Run::precision() const {
@@ -194,6 +190,7 @@ void Run::make_rank() {
   }
   rank().add_role(
       paradigm_->roles().front().name, model_, [](int32_t) { return true; }, initial_weights());
+  check_memory();
   rank().attach();
   rank().release_weight_sources();
 }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -90,6 +91,8 @@ class Run {
   int32_t world() const noexcept { return link_.world(); }
   /// The rank that logs, decides and writes what is written once.
   bool is_main() const noexcept { return link_.is_main(); }
+  /// What the strategy announced; nothing when it announces nothing.
+  const std::optional<ftrun_schedule>& schedule() const noexcept { return schedule_; }
   const Optimizer& optimizer() const noexcept { return *optimizer_; }
   Rank& rank() noexcept { return rank_instance_->rank(); }
   ftrun_context* context() noexcept { return &rank().context(); }
@@ -112,7 +115,7 @@ class Run {
 
  private:
   void make_model();
-  void check_memory() const;
+  void check_memory();
   void make_rank();
   void begin(const std::function<void(const DataLedger&)>& on_ledger);
 
@@ -129,6 +132,7 @@ class Run {
   std::unique_ptr<Optimizer> optimizer_;
   std::unique_ptr<ParadigmInstance> paradigm_;
   std::unique_ptr<RankInstance> rank_instance_;
+  std::optional<ftrun_schedule> schedule_;
   ftrun_paradigm_plan plan_{};
   StoredDtype saved_dtype_;
 };

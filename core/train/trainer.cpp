@@ -188,7 +188,8 @@ void Trainer::report_usage() {
   const auto usages =
       all_rank_usages(run_.communicator(), rank_usage(devices.device(), devices.host_device(), run_.communicator()));
   summary_["ranks"] = usage_json(usages);
-  if (run_.world() > 1) log_info("{}", usage_text(usages));
+  if (run_.schedule()) summary_["announced"] = schedule_json(*run_.schedule());
+  if (run_.world() > 1) log_info("{}", usage_text(usages, run_.schedule()));
 }
 
 // Any rank may have been asked, or a file was put into the output folder; all stop at the same step.
