@@ -63,14 +63,15 @@ Error current_error() {
   }
 }
 
-Outcome run_rank(const RunSetup& setup, const Transport::Arguments& arguments, const RankBody& body) {
+Outcome run_rank(const RunSetup& setup, const Transport::Arguments& arguments,
+                 const std::shared_ptr<OperationBoard>& board, const RankBody& body) {
   Outcome outcome;
   std::unique_ptr<RankLink> link;
   try {
     auto transport = std::make_unique<Transport>(setup.plugins->collectives.plugin->collectives(), arguments);
     outcome.rank = transport->rank();
     set_thread_log_level(outcome.rank == 0 ? LogLevel::kDebug : LogLevel::kError);
-    link = std::make_unique<RankLink>(setup, std::move(transport));
+    link = std::make_unique<RankLink>(setup, std::move(transport), board);
     outcome.code = body(*link);
   } catch (...) {
     outcome.failure = current_error();
@@ -105,15 +106,16 @@ int run_threads(const RunSetup& setup, Transport::Arguments arguments, const Ran
   const char rendezvous = 0;  // only its address matters
   arguments.world = setup.nproc;
   arguments.rendezvous = &rendezvous;
+  const auto board = std::make_shared<OperationBoard>(setup.nproc);
   std::vector<std::thread> threads;
   for (int32_t rank = 1; rank < setup.nproc; ++rank) {
     arguments.rank = rank;
-    threads.emplace_back([&setup, &body, arguments, &outcome = outcomes[static_cast<size_t>(rank)]] {
-      outcome = run_rank(setup, arguments, body);
+    threads.emplace_back([&setup, &body, &board, arguments, &outcome = outcomes[static_cast<size_t>(rank)]] {
+      outcome = run_rank(setup, arguments, board, body);
     });
   }
   arguments.rank = 0;
-  outcomes.front() = run_rank(setup, arguments, body);
+  outcomes.front() = run_rank(setup, arguments, board, body);
   for (std::thread& thread : threads) thread.join();
   throw_first_failure(outcomes);
   return outcomes.front().code;
@@ -126,7 +128,7 @@ RankLink::RankLink(const RunSetup& setup)
       devices_(std::make_unique<OpenedDevices>(*setup.plugins, host_services_)),
       communicator_(std::make_unique<Communicator>()) {}
 
-RankLink::RankLink(const RunSetup& setup, std::unique_ptr<Transport> transport)
+RankLink::RankLink(const RunSetup& setup, std::unique_ptr<Transport> transport, std::shared_ptr<OperationBoard> board)
     : host_services_(ftrun::host_services()) {
   try {
     const LocalPlace place = local_place(*transport);
@@ -141,6 +143,7 @@ RankLink::RankLink(const RunSetup& setup, std::unique_ptr<Transport> transport)
   arguments.device = &devices_->device();
   arguments.host_device = &devices_->host_device();
   arguments.timeout_ms = setup.config().get_int("collective_timeout_s") * 1000;
+  arguments.board = std::move(board);
   communicator_ = std::make_unique<Communicator>(std::move(transport), arguments);
 }
 
@@ -161,7 +164,7 @@ int run_ranks(const RunSetup& setup, const RankBody& body) {
   const ftrun_host* host = make_host_table("collectives/" + transport->id(), host_services());
   const Transport::Arguments arguments = transport_arguments(setup, host);
   if (!setup.launched_world) return run_threads(setup, arguments, body);
-  const Outcome outcome = run_rank(setup, arguments, body);
+  const Outcome outcome = run_rank(setup, arguments, nullptr, body);
   if (!outcome.failure) return outcome.code;
   if (outcome.rank == 0 || outcome.failure->code() == FTRUN_ABORTED) throw Error(*outcome.failure);
   throw Error(outcome.failure->code(), failure_text(outcome.rank, outcome.failure->what()));

@@ -19,7 +19,8 @@ class RankLink {
   explicit RankLink(const RunSetup& setup);
   /// A rank of the transport's world; its accelerator is the one numbered as the rank is among those of its machine. A
   /// failure ends the other ranks too.
-  RankLink(const RunSetup& setup, std::unique_ptr<Transport> transport);
+  /// `board`: the one of all ranks of this process, NULL where it has one.
+  RankLink(const RunSetup& setup, std::unique_ptr<Transport> transport, std::shared_ptr<OperationBoard> board);
   RankLink(const RankLink&) = delete;
   RankLink& operator=(const RankLink&) = delete;
   ~RankLink();

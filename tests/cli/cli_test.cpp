@@ -157,7 +157,7 @@ TEST(Cli, PluginsInfoPrintsTheOptionTable) {
   EXPECT_EQ(info.code, 0);
   EXPECT_EQ(info.out, "strategy 'importer' 1.0.0: imports\n  file      " + fixture("importer").string() + R"(
   ABI       1.0
-  without   create, destroy, attach, unit_enter, unit_exit, grads_ready, finish_grads, step, owned_range, read_range
+  without   create, destroy, attach, unit_enter, unit_exit, grads_ready, finish_grads, step, owned_range, read_range, write_range, schedule
 
 Options (default)
   --foreign_file (not set)

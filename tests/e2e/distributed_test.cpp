@@ -100,7 +100,7 @@ TEST_P(EveryStrategy, ResumesAtAnotherNumberOfRanksUnderAnotherStrategy) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Strategies, EveryStrategy, testing::ValuesIn(kStrategies),
-                         [](const auto& info) { return info.param; });
+                         [](const auto& tested) { return tested.param; });
 
 TEST(Distributed, Bf16ShardsKeepExactWeightsInCheckpoints) {
   const TestFolder folder;
@@ -217,7 +217,7 @@ INSTANTIATE_TEST_SUITE_P(
                             {{"nproc", "4"}, {"strategy", "ddp"}, {"max_samples", "3"}},
                             {"nproc: 4 ranks share 3 training examples"}},
                     Refusal{"unknown_strategy", {{"nproc", "2"}, {"strategy", "zero4"}}, {"zero3"}}),
-    [](const auto& info) { return info.param.name; });
+    [](const auto& tested) { return tested.param.name; });
 
 }  // namespace
 }  // namespace ftrun::test
