@@ -17,7 +17,8 @@ nlohmann-json3-dev:JSON files
 libpcre2-dev:tokenizer patterns
 libutf8proc-dev:Unicode normalisation
 libxxhash-dev:content hashes of caches
-
+libopenmpi-dev:collectives between processes and hosts (plugin mpi; left out of the build when missing)
+openmpi-bin:mpirun, which starts the ranks of such a run
 libhwy-dev:SIMD kernels
 libgtest-dev:tests
 libgmock-dev:tests

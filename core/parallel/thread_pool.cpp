@@ -2,6 +2,8 @@
 // futexes.
 #include "core/parallel/thread_pool.h"
 
+#include <sched.h>
+
 #include <algorithm>
 #include <atomic>
 #include <thread>
@@ -25,7 +27,13 @@ std::atomic<int32_t> threads_per_rank = 0;  // 0: not configured
 thread_local int32_t index_of_this_thread = 0;
 thread_local int32_t task_depth = 0;
 
-int32_t usable_cores() { return std::max(1, static_cast<int32_t>(std::thread::hardware_concurrency())); }
+// Those that launchers and control groups left to this process, which may be fewer than the machine has.
+int32_t usable_cores() {
+  cpu_set_t allowed;
+  CPU_ZERO(&allowed);
+  if (::sched_getaffinity(0, sizeof(allowed), &allowed) == 0) return std::max(1, CPU_COUNT(&allowed));
+  return std::max(1, static_cast<int32_t>(std::thread::hardware_concurrency()));
+}
 
 int32_t configured_count() noexcept {
   const int32_t count = threads_per_rank.load(std::memory_order_relaxed);

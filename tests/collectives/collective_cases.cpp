@@ -179,4 +179,16 @@ std::vector<std::byte> run_collectives(TeamRank& rank, CommunicatorGroup& group,
   return checked.take_results();
 }
 
+std::vector<std::vector<std::byte>> all_bits(TeamRank& rank) {
+  std::vector<std::vector<std::byte>> all;
+  for (const ftrun_dtype dtype : {FTRUN_F32, FTRUN_BF16}) {
+    for (const int64_t part : {1, 1'025, 40'003}) {
+      for (const Placement placement : {Placement::kDevice, Placement::kMixed}) {
+        all.push_back(run_collectives(rank, rank.communicator.world_group(), {dtype, part, placement}));
+      }
+    }
+  }
+  return all;
+}
+
 }  // namespace ftrun::test

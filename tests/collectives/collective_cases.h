@@ -30,6 +30,9 @@ float folded(ftrun_dtype dtype, const std::vector<int32_t>& ranks, int64_t i);
 /// expectations) and returns all results' bytes.
 std::vector<std::byte> run_collectives(TeamRank& rank, CommunicatorGroup& group, const CaseOptions& options);
 
+/// run_collectives over a spread of dtypes, lengths and placements: what every transport must agree on.
+std::vector<std::vector<std::byte>> all_bits(TeamRank& rank);
+
 /// A tensor of made_up values of this rank.
 Tensor made_up_tensor(TeamRank& rank, ftrun_dtype dtype, int64_t elements, ftrun_placement placement);
 std::vector<float> values_of(TeamRank& rank, const Tensor& tensor);

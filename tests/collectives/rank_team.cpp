@@ -32,6 +32,30 @@ const ftrun_host* team_host() {
   return &host;
 }
 
+const ftrun_host* small_messages_host() {
+  static const ftrun_option_api options = [] {
+    ftrun_option_api api = {};
+    api.head = {sizeof(api), FTRUN_OPTION_API_TAG};
+    api.get_int = [](const ftrun_options*, ftrun_str, int64_t* value) noexcept -> ftrun_status {
+      *value = 1'000;
+      return FTRUN_OK;
+    };
+    return api;
+  }();
+  static const ftrun_host host = [] {
+    ftrun_host table = *team_host();
+    table.option = &options;
+    return table;
+  }();
+  return &host;
+}
+
+const ftrun_options* small_messages_options() {
+  // Opaque to the plugin: the host's calls get it back and have but one answer.
+  static const char options = 0;
+  return reinterpret_cast<const ftrun_options*>(&options);
+}
+
 const ftrun_plugin* load_plugin(const std::string& kind, const std::string& id) {
   const std::string path = std::string(FTRUN_BINARY_DIR) + "/lib/ftrun/plugins/" + kind + "_" + id + ".so";
   if (!std::filesystem::exists(path)) return nullptr;

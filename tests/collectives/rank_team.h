@@ -14,6 +14,9 @@ namespace ftrun::test {
 
 /// Host table over core's thread pool; log lines are dropped.
 const ftrun_host* team_host();
+/// team_host with options by which the mpi transport splits messages of more than 1,000 bytes.
+const ftrun_host* small_messages_host();
+const ftrun_options* small_messages_options();
 /// The descriptor of <kind>_<id>.so in the build tree; NULL when the file does not exist.
 const ftrun_plugin* load_plugin(const std::string& kind, const std::string& id);
 

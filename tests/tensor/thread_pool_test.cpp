@@ -2,6 +2,7 @@
 #include "core/parallel/thread_pool.h"
 
 #include <gtest/gtest.h>
+#include <sched.h>
 
 #include <atomic>
 #include <thread>
@@ -113,6 +114,20 @@ TEST(ThreadPool, RanksShareTheThreads) {
   }
   for (std::thread& rank : ranks) rank.join();
   EXPECT_EQ(total.load(), 2 * 50 * 190);
+}
+
+TEST(ThreadPool, UsesOnlyTheCoresThatThisProcessMay) {
+  cpu_set_t all;
+  ASSERT_EQ(::sched_getaffinity(0, sizeof(all), &all), 0);
+  with_threads(0, [&] { EXPECT_EQ(thread_count(), CPU_COUNT(&all)); });
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  for (int core = 0; core < CPU_SETSIZE && CPU_COUNT(&one) == 0; ++core) {
+    if (CPU_ISSET(core, &all)) CPU_SET(core, &one);
+  }
+  ASSERT_EQ(::sched_setaffinity(0, sizeof(one), &one), 0);
+  with_threads(0, [] { EXPECT_EQ(thread_count(), 1); });
+  ASSERT_EQ(::sched_setaffinity(0, sizeof(all), &all), 0);
 }
 
 }  // namespace
