@@ -167,8 +167,9 @@ void Trainer::start() {
 }
 
 int Trainer::train() {
-  start();
+  // Before other weights are loaded: a strategy's collectives move nothing during a rehearsal.
   rehearse_longest_micro_batch(run_);
+  start();
   while (state_.global_step < state_.max_steps && !stop_early_) {
     if (stop_agreed()) return finish_interrupted();
     const bool first = summary_.is_null();

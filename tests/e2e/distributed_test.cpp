@@ -71,7 +71,6 @@ TEST_P(EveryStrategy, TrainsEvaluatesAndSavesWhatOneDeviceDoes) {
   ASSERT_EQ(ranks.size(), 2U);
   EXPECT_GT(ranks[1].at("peak_memory_bytes").at("weights"), 0);
   EXPECT_FALSE(ranks[1].at("traffic_per_update").empty());
-  EXPECT_THAT(many.err, HasSubstr("rank 1: peak"));
 }
 
 TEST_P(EveryStrategy, ResumesAtAnotherNumberOfRanksUnderAnotherStrategy) {
@@ -94,7 +93,7 @@ TEST_P(EveryStrategy, ResumesAtAnotherNumberOfRanksUnderAnotherStrategy) {
     EXPECT_NEAR(losses[5], whole_losses[5], 1e-6 * whole_losses[5]) << "the first resumed loss";
     expect_close(losses, whole_losses, 1e-4);
     if (strategy != GetParam() || ranks != 2) continue;
-    EXPECT_EQ(bytes_of(folder / name / "model.safetensors"), bytes_of(folder / "whole/model.safetensors"))
+    EXPECT_TRUE(bytes_of(folder / name / "model.safetensors") == bytes_of(folder / "whole/model.safetensors"))
         << "nothing changed, so the bits are the same";
   }
 }
@@ -113,7 +112,7 @@ TEST(Distributed, Bf16ShardsKeepExactWeightsInCheckpoints) {
   saving["resume_from_checkpoint"] = (folder / "whole/checkpoint-4").string();
   const ProgramResult resumed = run_small(folder, "resumed", keys_of("zero3", 2, saving));
   ASSERT_EQ(resumed.exit_code, 0) << resumed.err;
-  EXPECT_EQ(bytes_of(folder / "resumed/model.safetensors"), bytes_of(folder / "whole/model.safetensors"));
+  EXPECT_TRUE(bytes_of(folder / "resumed/model.safetensors") == bytes_of(folder / "whole/model.safetensors"));
 }
 
 TEST(Distributed, AnotherGlobalBatchIsRefusedNamingWhatRestoresIt) {
@@ -154,7 +153,7 @@ TEST(Distributed, TerminateSavesOnAllRanksAndResumesExactly) {
   ASSERT_EQ(stopped.exit_code, 130) << stopped.err;
   ASSERT_EQ(run_ftrun({"--config", config.string(), "--resume_from_checkpoint", "true"}).exit_code, 0);
   ASSERT_EQ(run_small(folder, "whole", keys).exit_code, 0);
-  EXPECT_EQ(bytes_of(folder / "whole/model.safetensors"), bytes_of(folder / "run/model.safetensors"));
+  EXPECT_TRUE(bytes_of(folder / "whole/model.safetensors") == bytes_of(folder / "run/model.safetensors"));
 }
 
 TEST(Distributed, AStopFileStopsAndIsRemoved) {
