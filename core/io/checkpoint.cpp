@@ -257,9 +257,9 @@ std::vector<std::filesystem::path> enforce_save_total_limit(const std::filesyste
 
 void remove_checkpoint(const Checkpoint& checkpoint) { remove_folder(checkpoint.path, checkpoint.step); }
 
-std::filesystem::path set_aside(const Checkpoint& checkpoint) {
+std::filesystem::path set_aside(const Checkpoint& checkpoint, std::string_view reason) {
   for (int attempt = 0;; ++attempt) {
-    const std::string suffix = attempt == 0 ? std::string(".damaged") : fmt::format(".damaged-{}", attempt);
+    const std::string suffix = attempt == 0 ? fmt::format(".{}", reason) : fmt::format(".{}-{}", reason, attempt);
     const Path aside = checkpoint.path.string() + suffix;
     if (std::filesystem::exists(aside)) continue;
     if (::rename(checkpoint.path.c_str(), aside.c_str()) == 0) return aside;

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace ftrun {
@@ -60,9 +61,9 @@ std::vector<std::filesystem::path> enforce_save_total_limit(const std::filesyste
 /// Removes one checkpoint; interrupted, it leaves a temporary, never part of a checkpoint.
 void remove_checkpoint(const Checkpoint& checkpoint);
 
-/// Renames a damaged checkpoint to checkpoint-N.damaged (-1, -2, ... where that exists), which is no checkpoint any
-/// more. Returns the new path.
-std::filesystem::path set_aside(const Checkpoint& checkpoint);
+/// Renames a checkpoint to checkpoint-N.REASON (-1, -2, ... where that exists), which is no checkpoint any more.
+/// Returns the new path.
+std::filesystem::path set_aside(const Checkpoint& checkpoint, std::string_view reason);
 
 /// Removes what killed runs left in `output_dir`: temporary checkpoint folders and weight files. Those of runs that are
 /// still alive stay. Call once at start. Returns what was removed.

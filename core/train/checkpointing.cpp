@@ -171,7 +171,8 @@ int64_t expected_checkpoints(const Run& run, int64_t first_step) {
   const int64_t total = planned_updates(a, run.plan().updates_per_epoch);
   if (a.saving.unit == Period::Unit::kNever || total <= first_step) return 0;
   const int64_t period = a.saving.unit == Period::Unit::kEpoch ? run.plan().updates_per_epoch : a.saving.steps;
-  const int64_t end = a.saving.unit == Period::Unit::kEpoch ? total / period : (total - 1) / period + 1;
+  // The last update is saved too.
+  const int64_t end = (total - 1) / period + 1;
   // The best evaluation is kept too, wherever it was.
   const int64_t count = end - first_step / period + (a.load_best_model_at_end ? 1 : 0);
   if (a.save_total_limit <= 0) return count;
@@ -298,11 +299,11 @@ void require_disk_for_run(Run& run, int64_t first_step) {
       __builtin_mul_overflow(count, bytes.checkpoint, &needed) || __builtin_add_overflow(needed, bytes.model, &needed);
   if (overflows || needed > available) {
     throw resource_exhausted(
-        "{}: output_dir: not enough disk: '{}' has {} available, and {} are estimated to take {}: set "
-        "save_total_limit, a "
-        "larger save_steps, or another output_dir",
+        "{}: output_dir: not enough disk: '{}' has {} available, the estimate for {} is {}: choose another "
+        "output_dir{}",
         run.setup().config().origin("output_dir"), folder.string(), bytes_text(available), parts,
-        overflows ? "more than there can be" : bytes_text(needed));
+        overflows ? "more than there can be" : bytes_text(needed),
+        count > 0 ? ", or set save_total_limit or a larger save_steps" : "");
   }
   log_info("estimated disk use: {}, {} in all ({} available)", parts, bytes_text(needed), bytes_text(available));
 }

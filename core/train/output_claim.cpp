@@ -27,12 +27,14 @@ fs::path find_newest_checkpoint(const TrainingArguments& arguments, const std::s
   std::string reasons;
   for (auto each = checkpoints.rbegin(); each != checkpoints.rend(); ++each) {
     const std::string reason = incomplete_reason(each->path);
-    if (reason.empty()) return each->path;
-    log_warning("'{}' is damaged and not resumed from: {}", each->path.string(), reason);
-    reasons += fmt::format("; '{}': {}", each->path.filename().string(), reason);
-    damaged.push_back(*each);
+    const bool is_whole = reason.empty();
+    if (is_whole && has_optimizer_state(each->path)) return each->path;
+    const std::string why = is_whole ? "it has no optimizer state (was save_only_model on?)" : reason;
+    log_warning("'{}' is {} resumed from: {}", each->path.string(), is_whole ? "not" : "damaged and not", why);
+    reasons += fmt::format("; '{}': {}", each->path.filename().string(), why);
+    if (!is_whole) damaged.push_back(*each);
   }
-  throw not_found("{}: resume_from_checkpoint: '{}' has no complete checkpoint-N folder{}", origin,
+  throw not_found("{}: resume_from_checkpoint: '{}' has no complete checkpoint-N folder to continue from{}", origin,
                   arguments.output_dir.string(), reasons);
 }
 

@@ -34,7 +34,10 @@ StopRequestScope::StopRequestScope(StopSignals signals) {
     action.sa_handler = ends ? end_on_signal : stop_on_signal;
     ::sigemptyset(&action.sa_mask);
     action.sa_flags = SA_RESTART;
-    ::sigaction(kSignals[i], &action, &former_actions[i]);
+    ::sigaction(kSignals[i], nullptr, &former_actions[i]);
+    // nohup and shells that start background jobs have signals ignored; so they stay.
+    if (former_actions[i].sa_handler == SIG_IGN) continue;
+    ::sigaction(kSignals[i], &action, nullptr);
   }
 }
 

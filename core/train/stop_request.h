@@ -9,7 +9,8 @@ enum class StopSignals {
   kLaunched,  ///< SIGUSR1 asks for a stop; after SIGINT and SIGTERM a launcher kills soon, so they ask to end at once
 };
 
-/// While alive, signals set flags instead of ending the process.
+/// While alive, signals set flags instead of ending the process, but for those that it was started with ignored
+/// (nohup).
 class StopRequestScope {
  public:
   explicit StopRequestScope(StopSignals signals = StopSignals::kOwn);

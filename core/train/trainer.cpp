@@ -113,9 +113,16 @@ void Trainer::open_output_dir(int64_t first_step) {
   }
   remove_leftover_temporaries(folder);
   for (const Checkpoint& damaged : run_.claim().damaged) {
-    log_warning("the damaged '{}' is now '{}'", damaged.path.string(), set_aside(damaged).string());
+    log_warning("the damaged '{}' is now '{}'", damaged.path.string(), set_aside(damaged, "damaged").string());
   }
-  if (!run_.claim().resume_from) {
+  if (run_.claim().resume_from) {
+    // Of the way that the run took the last time: they must neither count as newer nor be resumed from.
+    for (const Checkpoint& later : list_checkpoints(folder)) {
+      if (later.step <= first_step) continue;
+      log_warning("'{}' was made after step {}, from which this run goes on anew: it is now '{}'", later.path.string(),
+                  first_step, set_aside(later, "superseded").string());
+    }
+  } else {
     for (const Checkpoint& stale : list_checkpoints(folder)) fs::remove_all(stale.path);
     for (const char* name : {"all_results.json", "train_results.json", "eval_results.json", "trainer_state.json"}) {
       fs::remove(folder / name);
@@ -129,7 +136,7 @@ void Trainer::start() {
   const ftrun_paradigm_plan& plan = run_.plan();
   if (run_.claim().resume_from) {
     state_ = restore_checkpoint(run_, *run_.claim().resume_from);
-    forget_missing_best();
+    find_best();
   }
   if (run_.is_main()) require_disk_for_run(run_, state_.global_step);
   state_.max_steps = planned_updates(a, plan.updates_per_epoch);
@@ -170,17 +177,28 @@ int Trainer::train() {
   // Before other weights are loaded: a strategy's collectives move nothing during a rehearsal.
   rehearse_longest_micro_batch(run_);
   start();
-  while (state_.global_step < state_.max_steps && !stop_early_) {
-    if (stop_agreed()) return finish_interrupted();
-    const bool first = summary_.is_null();
+  const int64_t first_step = state_.global_step;
+  try {
+    train_to_end();
+    return stop_agreed() ? finish_interrupted() : finish();
+  } catch (const Error& error) {
+    // A stop was asked for in the middle of an evaluation.
+    if (error.code() == FTRUN_CANCELLED) return finish_interrupted();
+    // What worked for an update and then does not is no mistake in the settings.
+    if (state_.global_step == first_step || exit_code_of(error.code()) != 2) throw;
+    throw Error(FTRUN_DATA_LOSS, error.what());
+  }
+}
+
+void Trainer::train_to_end() {
+  bool first = true;
+  while (state_.global_step < state_.max_steps && !stop_early_ && !stop_agreed()) {
     if (first) run_.communicator().reset_traffic();
     const StepResult result = train_step();
     if (first) report_usage();
+    first = false;
     after_step(result);
   }
-  if (stop_agreed()) return finish_interrupted();
-  finish();
-  return 0;
 }
 
 // Of the first update: memory has reached its height then, and every full update moves as much.
@@ -262,19 +280,28 @@ void Trainer::after_step(const StepResult& result) {
   ++state_.updates_since_log;
   progress_->advance_to(state_.global_step);
   const bool last = state_.global_step >= state_.max_steps;
-  if (a.logging.is_due(state_.global_step, ends_epoch()) || (a.logging_first_step && state_.global_step == 1)) {
+  // The last update ends the epoch that it is in, as in the Hugging Face trainer.
+  const bool ends_epoch = last || state_.global_step % state_.updates_per_epoch == 0;
+  if (a.logging.is_due(state_.global_step, ends_epoch) || (a.logging_first_step && state_.global_step == 1)) {
     log_step(result);
   }
-  if (a.evaluation.is_due(state_.global_step, ends_epoch()) && run_.plan().eval_updates > 0) judge(evaluate());
-  if (a.saving.is_due(state_.global_step, ends_epoch()) ||
+  if (a.evaluation.is_due(state_.global_step, ends_epoch) && run_.plan().eval_updates > 0) judge(evaluate());
+  if (a.saving.is_due(state_.global_step, ends_epoch) ||
       (a.saving.unit == Period::Unit::kSteps && (last || stop_early_))) {
     save();
   }
   if (on_step_) on_step_(state_.global_step);
 }
 
+// A log that cannot be written is no reason to lose the run.
 void Trainer::append_log(const nlohmann::ordered_json& line) {
-  if (log_file_) log_file_->append(line);
+  if (!log_file_ || log_failed_) return;
+  try {
+    log_file_->append(line);
+  } catch (const Error& error) {
+    log_failed_ = true;
+    log_warning("{}: the run goes on without trainer_log.jsonl", error.what());
+  }
 }
 
 void Trainer::log_step(const StepResult& result) {
@@ -317,6 +344,7 @@ double Trainer::evaluate_loss() {
   double weight = 0;
   Progress progress("evaluating", run_.plan().eval_updates);
   for (int64_t index = 0; index < run_.plan().eval_updates; ++index) {
+    if (stop_agreed()) throw Error(FTRUN_CANCELLED, "a stop was asked for during an evaluation");
     const UpdateScope scope(run_, FTRUN_SPLIT_EVAL, 0, index);
     const Denominators denominators = scope.denominators(run_);
     for (int32_t micro_batch = 0; micro_batch < scope.update().n_micro_batches; ++micro_batch) {
@@ -399,12 +427,21 @@ void Trainer::keep_best(int64_t step_before) {
   }
 }
 
-// A best checkpoint may be gone by the time a run is resumed; then the next evaluation is the best again.
-void Trainer::forget_missing_best() {
-  if (state_.best_model_checkpoint.empty() || run_.link().agree(fs::is_directory(state_.best_model_checkpoint))) return;
-  log_warning("the best checkpoint so far, '{}', is gone: the best is looked for anew from step {} on",
-              state_.best_model_checkpoint, state_.global_step);
-  state_.best_model_checkpoint.clear();
+// The folder may have been moved or entered from elsewhere since its path was written down. A best that is gone is
+// looked for anew by the next evaluation.
+void Trainer::find_best() {
+  if (state_.best_model_checkpoint.empty()) return;
+  const fs::path former = state_.best_model_checkpoint;
+  std::string found;
+  for (const fs::path& folder :
+       {run_.arguments().output_dir, run_.claim().resume_from->parent_path(), former.parent_path()}) {
+    const bool is_there = found.empty() && fs::is_directory(folder / former.filename());
+    if (is_there) found = (folder / former.filename()).string();
+  }
+  state_.best_model_checkpoint = run_.communicator().all_gather_text(found).front();
+  if (!state_.best_model_checkpoint.empty()) return;
+  log_warning("the best checkpoint so far, '{}', is gone: the best is looked for anew from step {} on", former.string(),
+              state_.global_step);
   state_.best_metric.reset();
   state_.best_global_step = 0;
 }
@@ -515,37 +552,57 @@ bool Trainer::evaluates_at_end() const {
   return run_.arguments().do_eval || paradigm_measures(run_.paradigm(), FTRUN_EVALUATION_FINAL);
 }
 
-void Trainer::finish() {
+void Trainer::load_best() {
   const TrainingArguments& a = run_.arguments();
-  open_output_dir(state_.global_step);
-  write_train_results();
-  const bool best_is_there =
-      a.load_best_model_at_end && run_.link().agree(fs::is_directory(state_.best_model_checkpoint));
-  if (a.load_best_model_at_end && !best_is_there) {
-    log_warning("load_best_model_at_end: {}: the last weights are saved as the result",
-                state_.best_model_checkpoint.empty() ? std::string("no evaluation had a finite result")
-                                                     : fmt::format("'{}' is gone", state_.best_model_checkpoint));
-    state_.best_model_checkpoint.clear();
-  } else if (a.load_best_model_at_end) {
+  if (!a.load_best_model_at_end) return;
+  if (run_.link().agree(fs::is_directory(state_.best_model_checkpoint))) {
     log_info("loading the best model from '{}' ({} = {})", state_.best_model_checkpoint, a.metric_for_best_model,
              *state_.best_metric);
     load_weights(run_, state_.best_model_checkpoint);
     last_evaluated_step_ = -1;
+    return;
   }
+  log_warning("load_best_model_at_end: {}: the last weights are saved as the result",
+              state_.best_model_checkpoint.empty() ? std::string("no evaluation had a finite result")
+                                                   : fmt::format("'{}' is gone", state_.best_model_checkpoint));
+  state_.best_model_checkpoint.clear();
+}
+
+void Trainer::write_state() const {
+  if (run_.is_main()) write_file_atomically(run_.arguments().output_dir / "trainer_state.json", to_json_text(state_));
+}
+
+void Trainer::evaluate_result() {
+  if (!evaluates_at_end()) return;
+  nlohmann::json measures = evaluate();
+  add_paradigm_measures(run_, FTRUN_EVALUATION_FINAL, measures);
+  measure_initial(measures);
+  if (run_.is_main()) write_results(run_.arguments().output_dir, "eval", measures);
+  summary_["eval"] = measures;
+}
+
+int Trainer::finish() {
+  const TrainingArguments& a = run_.arguments();
+  open_output_dir(state_.global_step);
+  write_train_results();
+  load_best();
   save_model_folder(run_, a.output_dir);
   log_info("saved the model in '{}'", a.output_dir.string());
   summary_["output_dir"] = a.output_dir.string();
   summary_["global_step"] = state_.global_step;
-  if (evaluates_at_end()) {
-    nlohmann::json measures = evaluate();
-    add_paradigm_measures(run_, FTRUN_EVALUATION_FINAL, measures);
-    measure_initial(measures);
-    if (run_.is_main()) write_results(a.output_dir, "eval", measures);
-    summary_["eval"] = measures;
+  write_state();
+  int code = 0;
+  try {
+    evaluate_result();
+  } catch (const Error& error) {
+    if (error.code() != FTRUN_CANCELLED) throw;
+    log_warning("stopped: the model is trained and saved, its evaluation is left out");
+    summary_["interrupted"] = true;
+    code = exit_code_of(FTRUN_CANCELLED);
   }
-  if (!run_.is_main()) return;
-  write_file_atomically(a.output_dir / "trainer_state.json", to_json_text(state_));
-  if (a.plot_loss) plot();
+  write_state();
+  if (a.plot_loss && run_.is_main()) plot();
+  return code;
 }
 
 }  // namespace ftrun

@@ -45,6 +45,7 @@ class Trainer {
 
   void start();
   void open_output_dir(int64_t first_step);
+  void train_to_end();
   bool stop_agreed();
   void report_usage();
   StepResult train_step();
@@ -57,14 +58,16 @@ class Trainer {
   bool evaluates_at_end() const;
   void judge(const nlohmann::json& measures);
   void keep_best(int64_t step_before);
-  void forget_missing_best();
+  void find_best();
   void save();
   int finish_interrupted();
-  void finish();
+  int finish();
+  void load_best();
+  void evaluate_result();
+  void write_state() const;
   void measure_initial(nlohmann::json& measures);
   void write_train_results();
   void plot() const;
-  bool ends_epoch() const { return state_.global_step % state_.updates_per_epoch == 0; }
   double elapsed_seconds() const;
 
   Run& run_;
@@ -80,6 +83,7 @@ class Trainer {
   int64_t last_evaluated_step_ = -1;
   nlohmann::json last_measures_;
   bool stop_early_ = false;
+  bool log_failed_ = false;
   nlohmann::json summary_;
   std::function<void(int64_t)> on_step_;
 };

@@ -23,13 +23,17 @@ using testing::HasSubstr;
 
 json read_json(const fs::path& file) { return json::parse(bytes_of(file)); }
 
-std::vector<double> logged(const fs::path& output_dir, const char* key) {
+std::vector<double> logged_in(const fs::path& state_file, const char* key) {
   std::vector<double> values;
-  const json state = read_json(output_dir / "trainer_state.json");
+  const json state = read_json(state_file);
   for (const json& entry : state.at("log_history")) {
     if (entry.contains(key)) values.push_back(entry.at(key));
   }
   return values;
+}
+
+std::vector<double> logged(const fs::path& output_dir, const char* key) {
+  return logged_in(output_dir / "trainer_state.json", key);
 }
 
 TEST(Training, LeavesEverythingItPromises) {
@@ -483,8 +487,114 @@ TEST(Disk, TheWholeRunIsEstimatedBeforeItBegins) {
   EXPECT_EQ(full.exit_code, 2) << full.err;
   EXPECT_THAT(full.err, HasSubstr("output_dir: not enough disk"));
   EXPECT_THAT(full.err, HasSubstr("900000000000 checkpoints of "));
-  EXPECT_THAT(full.err, HasSubstr("estimated to take"));
+  EXPECT_THAT(full.err, HasSubstr("the estimate for"));
   EXPECT_FALSE(fs::exists(folder / "full"));
+}
+
+TEST(Checkpoints, LaterOnesOfAnotherWayAreSetAside) {
+  const TestFolder folder;
+  std::map<std::string, std::string> keys = {{"save_strategy", "steps"}, {"save_steps", "2"}, {"max_steps", "8"}};
+  ASSERT_EQ(run_small(folder, "run", keys).exit_code, 0);
+  keys["resume_from_checkpoint"] = (folder / "run/checkpoint-2").string();
+  keys["save_total_limit"] = "1";
+  keys["learning_rate"] = "0.01";
+  keys["max_steps"] = "4";
+  const ProgramResult again = run_small(folder, "run", keys);
+  ASSERT_EQ(again.exit_code, 0) << again.err;
+  EXPECT_THAT(checkpoints_in(folder / "run"),
+              testing::UnorderedElementsAre("checkpoint-4", "checkpoint-4.superseded", "checkpoint-6.superseded",
+                                            "checkpoint-8.superseded"));
+  EXPECT_THAT(again.err, HasSubstr("checkpoint-8' was made after step 2"));
+}
+
+TEST(Checkpoints, TheBestIsFoundAfterTheFolderMoved) {
+  const TestFolder folder;
+  std::map<std::string, std::string> keys = {
+      {"val_size", "16"},  {"eval_strategy", "steps"},         {"eval_steps", "2"}, {"save_strategy", "steps"},
+      {"save_steps", "2"}, {"load_best_model_at_end", "true"}, {"max_steps", "6"}};
+  ASSERT_EQ(run_small(folder, "run", keys).exit_code, 0);
+  const json before = read_json(folder / "run/trainer_state.json");
+  fs::rename(folder / "run", folder / "moved");
+  keys["resume_from_checkpoint"] = "true";
+  keys["max_steps"] = "8";
+  keys["learning_rate"] = "0.5";
+  const ProgramResult resumed = run_small(folder, "moved", keys);
+  ASSERT_EQ(resumed.exit_code, 0) << resumed.err;
+  EXPECT_THAT(resumed.err, testing::Not(HasSubstr("is gone")));
+  const json after = read_json(folder / "moved/trainer_state.json");
+  EXPECT_EQ(after.at("best_metric"), before.at("best_metric"));
+  EXPECT_TRUE(fs::is_directory(after.at("best_model_checkpoint").get<std::string>()));
+}
+
+TEST(Checkpoints, WithoutOptimizerStateTheyAreNotResumed) {
+  const TestFolder folder;
+  std::map<std::string, std::string> keys = {
+      {"save_strategy", "steps"}, {"save_steps", "2"}, {"max_steps", "2"}, {"save_only_model", "true"}};
+  ASSERT_EQ(run_small(folder, "run", keys).exit_code, 0);
+  keys["resume_from_checkpoint"] = "true";
+  const ProgramResult refused = run_small(folder, "run", keys);
+  EXPECT_EQ(refused.exit_code, 2) << refused.err;
+  EXPECT_THAT(refused.err, HasSubstr("resume_from_checkpoint"));
+  EXPECT_THAT(refused.err, HasSubstr("was save_only_model on?"));
+}
+
+TEST(Epochs, TheLastOneEndsWithTheRun) {
+  const TestFolder folder;
+  // 12 updates per epoch: the run ends within the second.
+  const ProgramResult result = run_small(
+      folder, "run", {{"val_size", "8"}, {"eval_strategy", "epoch"}, {"save_strategy", "epoch"}, {"max_steps", "13"}});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(logged(folder / "run", "eval_loss").size(), 2U);
+  EXPECT_THAT(checkpoints_in(folder / "run"), testing::UnorderedElementsAre("checkpoint-11", "checkpoint-13"));
+}
+
+TEST(Stopping, AHangUpThatWasIgnoredAtStartStaysIgnored) {
+  const TestFolder folder;
+  const fs::path config = write_text(folder / "run.yaml", small_config(folder / "run", {{"max_steps", "60"}}));
+  const auto former = ::signal(SIGHUP, SIG_IGN);
+  const ProgramResult result = run_ftrun_and({"--config", config.string()}, [&](pid_t child) {
+    for (int i = 0; i < 600 && bytes_of(folder / "run/trainer_log.jsonl").empty(); ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+    ::kill(child, SIGHUP);
+  });
+  ::signal(SIGHUP, former);
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+}
+
+TEST(Stopping, AnEvaluationIsDroppedAndTheRunResumesExactly) {
+  const TestFolder folder;
+  const std::map<std::string, std::string> keys = {{"max_steps", "3"},         {"eval_dataset", "demo_train"},
+                                                   {"max_samples", "2000"},    {"per_device_eval_batch_size", "1"},
+                                                   {"eval_strategy", "steps"}, {"eval_steps", "2"}};
+  const fs::path config = write_text(folder / "run.yaml", small_config(folder / "run", keys));
+  const ProgramResult stopped = run_ftrun_and({"--config", config.string()}, [&](pid_t child) {
+    const auto steps = [&] {
+      const std::string log = bytes_of(folder / "run/trainer_log.jsonl");
+      return std::count(log.begin(), log.end(), '\n');
+    };
+    for (int i = 0; i < 600 && steps() < 2; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    ::kill(child, SIGTERM);
+  });
+  EXPECT_EQ(stopped.exit_code, 130) << stopped.err;
+  EXPECT_TRUE(fs::is_directory(folder / "run/checkpoint-2"));
+  EXPECT_TRUE(logged_in(folder / "run/checkpoint-2/trainer_state.json", "eval_loss").empty()) << "it had ended";
+}
+
+TEST(Failures, OutOfMemoryAfterAnUpdateIsAFailureWhileRunning) {
+  const TestFolder folder;
+  bool any = false;
+  for (const char* allocation : {"900", "1300", "2000", "3000"}) {
+    const ProgramResult result =
+        run_small(folder, std::string("run") + allocation,
+                  {{"device", std::string("{name: npu_a2, fail_allocation: ") + allocation + "}"}, {"max_steps", "6"}});
+    const bool updated = fs::exists(folder / (std::string("run") + allocation) / "trainer_log.jsonl");
+    any = any || updated;
+    if (result.exit_code == 0) continue;
+    EXPECT_EQ(result.exit_code, updated ? 1 : 2) << allocation << result.err;
+  }
+  EXPECT_TRUE(any) << "no run came as far as an update";
 }
 
 TEST(Json, OneObjectOnStdout) {

@@ -76,6 +76,13 @@ bool answer_matches(const ftrun_host* host, ftrun_context* ctx, const ftrun_gene
   return trimmed(sdk::view(text)) == trimmed(label);
 }
 
+/// Throws CANCELLED on all ranks when a stop was asked for on any.
+void stop_if_asked(const ftrun_host* host, ftrun_context* ctx) {
+  double asked = host->cancelled(host) != 0 ? 1 : 0;
+  sdk::check(host->collectives->sum_host(ctx, nullptr, &asked, 1));
+  if (asked > 0) throw sdk::Error(FTRUN_CANCELLED, "a stop was asked for while answering prompts");
+}
+
 }  // namespace
 
 double exact_match(const ftrun_host* host, ftrun_context* ctx, ftrun_data* data, int32_t role, int64_t max_new_tokens) {
@@ -92,6 +99,7 @@ double exact_match(const ftrun_host* host, ftrun_context* ctx, ftrun_data* data,
   int64_t begin = total * rank / world;
   double matches = 0;
   for (int64_t round = 0; round < rounds; ++round) {
+    stop_if_asked(host, ctx);
     const auto count = static_cast<int32_t>(std::min<int64_t>(kBatchPrompts, end - begin));
     const Generation generation = generate(host, ctx, prompts.data() + begin, count, role, max_new_tokens, stops);
     for (int32_t i = 0; i < count; ++i) {

@@ -43,6 +43,10 @@ class SupervisedFineTuning : public sdk::Paradigm {
           std::string(options_.origin("mask_history")) +
               ": mask_history and train_on_prompt exclude each other: one trains on less, the other on more");
     }
+    if (!options_.get_bool("eval_exact_match")) warn_of("max_new_tokens", "eval_exact_match is not set");
+    if (options_.get_bool("neat_packing") && !options_.get_bool("packing")) {
+      warn_of("packing", "neat_packing packs in any case");
+    }
   }
 
   void declare(const ftrun_declaration& declaration) {
@@ -155,6 +159,13 @@ class SupervisedFineTuning : public sdk::Paradigm {
       batch.add(row);
     }
     return batch;
+  }
+
+  void warn_of(std::string_view key, std::string_view reason) const {
+    const std::string origin(options_.origin(key));
+    if (origin == "default") return;
+    const std::string line = origin + ": " + std::string(key) + ": has no effect: " + std::string(reason);
+    host()->log(host(), FTRUN_LOG_WARNING, sdk::str(line));
   }
 
   sdk::Options options_;
