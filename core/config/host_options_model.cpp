@@ -16,6 +16,9 @@ std::span<const ftrun_option> model_options() {
              "attention is always the memory-saving one, whatever is named"),
       flag("disable_gradient_checkpointing", "false",
            "keep all activations instead of recomputing each block in backward: faster, more memory"),
+      flag("offload_activations", "false",
+           "keep each block's input on the host until backward recomputes the block; not with "
+           "disable_gradient_checkpointing"),
       choice("save_dtype", "auto", "auto,float32,bfloat16", "dtype of saved weights; auto: that of the model folder"),
   };
   return kOptions;

@@ -56,6 +56,7 @@ struct RankArguments {
   void* strategy_instance = nullptr;
   Precision precision;
   bool gradient_checkpointing = true;
+  bool offload_activations = false;  ///< checkpoints wait for backward on the host device
   int32_t accumulation = 1;  ///< micro-batches per update
   uint64_t seed = 42;
   const Optimizer* optimizer = nullptr;  ///< NULL: nothing will be trained

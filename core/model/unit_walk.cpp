@@ -4,6 +4,7 @@
 #include "core/autograd/saved_tensor.h"
 #include "core/base/error.h"
 #include "core/model/abi_struct.h"
+#include "core/model/optimizer_slice.h"
 #include "core/model/rank.h"
 #include "core/tensor/device.h"
 
@@ -18,6 +19,14 @@ ftrun_unit_event event_of(int32_t role, int32_t unit, ftrun_phase phase, const M
   event.micro_batch = micro_batch.index;
   event.is_last = micro_batch.is_last ? 1 : 0;
   return event;
+}
+
+/// `activation` itself where it is on `device` already or missing, otherwise a copy there.
+Tensor moved_to(ExecutionContext& ctx, Device& device, const Tensor& activation) {
+  if (!activation || &activation.device() == &device) return activation;
+  Tensor copy = empty_on(ctx, device, activation.dtype(), activation.shape(), FTRUN_MEMORY_ACTIVATIONS);
+  copy_between(ctx, activation, copy);
+  return copy;
 }
 
 /// What context calls see while a unit is computed, and the name in messages.
@@ -118,8 +127,9 @@ Tensor UnitWalk::compute_recorded(ftrun_context& ctx, int32_t unit, const Tensor
   Segment& segment = segments_[static_cast<size_t>(unit)];
   if (checkpointing) {
     const NoGradGuard off(ctx);
-    segment.input = input;
-    return compute(ctx, unit, input);
+    Tensor output = compute(ctx, unit, input);
+    segment.input = ctx.rank->arguments().offload_activations ? moved_to(ctx, *ctx.host_device, input) : input;
+    return output;
   }
   segment.input_gradient = input && unit > role_.lowest_trained_unit() ? GradientTarget::capture() : nullptr;
   segment.tape = std::make_unique<Tape>();
@@ -162,6 +172,7 @@ void UnitWalk::backward_unit(ftrun_context& ctx, int32_t unit) {
   Segment segment = std::move(segments_[static_cast<size_t>(unit)]);
   if (!gradient_) return;
   if (!segment.tape) {
+    segment.input = moved_to(ctx, *ctx.device, segment.input);
     segment.input_gradient = segment.input && unit > role_.lowest_trained_unit() ? GradientTarget::capture() : nullptr;
     segment.tape = std::make_unique<Tape>();
     const RecordingScope on(ctx, *segment.tape);

@@ -111,6 +111,7 @@ RankInstance::RankInstance(const RunSetup& setup, const HostServices& host_servi
   arguments.strategy_instance = strategy_instance_;
   arguments.precision = a.bf16 ? Precision::bf16() : a.pure_bf16 ? Precision::pure_bf16() : Precision::f32();
   arguments.gradient_checkpointing = a.gradient_checkpointing;
+  arguments.offload_activations = a.offload_activations;
   arguments.accumulation = static_cast<int32_t>(a.gradient_accumulation_steps);
   arguments.seed = a.seed;
   arguments.optimizer = optimizer;

@@ -168,6 +168,11 @@ void read_precision(const ResolvedConfig& config, Complaints& complaints, Traini
   if (a.bf16 && a.pure_bf16)
     complaints.add("pure_bf16", "excludes bf16: one keeps fp32 master weights, the other does not");
   a.gradient_checkpointing = !config.get_bool("disable_gradient_checkpointing");
+  a.offload_activations = config.get_bool("offload_activations");
+  if (a.offload_activations && !a.gradient_checkpointing) {
+    complaints.add("offload_activations",
+                   "excludes disable_gradient_checkpointing: only what blocks are recomputed from is offloaded");
+  }
 }
 
 }  // namespace

@@ -57,6 +57,7 @@ struct TrainingArguments {
   bool bf16 = false;
   bool pure_bf16 = false;
   bool gradient_checkpointing = true;
+  bool offload_activations = false;  ///< only with gradient_checkpointing
 
   Period logging;
   bool logging_first_step = false;

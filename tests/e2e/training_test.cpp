@@ -164,6 +164,23 @@ TEST(Training, EmulatedNpuTrainsTheSameBits) {
   EXPECT_EQ(bytes_of(folder / "cpu/model.safetensors"), bytes_of(folder / "npu/model.safetensors"));
 }
 
+TEST(Training, OffloadedActivationsTakeHostMemoryAndChangeNoBit) {
+  const TestFolder folder;
+  const std::map<std::string, std::string> keys = {{"device", "npu_a2"}, {"max_steps", "3"}};
+  const ProgramResult on_device = run_small(folder, "device", keys, {"--json"});
+  const ProgramResult offloaded = run_small(folder, "host", keys, {"--json", "--offload_activations", "true"});
+  ASSERT_EQ(offloaded.exit_code, 0) << offloaded.all();
+  EXPECT_TRUE(bytes_of(folder / "device/model.safetensors") == bytes_of(folder / "host/model.safetensors"));
+  const json before = json::parse(on_device.out).at("ranks").at(0);
+  const json after = json::parse(offloaded.out).at("ranks").at(0);
+  EXPECT_LT(after.at("peak_memory_bytes").at("activations"), before.at("peak_memory_bytes").at("activations"));
+  EXPECT_GT(after.at("host_peak_memory_bytes").at("activations"), 0);
+  const ProgramResult refused =
+      run_small(folder, "refused", keys, {"--offload_activations", "true", "--disable_gradient_checkpointing", "true"});
+  EXPECT_EQ(refused.exit_code, 2);
+  EXPECT_THAT(refused.err, HasSubstr("--offload_activations: offload_activations"));
+}
+
 TEST(Training, MoreThanTheDeviceHoldsIsNamedAndWritesNothing) {
   const TestFolder folder;
   const ProgramResult result = run_small(folder, "run", {{"device", "{name: npu_a2, hbm_bytes: 4MiB}"}});
