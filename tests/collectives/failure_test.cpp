@@ -150,6 +150,38 @@ TEST(Failures, AbortWorksFromAnotherThreadAndLasts) {
   EXPECT_EQ(failures[1].message, "rank 1, step 3: all_reduce of 10 f32: aborted: rank 0, step 3: the watchdog bit");
 }
 
+TEST(Failures, WhereverARankFailsTheOthersEnd) {
+  constexpr int kCalls = 12;
+  for (int fails_at = 0; fails_at < kCalls; ++fails_at) {
+    const auto begin = Clock::now();
+    const auto failures = run_team(3, {}, [&](TeamRank& rank) {
+      Communicator& comm = rank.communicator;
+      CommunicatorGroup& world = comm.world_group();
+      std::vector<Tensor> tensors;
+      std::vector<std::unique_ptr<CollectiveWork>> works;
+      for (int call = 0; call < kCalls; ++call) {
+        if (comm.rank() == fails_at % 3 && call == fails_at) throw invalid_argument("call {}", call);
+        const Tensor data = made_up_tensor(rank, FTRUN_BF16, 3'000, FTRUN_PLACEMENT_DEVICE);
+        const Tensor slice = data.slice(0, 1'000 * comm.rank(), 1'000 * (comm.rank() + 1));
+        tensors.push_back(data);
+        if (call % 3 == 0) works.push_back(comm.all_gather(rank.ctx, world, slice, data));
+        if (call % 3 == 1) works.push_back(comm.reduce_scatter(rank.ctx, world, data, slice));
+        if (call % 3 == 2) comm.wait(rank.ctx, comm.all_reduce(rank.ctx, world, data, CollectiveStart::kAtWait));
+        if (works.size() > 2) {
+          comm.wait(rank.ctx, std::move(works.front()));
+          works.erase(works.begin());
+        }
+      }
+      for (auto& work : works) comm.wait(rank.ctx, std::move(work));
+    });
+    EXPECT_LT(seconds_since(begin), 5.0);
+    const std::string cause = fmt::format("call {}", fails_at);
+    for (int32_t rank = 0; rank < 3; ++rank) {
+      EXPECT_THAT(failures[static_cast<size_t>(rank)].message, HasSubstr(cause)) << rank;
+    }
+  }
+}
+
 TEST(Failures, ARankThatNeverStartsIsNamed) {
   const auto* table = static_cast<const ftrun_collectives*>(load_plugin("collectives", "inproc")->table);
   const int rendezvous = 0;

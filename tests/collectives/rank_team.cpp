@@ -132,6 +132,20 @@ std::vector<TeamFailure> run_team(int32_t world, const TeamOptions& options,
   return failures;
 }
 
+std::unique_ptr<Transport> second_transport(TeamRank& rank) {
+  const auto* table = static_cast<const ftrun_collectives*>(load_plugin("collectives", "inproc")->table);
+  // An address that all ranks know and nothing else uses: rank 0's context.
+  const void* rendezvous = &rank.ctx;
+  const std::string text = fmt::format("{}", reinterpret_cast<uintptr_t>(rendezvous));
+  rendezvous = reinterpret_cast<const void*>(std::stoull(rank.communicator.all_gather_text(text).front()));
+  Transport::Arguments arguments;
+  arguments.host = team_host();
+  arguments.rank = rank.communicator.rank();
+  arguments.world = rank.communicator.world();
+  arguments.rendezvous = rendezvous;
+  return std::make_unique<Transport>(*table, arguments);
+}
+
 void run_team_well(int32_t world, const TeamOptions& options, const std::function<void(TeamRank&)>& body) {
   for (const TeamFailure& failure : run_team(world, options, body)) EXPECT_EQ(failure.message, "");
 }

@@ -57,6 +57,8 @@ struct TeamFailure {
 /// communicator, as a run does.
 std::vector<TeamFailure> run_team(int32_t world, const TeamOptions& options,
                                   const std::function<void(TeamRank&)>& body);
+/// Another in-process transport among the same ranks, which all make it.
+std::unique_ptr<Transport> second_transport(TeamRank& rank);
 /// run_team that expects no failure.
 void run_team_well(int32_t world, const TeamOptions& options, const std::function<void(TeamRank&)>& body);
 
