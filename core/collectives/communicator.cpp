@@ -45,12 +45,29 @@ void require_summable(const char* name, const Tensor& data) {
   throw invalid_argument("{}: data is {}: f32 and bf16 are summed", name, data.text());
 }
 
+bool overlap(const Tensor& a, const Tensor& b) {
+  const std::less<const void*> before;
+  const auto* begin_a = static_cast<const std::byte*>(a.address());
+  const auto* begin_b = static_cast<const std::byte*>(b.address());
+  return &a.device() == &b.device() && before(begin_a, begin_b + b.bytes()) && before(begin_b, begin_a + a.bytes());
+}
+
+/// A slice inside data must be where this rank's part is, or it changes while peers read it.
+void require_own_part(const char* name, const CommunicatorGroup& group, const Tensor& slice, const Tensor& data) {
+  const auto* own = static_cast<const std::byte*>(data.address()) + static_cast<uint64_t>(group.index) * slice.bytes();
+  if (!overlap(slice, data) || slice.address() == own) return;
+  throw invalid_argument("{}: slice {} overlaps data {} elsewhere than at this rank's part", name, slice.text(),
+                         data.text());
+}
+
 void require_slice(const char* name, const CommunicatorGroup& group, const Tensor& slice, const Tensor& data) {
   require_flat(name, "data", data);
   require_flat(name, "slice", slice);
   require_same_dtype(name, slice, data);
-  if (slice.element_count() * group.size() == data.element_count()) return;
-  throw invalid_argument("{}: slice {} times {} ranks is not data {}", name, slice.text(), group.size(), data.text());
+  if (slice.element_count() * group.size() != data.element_count()) {
+    throw invalid_argument("{}: slice {} times {} ranks is not data {}", name, slice.text(), group.size(), data.text());
+  }
+  require_own_part(name, group, slice, data);
 }
 
 void require_member(const char* name, const CommunicatorGroup& group, int32_t index, bool is_peer) {
@@ -211,22 +228,24 @@ void Communicator::State::move_on_lanes(const CollectiveJob& job,
 }
 
 void Communicator::State::run(CollectiveJob& job, const std::function<void()>& body) noexcept {
-  board->set_operation(rank, job.description);
   try {
     // Peers no longer agree with this rank on what comes next.
     if (!first_failure.empty()) throw Error(FTRUN_ABORTED, first_failure);
+    board->set_operation(rank, job.description);
     body();
+    board->set_operation(rank, {});
   } catch (const Error& error) {
     fail(job, error.code(), error.what());
   } catch (const std::exception& error) {
     fail(job, FTRUN_INTERNAL, error.what());
   }
-  board->set_operation(rank, {});
 }
 
+// What failed stays on the board: peers whose time is up a moment later report it.
 void Communicator::State::fail(CollectiveJob& job, ftrun_status status, std::string_view detail) {
   job.status = status;
-  job.message = fmt::format("{}: {}{}", board->line(rank), status == FTRUN_ABORTED ? "aborted: " : "", detail);
+  job.message = fmt::format("{}: {}: {}{}", board->place(rank), job.description,
+                            status == FTRUN_ABORTED ? "aborted: " : "", detail);
   if (status == FTRUN_DEADLINE_EXCEEDED) {
     job.message += " (collective_timeout_s)";
     if (board->is_complete()) job.message += ". What each rank does: " + board->report();
@@ -406,6 +425,7 @@ std::unique_ptr<CollectiveWork> Communicator::all_to_all(ExecutionContext& ctx, 
     throw invalid_argument("{}: in {} and out {} among {} ranks: expected equal lengths that divide by the ranks",
                            kName, in.text(), out.text(), group.size());
   }
+  if (n > 0 && overlap(in, out)) throw invalid_argument("{}: in {} and out overlap", kName, in.text());
   const State::Request request = {FTRUN_COLLECTIVE_ALL_TO_ALL, kName, &group, n, n - n / group.size(), {}, {in, out}};
   if (!state_->begin(request)) return work_of(nullptr);
   if (world() == 1) {

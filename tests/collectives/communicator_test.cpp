@@ -239,6 +239,10 @@ TEST(Communicator, RefusesWhatDoesNotFit) {
     EXPECT_THROW(comm.all_reduce(ctx, world, integers), Error);
     EXPECT_THROW(comm.reduce_scatter(ctx, world, data, data.slice(0, 0, 3)), Error);
     EXPECT_THROW(comm.all_gather(ctx, world, halves, data), Error);
+    const int64_t other = comm.rank() == 0 ? 4 : 0;
+    EXPECT_THROW(comm.all_gather(ctx, world, data.slice(0, other, other + 4), data), Error);
+    EXPECT_THROW(comm.reduce_scatter(ctx, world, data, data.slice(0, 1, 5)), Error);
+    EXPECT_THROW(comm.all_to_all(ctx, world, data, data), Error);
     EXPECT_THROW(comm.broadcast(ctx, world, data, 2), Error);
     EXPECT_THROW(comm.send(ctx, world, data, comm.rank()), Error);
     EXPECT_THROW(comm.all_to_all(ctx, world, data.slice(0, 0, 7), data.slice(0, 0, 7)), Error);

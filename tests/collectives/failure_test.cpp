@@ -215,7 +215,7 @@ TEST(Failures, CurrentOperationTellsWhatARankWaitsFor) {
     } else {
       seen.wait();
       const Tensor data = made_up_tensor(rank, FTRUN_BF16, 2'000, FTRUN_PLACEMENT_DEVICE);
-      comm.wait(rank.ctx, comm.all_gather(rank.ctx, comm.world_group(), data.slice(0, 0, 1'000), data));
+      comm.wait(rank.ctx, comm.all_gather(rank.ctx, comm.world_group(), data.slice(0, 1'000, 2'000), data));
     }
   });
 }

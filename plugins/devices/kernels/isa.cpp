@@ -5,6 +5,9 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <mutex>
+#include <optional>
+#include <utility>
 
 #include "plugins/devices/kernels/context.h"
 
@@ -73,6 +76,15 @@ IsaChoice choose_isa(const char* requested) {
 Bf16Products bf16_products() noexcept { return chosen_products; }
 void set_bf16_products(Bf16Products products) noexcept { chosen_products = products; }
 
-IsaChoice choose_isa() { return choose_isa(std::getenv("FTRUN_CPU_ISA")); }
+IsaChoice choose_isa() {
+  // Another rank's kernels may be running: what is in force is left alone.
+  static std::mutex mutex;
+  static std::optional<std::pair<std::string, IsaChoice>> applied;
+  const char* requested = std::getenv("FTRUN_CPU_ISA");
+  const std::string value = requested == nullptr ? "" : requested;
+  const std::lock_guard lock(mutex);
+  if (!applied || applied->first != value) applied.emplace(value, choose_isa(requested));
+  return applied->second;
+}
 
 }  // namespace ftrun::kernels

@@ -15,7 +15,8 @@ struct IsaChoice {
 
 /// Applies FTRUN_CPU_ISA (avx2 | avx512 | avx512_bf16; unset: the best there is) to the process's kernels. A cap above
 /// what the CPU has is lowered with a notice; an unknown value throws KernelError(INVALID_ARGUMENT) naming the choices.
-/// Idempotent. avx512_bf16 differs from avx512 in bf16_products(). [control-thread]
+/// Idempotent: while the value stays, later calls change nothing. avx512_bf16 differs from avx512 in bf16_products().
+/// [any-thread]
 IsaChoice choose_isa();
 
 /// How the matrix product treats bf16 operands.
@@ -29,7 +30,7 @@ Bf16Products bf16_products() noexcept;
 /// For tests, after choose_isa. [control-thread]
 void set_bf16_products(Bf16Products products) noexcept;
 
-/// As choose_isa for a given value; nullptr means unset.
+/// As choose_isa for a given value, applied at every call; nullptr means unset. [control-thread]
 IsaChoice choose_isa(const char* requested);
 
 }  // namespace ftrun::kernels

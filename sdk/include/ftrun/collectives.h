@@ -15,10 +15,11 @@ typedef struct ftrun_group ftrun_group;
 typedef struct ftrun_work ftrun_work;
 
 #define FTRUN_COLLECTIVES_API_TAG FTRUN_TAG('C', 'O', 'L', 'A')
-/** All [rank-thread], since 1.0; every rank of the group calls in the same order. group NULL is the world. Tensors are flat and
- * contiguous. A returned *work must be waited for exactly once; work NULL makes the call synchronous with the rank's stream.
- * root, destination and source are positions in the group. send and receive end together, so two ranks that both send
- * to each other first wait forever: they use all_to_all. A rank that fails aborts the communicator: peers get ABORTED. */
+/** All [rank-thread], since 1.0; every rank of the group calls in the same order. group NULL is the world. Tensors are flat
+ * and contiguous. A slice may be this rank's part of data and must not overlap it otherwise; in and out do not overlap. A
+ * returned *work must be waited for exactly once; work NULL makes the call synchronous with the rank's stream. root,
+ * destination and source are positions in the group. send and receive end together, so two ranks that both send to each
+ * other first wait forever: they use all_to_all. A rank that fails aborts the communicator: peers get ABORTED. */
 typedef struct ftrun_collectives_api {
   ftrun_head head;
   ftrun_status (*group)(ftrun_context *ctx, const int32_t *ranks, int32_t n_ranks, ftrun_group **out);
