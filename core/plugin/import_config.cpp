@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "core/base/error.h"
+#include "core/base/failure_detail.h"
 #include "core/base/files.h"
 #include "core/config/foreign_keys.h"
 #include "core/config/host_options.h"
@@ -79,6 +80,10 @@ void offer(const Plugin& plugin, const ftrun_import_config& extension, const Set
   const ftrun_status status = extension.import_config(host, {setting.key.data(), setting.key.size()},
                                                       {text.data(), text.size()}, emit, &import);
   if (status == FTRUN_NOT_FOUND) return;
+  if (status == FTRUN_INVALID_ARGUMENT) {
+    throw invalid_argument("{}: {}: {}{}", setting.value.origin, setting.key, is_file ? given + ": " : "",
+                           take_failure_detail());
+  }
   check_plugin(status, plugin, is_file ? given : setting.key);
   imports.push_back(std::move(import));
 }

@@ -55,7 +55,11 @@ INSTANTIATE_TEST_SUITE_P(
             {"run.yaml:", ": finetuning_type: 'lora' is not available", "lora_rank: this build trains all weights"}},
         Refusal{"DeepSpeed",
                 {{"deepspeed", "ds.json"}},
-                {"run.yaml:", "deepspeed: no strategy plugin", "'strategy: NAME'"}},
+                {"run.yaml:", "deepspeed: 'ds.json' is neither a DeepSpeed JSON file", "zero2_offload"}},
+        Refusal{"FsdpWord", {{"fsdp", "full_shart"}}, {"run.yaml:", "fsdp: 'full_shart'", "full_shard"}},
+        Refusal{"OffloadedWholeWeights",
+                {{"strategy", "{name: zero2, offload_param: cpu}"}},
+                {"run.yaml:", "offload_param: strategy 'zero2'", "zero3 or fsdp"}},
         Refusal{"Tracker", {{"report_to", "wandb"}}, {"run.yaml:", "report_to: 'wandb' is not available", "none"}},
         Refusal{"NoStage", {{"stage", ""}}, {"run.yaml: stage is not set", "installed: sft"}},
         Refusal{

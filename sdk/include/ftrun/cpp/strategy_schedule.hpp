@@ -3,7 +3,7 @@
 #pragma once
 
 #include <algorithm>
-#include <string>
+#include <vector>
 
 #include "ftrun/cpp/counting_host.hpp"
 #include "ftrun/cpp/shard_calls.hpp"
@@ -35,9 +35,9 @@ inline int32_t lowest_trained_unit(const ftrun_role_layout& role) noexcept {
 template <class Strategy>
 class UpdateWalk {
  public:
-  /// `with_ties` false leaves the further users of tied tensors out. Everything given outlives this object.
-  UpdateWalk(Strategy& strategy, const ShardCalls& calls, const ftrun_schedule_args& args, bool with_ties)
-      : strategy_(strategy), calls_(calls), args_(args), with_ties_(with_ties) {}
+  /// Everything given outlives this object.
+  UpdateWalk(Strategy& strategy, const ShardCalls& calls, const ftrun_schedule_args& args)
+      : strategy_(strategy), calls_(calls), args_(args) {}
 
   void attach() {
     for (int32_t role = 0; role < args_.n_roles; ++role) strategy_.attach(calls_, layout(role));
@@ -81,13 +81,13 @@ class UpdateWalk {
   void enter(const ftrun_role_layout& role, int32_t unit, ftrun_phase phase) {
     const ftrun_unit_layout& entered = unit_layout(role, unit);
     strategy_.unit_enter(calls_, event(role, unit, phase));
-    for (int32_t i = 0; with_ties_ && i < entered.n_borrowed_units; ++i) {
+    for (int32_t i = 0; i < entered.n_borrowed_units; ++i) {
       strategy_.unit_enter(calls_, event(role, entered.borrowed_units[i], phase));
     }
   }
   void exit(const ftrun_role_layout& role, int32_t unit, ftrun_phase phase) {
     const ftrun_unit_layout& left = unit_layout(role, unit);
-    for (int32_t i = with_ties_ ? left.n_borrowed_units : 0; i > 0; --i) {
+    for (int32_t i = left.n_borrowed_units; i > 0; --i) {
       strategy_.unit_exit(calls_, event(role, left.borrowed_units[i - 1], phase));
     }
     strategy_.unit_exit(calls_, event(role, unit, phase));
@@ -118,18 +118,43 @@ class UpdateWalk {
   Strategy& strategy_;
   const ShardCalls& calls_;
   const ftrun_schedule_args& args_;
-  bool with_ties_;
   int32_t micro_batch_ = 0;
   bool is_last_ = true;
 };
 
-/// Elements one update moves; `infer` receives those of one INFER walk and `host` what was held.
+/// Roles as they would be if every user of a tied tensor had one of its own to look at: nothing is borrowed.
+class UntiedRoles {
+ public:
+  explicit UntiedRoles(const ftrun_schedule_args& args) : args_(args), units_(static_cast<size_t>(args.n_roles)) {
+    for (int32_t role = 0; role < args.n_roles; ++role) {
+      ftrun_role_layout layout = strided(args.roles, args.role_stride, role);
+      std::vector<ftrun_unit_layout>& units = units_[static_cast<size_t>(role)];
+      for (int32_t unit = 0; unit < layout.n_units; ++unit) {
+        units.push_back(unit_layout(layout, unit));
+        units.back().n_borrowed_units = 0;
+      }
+      layout.units = units.data();
+      layout.unit_stride = sizeof(ftrun_unit_layout);
+      roles_.push_back(layout);
+    }
+    args_.roles = roles_.data();
+    args_.role_stride = sizeof(ftrun_role_layout);
+  }
+  const ftrun_schedule_args& args() const noexcept { return args_; }
+
+ private:
+  ftrun_schedule_args args_;
+  std::vector<ftrun_role_layout> roles_;
+  std::vector<std::vector<ftrun_unit_layout>> units_;
+};
+
+/// Elements that one update moves on `host`; `infer` receives those of one INFER walk of every role.
 template <class Strategy>
 MovedElements count_update(CountingHost& host, const ftrun_options* options, const ftrun_schedule_args& args,
-                           bool with_ties, MovedElements& infer) {
+                           MovedElements& infer) {
   const ShardCalls calls(host.host(), host.context());
   Strategy strategy(host.host(), options);
-  UpdateWalk<Strategy> walk(strategy, calls, args, with_ties);
+  UpdateWalk<Strategy> walk(strategy, calls, args);
   walk.attach();
   host.forget_moved();
   walk.infer();
@@ -144,12 +169,11 @@ template <class Strategy>
 ftrun_schedule count_schedule(const ftrun_host* real, const ftrun_options* options, const ftrun_schedule_args& args) {
   auto schedule = make<ftrun_schedule>(FTRUN_SCHEDULE_TAG);
   if (args.n_roles == 0) return schedule;
-  const int32_t world = args.roles->world;
   MovedElements infer;
-  CountingHost untied_host(real, world, args.optimizer_bytes_per_element);
-  const MovedElements untied = count_update<Strategy>(untied_host, options, args, false, infer);
-  CountingHost host(real, world, args.optimizer_bytes_per_element);
-  const MovedElements update = count_update<Strategy>(host, options, args, true, infer);
+  CountingHost untied_host(real, args.roles->world, args.optimizer_bytes_per_element);
+  const MovedElements untied = count_update<Strategy>(untied_host, options, UntiedRoles(args).args(), infer);
+  CountingHost host(real, args.roles->world, args.optimizer_bytes_per_element);
+  const MovedElements update = count_update<Strategy>(host, options, args, infer);
   std::copy(host.on_device().peak.begin(), host.on_device().peak.end(), schedule.device_bytes);
   std::copy(host.on_host().peak.begin(), host.on_host().peak.end(), schedule.host_bytes);
   schedule.device_peak_bytes = host.on_device().total_peak;
