@@ -337,6 +337,15 @@ std::string StrategyCase::name() const {
   return text;
 }
 
+StrategyCase make_case(const std::string& model, const std::string& strategy, int32_t world, int32_t accumulation) {
+  StrategyCase made;
+  made.model = model;
+  made.strategy = strategy;
+  made.world = world;
+  made.accumulation = accumulation;
+  return made;
+}
+
 Outcome run_case(const StrategyCase& given) {
   static const bool configured = [] {
     // Ranks are threads already, and there are more of them than cores.

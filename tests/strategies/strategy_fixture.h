@@ -36,6 +36,12 @@ struct StrategyCase {
   std::string name() const;
 };
 
+/// Those over several ranks.
+inline constexpr const char* kStrategies[] = {"ddp", "zero1", "zero2", "zero3", "fsdp"};
+
+/// A case with everything else at its default.
+StrategyCase make_case(const std::string& model, const std::string& strategy, int32_t world, int32_t accumulation);
+
 struct RankOutcome {
   ftrun_schedule schedule = {};
   std::array<CollectiveTraffic, 8> traffic = {};  ///< of the last update
