@@ -30,6 +30,9 @@ struct CollectiveJob : QueuedJob {
   DeviceEvent finished;
 };
 
+/// Throws INVALID_ARGUMENT unless the ranks ascend inside the world and `rank` is one of them.
+std::unique_ptr<CommunicatorGroup> make_group(std::span<const int32_t> ranks, int32_t rank, int32_t world);
+
 struct Communicator::State {
   /// What a tensor collective is, before it is queued.
   struct Request {

@@ -5,7 +5,7 @@
 #include <cstring>
 #include <thread>
 
-#include "ftrun/cpp/plugin.hpp"
+#include "plugins/collectives/byte_transport/transport_table.h"
 
 namespace ftrun::inproc {
 namespace {
@@ -19,19 +19,6 @@ void spin_once() {
 #else
   std::this_thread::yield();
 #endif
-}
-
-std::string ranks_text(const std::vector<int32_t>& ranks) {
-  std::string text = ranks.size() == 1 ? "rank " : "ranks ";
-  for (size_t i = 0; i < ranks.size(); ++i) text += (i == 0 ? "" : ", ") + std::to_string(ranks[i]);
-  return text;
-}
-
-std::string seconds_text(std::chrono::milliseconds time) {
-  std::string text = std::to_string(static_cast<double>(time.count()) / 1000.0);
-  text.erase(text.find_last_not_of('0') + 1);
-  if (text.back() == '.') text.pop_back();
-  return text + " s";
 }
 
 std::vector<int32_t> peers_of(const std::vector<const ftrun_transfer*>& legs) {
@@ -71,8 +58,7 @@ void Hub::wait(Inbox& own, std::unique_lock<std::mutex>& lock, std::chrono::mill
   if (is_ready) return;
   if (ended_.load()) throw sdk::Error(FTRUN_ABORTED, end_message());
   if (came) throw sdk::Error(FTRUN_ABORTED, "rank " + std::to_string(gone) + " has ended");
-  throw sdk::Error(FTRUN_DEADLINE_EXCEEDED,
-                   "no answer from " + ranks_text(waited_for()) + " within " + seconds_text(timeout));
+  throw sdk::Error(FTRUN_DEADLINE_EXCEEDED, byte_transport::silence_text(waited_for(), timeout));
 }
 
 void Hub::join(int32_t rank, std::chrono::milliseconds timeout) {

@@ -2,9 +2,8 @@
 #include "transfers.h"
 
 #include <algorithm>
-#include <string>
 
-#include "ftrun/cpp/plugin.hpp"
+#include "plugins/collectives/byte_transport/transport_table.h"
 
 namespace ftrun::mpi {
 namespace {
@@ -17,19 +16,6 @@ constexpr int kDataTag = 0;
 constexpr milliseconds kLastBytesGrace{1000};
 /// For a cancelled receive that was already under way.
 constexpr milliseconds kCancelGrace{500};
-
-std::string ranks_text(const std::vector<int32_t>& ranks) {
-  std::string text = ranks.size() == 1 ? "rank " : "ranks ";
-  for (size_t i = 0; i < ranks.size(); ++i) text += (i == 0 ? "" : ", ") + std::to_string(ranks[i]);
-  return text;
-}
-
-std::string seconds_text(milliseconds time) {
-  std::string text = std::to_string(static_cast<double>(time.count()) / 1000.0);
-  text.erase(text.find_last_not_of('0') + 1);
-  if (text.back() == '.') text.pop_back();
-  return text + " s";
-}
 
 }  // namespace
 
@@ -121,7 +107,7 @@ void Transfers::check_world(milliseconds silence, milliseconds timeout) {
     }
   }
   if (silence <= timeout) return;
-  throw sdk::Error(FTRUN_DEADLINE_EXCEEDED, "no answer from " + ranks_text(peers) + " within " + seconds_text(timeout));
+  throw sdk::Error(FTRUN_DEADLINE_EXCEEDED, byte_transport::silence_text(peers, timeout));
 }
 
 void Transfers::cancel(World::Lock& lock) {
