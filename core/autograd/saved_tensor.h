@@ -10,7 +10,8 @@ namespace ftrun {
 
 /// What a rule captures instead of its input. Cheap producers (norms, activations) leave a recipe on their output while
 /// ExecutionContext::save_recipes is on; then only the recipe is kept and the memory is given back until backward. The
-/// recipe runs the same op on the same operands, so the bits are the same. [rank-thread]
+/// recipe runs the same op on the same operands, so the bits are the same. A parameter's recipe is to look it up: the
+/// buffer it is bound to may be another one by then. [rank-thread]
 class SavedTensor {
  public:
   SavedTensor() = default;

@@ -15,9 +15,14 @@ Role::Role(std::string name, int32_t index, std::shared_ptr<const NetworkModel> 
       weights_(std::move(weights)),
       bound_(model_->units().size()),
       values_(model_->parameters().size()),
-      targets_(model_->parameters().size()) {
+      targets_(model_->parameters().size()),
+      recipes_(model_->parameters().size()) {
   for (size_t id = 0; id < targets_.size(); ++id) {
     if (layout_.is_trained(static_cast<int32_t>(id))) targets_[id] = GradientTarget::into({});
+  }
+  for (size_t id = 0; id < recipes_.size(); ++id) {
+    recipes_[id] = std::make_shared<const Recipe>(
+        [this, index = static_cast<int32_t>(id)](ExecutionContext&) { return parameter(index); });
   }
   for (int32_t unit = layout_.unit_count() - 1; unit >= 0; --unit) {
     if (layout_.has_trained(unit)) lowest_trained_unit_ = unit;
@@ -48,6 +53,7 @@ void Role::bind_compute(int32_t unit, ftrun_part part, const Tensor& flat, ftrun
     const Tensor view = flat.slice(0, range.begin, range.end).reshape(Shape(model_->parameter(range.id).shape));
     const auto& target = targets_[static_cast<size_t>(range.id)];
     value = target ? make_leaf(view, target) : view.detach();
+    value.autograd().recipe = recipes_[static_cast<size_t>(range.id)];
   }
 }
 

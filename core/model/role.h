@@ -20,6 +20,8 @@ class Role {
   /// `is_trained` is asked per parameter id; a role without any trained parameter is frozen.
   Role(std::string name, int32_t index, std::shared_ptr<const NetworkModel> model, int32_t world,
        const std::function<bool(int32_t id)>& is_trained, std::unique_ptr<WeightSource> weights);
+  Role(const Role&) = delete;
+  Role& operator=(const Role&) = delete;
 
   const std::string& name() const noexcept { return name_; }
   int32_t index() const noexcept { return index_; }
@@ -66,6 +68,7 @@ class Role {
   std::vector<std::array<Tensor, 2>> bound_;              // by unit and part
   std::vector<Tensor> values_;                            // by parameter
   std::vector<std::shared_ptr<GradientTarget>> targets_;  // by parameter; NULL where frozen
+  std::vector<std::shared_ptr<const Recipe>> recipes_;    // by parameter: its value, whatever is bound then
 };
 
 /// Fills `destination` from a source by the layout, padding with 0.

@@ -1,6 +1,7 @@
 // The head's loss and log-probabilities: fused kernels or their composition, and recording.
 #include "core/ops/linear_cross_entropy.h"
 
+#include "core/autograd/saved_tensor.h"
 #include "core/autograd/tape.h"
 #include "core/base/error.h"
 #include "core/ops/checks.h"
@@ -102,9 +103,14 @@ void backward(BackwardCall& node, const HeadCall& call, const Tensor& dloss_T, c
 template <class GradientOfLoss>
 void record_head(ExecutionContext& ctx, const HeadCall& call, const HeadResult& result, const Tensor& out,
                  GradientOfLoss dloss_of) {
-  record_op(ctx, kName, {call.x_TD, call.weight_VD}, {out}, [call, lse = result.lse_T, dloss_of](BackwardCall& node) {
-    backward(node, call, dloss_of(node.context(), node.gradient()), lse);
-  });
+  HeadCall kept = call;
+  kept.weight_VD = {};
+  record_op(ctx, kName, {call.x_TD, call.weight_VD}, {out},
+            [kept, weight = SavedTensor(call.weight_VD), lse = result.lse_T, dloss_of](BackwardCall& node) {
+              HeadCall again = kept;
+              again.weight_VD = weight.get(node.context());
+              backward(node, again, dloss_of(node.context(), node.gradient()), lse);
+            });
 }
 
 }  // namespace

@@ -54,7 +54,9 @@ void matmul_backward(BackwardCall& call, const Tensor& a, const Tensor& b, const
 }
 
 struct SavedPair {
-  LowRankPair pair;
+  SavedTensor a_RI;
+  SavedTensor b_OR;
+  double scale = 1.0;
   Tensor h_TR;  ///< x A^T
 };
 
@@ -62,7 +64,7 @@ struct SavedPair {
 struct LinearSaved {
   SavedTensor x;
   Shape shape_TI;
-  std::vector<Tensor> weights;
+  std::vector<SavedTensor> weights;
   size_t biases;
   std::vector<SavedPair> pairs;
 };
@@ -80,18 +82,17 @@ Tensor add_low_rank(ExecutionContext& ctx, const Tensor& x_TI, const LowRankPair
 void low_rank_backward(BackwardCall& call, size_t first, const SavedPair& saved, const Tensor& x_TI,
                        const Shape& shape_TI, const Tensor& dy_TO) {
   ExecutionContext& ctx = call.context();
-  const LowRankPair& pair = saved.pair;
   if (const GradientDestination db = call.destination(first + 1)) {
-    matmul_into(ctx, dy_TO, saved.h_TR, db.tensor, true, false, db.accumulate, pair.scale);
+    matmul_into(ctx, dy_TO, saved.h_TR, db.tensor, true, false, db.accumulate, saved.scale);
   }
   if (!call.needs(0) && !call.needs(first)) return;
   const Tensor dh_TR = empty_like(ctx, saved.h_TR, saved.h_TR.dtype());
-  matmul_into(ctx, dy_TO, pair.b_OR, dh_TR, false, false, false, pair.scale);
+  matmul_into(ctx, dy_TO, saved.b_OR.get(ctx), dh_TR, false, false, false, saved.scale);
   if (const GradientDestination da = call.destination(first)) {
     matmul_into(ctx, dh_TR, x_TI, da.tensor, true, false, da.accumulate);
   }
   if (const GradientDestination dx = call.destination(0)) {
-    matmul_into(ctx, dh_TR, pair.a_RI, dx.tensor.reshape(shape_TI), false, false, dx.accumulate);
+    matmul_into(ctx, dh_TR, saved.a_RI.get(ctx), dx.tensor.reshape(shape_TI), false, false, dx.accumulate);
   }
 }
 
@@ -109,10 +110,10 @@ void linear_backward(BackwardCall& call, const LinearSaved& saved) {
   const Tensor x_TI = needs_x(call, saved) ? saved.x.get(ctx).reshape(saved.shape_TI) : Tensor();
   for (size_t i = 0; i < n; ++i) {
     if (!call.gradient(i)) continue;
-    const Tensor dy = call.gradient(i).reshape({saved.shape_TI[0], saved.weights[i].dim(0)});
+    const Tensor dy = call.gradient(i).reshape({saved.shape_TI[0], saved.weights[i].shape()[0]});
     if (const GradientDestination dx = call.destination(0)) {
       const Tensor dx_TI = dx.tensor.reshape(saved.shape_TI);
-      matmul_into(ctx, dy, saved.weights[i], dx_TI, false, false, dx.accumulate);
+      matmul_into(ctx, dy, saved.weights[i].get(ctx), dx_TI, false, false, dx.accumulate);
     }
     if (const GradientDestination dw = call.destination(1 + i)) {
       matmul_into(ctx, dy, x_TI, dw.tensor, true, false, dw.accumulate);
@@ -202,13 +203,16 @@ std::vector<Tensor> linear(ExecutionContext& ctx, const Tensor& x_any, std::span
     matmul_into(ctx, x_TI, weights[i], y_TO, false, true, false, 1.0, bias);
     outputs.push_back(y);
     if (i >= low_rank.size()) continue;
-    pairs.push_back({low_rank[i], {}});
+    pairs.emplace_back();
     if (!low_rank[i].a_RI) continue;
     check_low_rank(x, weights[i], low_rank[i]);
-    pairs.back().h_TR = add_low_rank(ctx, x_TI, low_rank[i], y_TO);
+    pairs.back() = {SavedTensor(low_rank[i].a_RI), SavedTensor(low_rank[i].b_OR), low_rank[i].scale,
+                    add_low_rank(ctx, x_TI, low_rank[i], y_TO)};
   }
   if (should_record(ctx, inputs)) {
-    LinearSaved saved{SavedTensor(x), x_TI.shape(), {weights.begin(), weights.end()}, biases.size(), std::move(pairs)};
+    std::vector<SavedTensor> saved_weights;
+    for (const Tensor& weight : weights) saved_weights.emplace_back(weight);
+    LinearSaved saved{SavedTensor(x), x_TI.shape(), std::move(saved_weights), biases.size(), std::move(pairs)};
     ctx.tape->record("linear", inputs, outputs,
                      [saved = std::move(saved)](BackwardCall& call) { linear_backward(call, saved); });
   }

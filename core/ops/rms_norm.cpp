@@ -81,15 +81,15 @@ Tensor rms_norm(ExecutionContext& ctx, const Tensor& x_any, const Tensor& weight
   const NormResult result = forward(ctx, x, weight, eps);
   const bool fused_backward = should_record(ctx, {x, weight}) && has_fused(x, FTRUN_OP_RMS_NORM_BACKWARD);
   record_op(ctx, FTRUN_OP_RMS_NORM, {x, weight}, {result.y},
-            [x, weight, rstd = result.rstd, eps, fused_backward](BackwardCall& call) {
+            [x, saved = SavedTensor(weight), rstd = result.rstd, eps, fused_backward](BackwardCall& call) {
               if (fused_backward) {
-                backward_fused(call, x, weight, rstd, eps);
+                backward_fused(call, x, saved.get(call.context()), rstd, eps);
               } else {
-                backward_composed(call, x, weight, rstd);
+                backward_composed(call, x, saved.get(call.context()), rstd);
               }
             });
-  leave_recipe(ctx, result.y, [x, weight = weight.detach(), eps](ExecutionContext& scope) {
-    return forward(scope, x, weight, eps).y;
+  leave_recipe(ctx, result.y, [x, saved = SavedTensor(weight), eps](ExecutionContext& scope) {
+    return forward(scope, x, saved.get(scope), eps).y;
   });
   return result.y;
 }

@@ -84,5 +84,21 @@ TEST(Bits, RecomputeAndRehearsalChangeNothing) {
   }
 }
 
+TEST(Bits, WrittenWeightsReachEveryCopy) {
+  for (const char* strategy : kStrategies) {
+    for (const bool bf16 : {false, true}) {
+      StrategyCase untrained = make_case("qwen3", strategy, 3, 1);
+      untrained.precision = bf16 ? Precision::bf16() : Precision::f32();
+      untrained.updates = 0;
+      StrategyCase reloaded = untrained;
+      reloaded.updates = 2;
+      reloaded.reloads = true;
+      Outcome found = run_well(reloaded);
+      found.losses.clear(), found.norms.clear(), found.reference.clear();
+      expect_same_bits(found, run_well(untrained), reloaded.name());
+    }
+  }
+}
+
 }  // namespace
 }  // namespace ftrun::test

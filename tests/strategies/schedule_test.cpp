@@ -191,5 +191,13 @@ TEST(Schedule, AFrozenRoleIsGatheredForItsForwardOnly) {
   }
 }
 
+TEST(Schedule, WithoutRecomputeGatheredWeightsGoAllTheSame) {
+  for (const char* strategy : {"zero3", "fsdp"}) {
+    StrategyCase given = make_case({strategy, {}, {}, nullptr}, {2, 1, true});
+    given.gradient_checkpointing = false;
+    for (const RankOutcome& rank : run_well(given).ranks) expect_memory(rank, given);
+  }
+}
+
 }  // namespace
 }  // namespace ftrun::test

@@ -205,6 +205,7 @@ class CaseRank {
     rank_->release_weight_sources();
     if (given_.rehearses) rehearse();
     for (int32_t update = 0; update < given_.updates; ++update) train(update, outcome, mine);
+    if (given_.reloads) rank_->load_values(0, *open_weights(given_, *model_));
     const double evaluation = evaluate();
     if (team_.communicator.is_main()) outcome.evaluation = evaluation;
     for (int32_t unit = 0; unit < rank_->role(0).layout().unit_count(); ++unit) {
@@ -277,6 +278,10 @@ class CaseRank {
     for (int32_t micro = 0; micro < given_.accumulation; ++micro) {
       const MicroBatchData batch = data(update, micro, given_.accumulation);
       loss += number(rank_->train_micro_batch(micro, given_.accumulation, [&] {
+        if (update == 1 && micro == 0 && given_.failing_rank == communicator.rank()) {
+          rank_->forward(0, batch.batch());
+          throw internal_error("made to fail");
+        }
         if (given_.with_reference) reference += number(loss_of(1, batch, 1.0));
         return loss_of(0, batch, 1.0 / denominator);
       }));

@@ -32,6 +32,8 @@ struct StrategyCase {
   int32_t updates = 4;
   uint64_t piece_bytes = uint64_t{1} << 20;  ///< see CommunicatorArguments
   bool rehearses = false;                    ///< before the first update, as core/train/rehearsal.h does
+  bool reloads = false;                      ///< after the last update, the weights as they were before the first
+  int32_t failing_rank = -1;                 ///< throws inside the second update
 
   std::string name() const;
 };
