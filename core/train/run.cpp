@@ -121,8 +121,9 @@ RankInstance::RankInstance(const RunSetup& setup, const HostServices& host_servi
 }
 
 RankInstance::~RankInstance() {
-  rank_.reset();
+  // Collectives that the strategy has not waited for need the rank's context.
   strategy_->strategy().destroy(strategy_instance_);
+  rank_.reset();
 }
 
 Run::Run(const RunSetup& setup, RankLink& link, OutputClaim claim,
