@@ -193,6 +193,71 @@ TEST(Distributed, MoreRanksThanDevicesAreRefused) {
   EXPECT_FALSE(fs::exists(folder / "run"));
 }
 
+class DistributedConfig : public testing::TestWithParam<std::string> {};
+
+TEST_P(DistributedConfig, RunsAsItIsAndLearns) {
+  const TestFolder folder;
+  const ProgramResult result = run_ftrun({"--config", "configs/distributed/" + GetParam() + ".yaml", "--output_dir",
+                                          (folder / "run").string(), "--cache_dir", (folder / "cache").string()});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const auto losses = logged(folder / "run", "eval_loss");
+  ASSERT_EQ(losses.size(), 2U);
+  EXPECT_LT(losses.back(), losses.front());
+}
+
+INSTANTIATE_TEST_SUITE_P(Configs, DistributedConfig,
+                         testing::Values("ddp", "zero1", "zero2", "zero3", "zero3_offload", "fsdp"),
+                         [](const auto& tested) { return tested.param; });
+
+TEST(Distributed, ADeepSpeedFileSelectsTheStrategy) {
+  const TestFolder folder;
+  const ProgramResult result = run_small(folder, "run",
+                                         {{"nproc", "2"},
+                                          {"max_steps", "2"},
+                                          {"device", "npu_a2"},
+                                          {"deepspeed", "configs/distributed/ds_z3_offload.json"}},
+                                         {"--json"});
+  ASSERT_EQ(result.exit_code, 0) << result.all();
+  const json rank = json::parse(result.out).at("ranks").at(1);
+  EXPECT_FALSE(rank.at("peak_memory_bytes").contains("optimizer")) << "it should lie on the host";
+  EXPECT_GT(rank.at("host_peak_memory_bytes").at("optimizer"), 0);
+  const ProgramResult named = run_small(folder, "named", {{"nproc", "2"}, {"max_steps", "1"}, {"deepspeed", "zero2"}});
+  EXPECT_EQ(named.exit_code, 0) << named.err;
+}
+
+// Two emulated NPUs without access from the host, and offload to it: the numbers stay those of one device.
+TEST(Distributed, OffloadOnEmulatedNpusChangesNoNumber) {
+  const TestFolder folder;
+  ASSERT_EQ(run_small(folder, "plain", keys_of("zero3", 2, {{"device", "npu_a2"}})).exit_code, 0);
+  Keys keys = keys_of("{name: zero3, offload_optimizer: cpu, offload_param: cpu}", 2, {{"device", "npu_a2"}});
+  const ProgramResult offloaded = run_small(folder, "offload", keys);
+  ASSERT_EQ(offloaded.exit_code, 0) << offloaded.err;
+  EXPECT_TRUE(bytes_of(folder / "plain/model.safetensors") == bytes_of(folder / "offload/model.safetensors"));
+}
+
+// Uneven windows and evaluation with every number of ranks.
+TEST(Distributed, EvaluationIsThatOfOneDeviceWithAnyRanks) {
+  const TestFolder folder;
+  const Keys evaluation = {{"val_size", "13"},           {"eval_strategy", "steps"},           {"eval_steps", "2"},
+                           {"max_steps", "2"},           {"per_device_train_batch_size", "1"}, {"max_samples", "50"},
+                           {"disable_shuffling", "true"}};
+  Keys one = evaluation;
+  one["per_device_train_batch_size"] = "12";
+  one["gradient_accumulation_steps"] = "1";
+  ASSERT_EQ(run_small(folder, "one", one).exit_code, 0);
+  for (const int ranks : {2, 3, 4}) {
+    Keys keys = evaluation;
+    keys["strategy"] = "zero3";
+    keys["nproc"] = std::to_string(ranks);
+    keys["gradient_accumulation_steps"] = std::to_string(12 / ranks);
+    const std::string name = std::to_string(ranks);
+    const ProgramResult many = run_small(folder, name, keys);
+    ASSERT_EQ(many.exit_code, 0) << many.err;
+    expect_close(logged(folder / name, "loss"), logged(folder / "one", "loss"), 1e-5);
+    expect_close(logged(folder / name, "eval_loss"), logged(folder / "one", "eval_loss"), 1e-5);
+  }
+}
+
 struct Refusal {
   const char* name;
   Keys keys;
