@@ -88,6 +88,14 @@ MappedFile::~MappedFile() {
   if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
 }
 
+void MappedFile::release(std::span<const std::byte> part) const noexcept {
+  static const auto page_bytes = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
+  if (part.empty()) return;
+  const size_t begin = static_cast<size_t>(part.data() - data_) / page_bytes * page_bytes;
+  const auto end = static_cast<size_t>(part.data() - data_) + part.size();
+  ::madvise(const_cast<std::byte*>(data_ + begin), end - begin, MADV_DONTNEED);
+}
+
 AtomicFile::AtomicFile(std::filesystem::path path) : path_(std::move(path)) {
   std::string pattern = path_.string() + ".tmp-XXXXXX";
   descriptor_ = ::mkostemp(pattern.data(), O_CLOEXEC);

@@ -29,6 +29,9 @@ class MappedFile {
   std::string_view text() const noexcept { return {reinterpret_cast<const char*>(data_), size_}; }
   const std::filesystem::path& path() const noexcept { return path_; }
 
+  /// The process gives back the memory of this part of bytes(), which stays valid: the next access maps it again.
+  void release(std::span<const std::byte> part) const noexcept;
+
  private:
   std::filesystem::path path_;
   const std::byte* data_ = nullptr;

@@ -11,6 +11,7 @@
 
 #include "core/base/error.h"
 #include "core/base/files.h"
+#include "core/base/logging.h"
 #include "core/data/encoded_cache.h"
 #include "core/data/packing.h"
 #include "core/data/permutation.h"
@@ -222,6 +223,8 @@ CacheContent load_or_build(const DataSpec& spec, const Sources& sources, const T
       content->ledger.notices.push_back(fmt::format("cache: {}", path.string()));
       return std::move(*content);
     }
+    if (!damage.empty())
+      log_warning("the data cache '{}' cannot be used ({}): the data is tokenised again", path.string(), damage);
   }
   std::string why = "not writable";
   if (is_writable_folder(folder)) {

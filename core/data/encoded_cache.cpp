@@ -1,5 +1,5 @@
 // Layout: header, then 64-byte aligned sections; per split ids, labels, row starts, document starts, documents; last
-// the ledger as JSON. The header's checksum covers the header, the index checksum everything but ids and labels.
+// the ledger as JSON. Two checksums, both in the header: of the header itself, and of everything behind it.
 #include "core/data/encoded_cache.h"
 
 #include <algorithm>
@@ -21,7 +21,7 @@ constexpr char kMagic[8] = {'F', 'T', 'R', 'D', 'A', 'T', 'A', '1'};
 constexpr size_t kArraysPerSplit = 5;
 constexpr size_t kSections = 2 * kArraysPerSplit + 1;
 constexpr uint64_t kAlignment = 64;
-constexpr size_t kFlushBytes = 1 << 20;
+constexpr size_t kBlockBytes = 1 << 20;  ///< of one write and one link in the chain of hashes
 
 struct Section {
   uint64_t offset = 0;
@@ -34,8 +34,8 @@ struct Header {
   uint32_t header_bytes = 0;
   uint64_t key[2] = {};
   uint64_t file_bytes = 0;
-  uint64_t index_checksum = 0;
-  uint32_t present = 0;  ///< bit 0: train, bit 1: eval
+  uint64_t content_checksum = 0;  ///< of everything behind the header, padding included
+  uint32_t present = 0;           ///< bit 0: train, bit 1: eval
   uint32_t block_diagonal = 0;
   Section sections[kSections] = {};
   uint64_t header_checksum = 0;
@@ -97,29 +97,55 @@ SplitTotals totals_of(const SplitIndex& index) {
   return totals;
 }
 
-/// Sequential writer that pads up to each section's offset.
+/// Writes what stands behind the header, padding up to each section's offset, and hashes it on the way.
 class SectionWriter {
  public:
   explicit SectionWriter(AtomicFile& file) : file_(file) {}
   void seek(uint64_t offset) {
-    const std::vector<std::byte> zeros(offset - written_);
+    const std::vector<std::byte> zeros(offset - offset_);
     write(zeros);
   }
   void write(std::span<const std::byte> bytes) {
-    buffer_.insert(buffer_.end(), bytes.begin(), bytes.end());
-    written_ += bytes.size();
-    if (buffer_.size() >= kFlushBytes) flush();
+    offset_ += bytes.size();
+    while (!bytes.empty()) {
+      const size_t taken = std::min(bytes.size(), kBlockBytes - block_.size());
+      block_.insert(block_.end(), bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(taken));
+      bytes = bytes.subspan(taken);
+      if (block_.size() == kBlockBytes) write_block();
+    }
   }
-  void flush() {
-    file_.write(std::span<const std::byte>(buffer_));
-    buffer_.clear();
+  /// Writes what is left; the checksum of all of it.
+  uint64_t finish() {
+    if (!block_.empty()) write_block();
+    return checksum_;
   }
 
  private:
+  void write_block() {
+    file_.write_at(offset_in_file_, block_);
+    checksum_ = content_hash(std::span<const std::byte>(block_), checksum_);
+    offset_in_file_ += block_.size();
+    block_.clear();
+  }
+
   AtomicFile& file_;
-  std::vector<std::byte> buffer_;
-  uint64_t written_ = 0;
+  std::vector<std::byte> block_;
+  uint64_t offset_ = sizeof(Header);
+  uint64_t offset_in_file_ = sizeof(Header);
+  uint64_t checksum_ = 0;
 };
+
+/// As SectionWriter's, of a whole file. What has been hashed leaves the process again: memory does not grow with it.
+uint64_t content_checksum(const MappedFile& file) {
+  const auto bytes = file.bytes();
+  uint64_t sum = 0;
+  for (size_t begin = sizeof(Header); begin < bytes.size(); begin += kBlockBytes) {
+    const auto block = bytes.subspan(begin, std::min(kBlockBytes, bytes.size() - begin));
+    sum = content_hash(block, sum);
+    file.release(block);
+  }
+  return sum;
+}
 
 void write_tokens(SectionWriter& writer, const CacheInput& input, const RowPlan& plan, bool labels) {
   std::vector<int32_t> copy;
@@ -137,14 +163,11 @@ void write_tokens(SectionWriter& writer, const CacheInput& input, const RowPlan&
 /// What is written as it is; empty for the token sections, which are gathered from the spool.
 using Parts = std::array<std::span<const std::byte>, kSections>;
 
-/// Places the sections and fills in checksums and identity.
-void complete_header(Header& header, const CacheKey& key, const Parts& parts) {
+/// Places the sections and fills in the identity.
+void place_sections(Header& header, const CacheKey& key, const Parts& parts) {
   uint64_t offset = sizeof(Header);
   for (size_t i = 0; i < kSections; ++i) {
-    if (!is_token_section(i)) {
-      header.sections[i].bytes = parts[i].size();
-      header.index_checksum = content_hash(parts[i], header.index_checksum);
-    }
+    if (!is_token_section(i)) header.sections[i].bytes = parts[i].size();
     offset = (offset + kAlignment - 1) / kAlignment * kAlignment;
     header.sections[i].offset = offset;
     offset += header.sections[i].bytes;
@@ -155,7 +178,6 @@ void complete_header(Header& header, const CacheKey& key, const Parts& parts) {
   header.key[0] = key[0];
   header.key[1] = key[1];
   header.file_bytes = offset;
-  header.header_checksum = header_checksum(header);
 }
 
 template <typename T>
@@ -199,15 +221,6 @@ std::optional<EncodedArrays> arrays_of(std::span<const std::byte> file, const Se
   return valid ? std::optional(arrays) : std::nullopt;
 }
 
-uint64_t index_checksum(std::span<const std::byte> file, const Header& header) {
-  uint64_t sum = 0;
-  for (size_t i = 0; i < kSections; ++i) {
-    if (!is_token_section(i))
-      sum = content_hash(file.subspan(header.sections[i].offset, header.sections[i].bytes), sum);
-  }
-  return sum;
-}
-
 }  // namespace
 
 std::string cache_file_name(const CacheKey& key) { return fmt::format("data-{:016x}{:016x}.bin", key[0], key[1]); }
@@ -232,11 +245,10 @@ void write_cache_file(const std::filesystem::path& path, const CacheKey& key, co
   }
   parts[kSections - 1] = std::as_bytes(std::span(ledger_text));
   header.block_diagonal = input.block_diagonal ? 1 : 0;
-  complete_header(header, key, parts);
+  place_sections(header, key, parts);
 
   AtomicFile file(path);
   SectionWriter writer(file);
-  writer.write(std::as_bytes(std::span(&header, 1)));
   for (size_t i = 0; i < kSections; ++i) {
     writer.seek(header.sections[i].offset);
     if (is_token_section(i)) {
@@ -245,7 +257,9 @@ void write_cache_file(const std::filesystem::path& path, const CacheKey& key, co
       writer.write(parts[i]);
     }
   }
-  writer.flush();
+  header.content_checksum = writer.finish();
+  header.header_checksum = header_checksum(header);
+  file.write_at(0, std::as_bytes(std::span(&header, 1)));
   file.commit();
 }
 
@@ -261,7 +275,7 @@ std::optional<CacheContent> open_cache_file(const std::filesystem::path& path, c
     if (bytes.size() < sizeof(header)) throw io_error("truncated");
     std::memcpy(&header, bytes.data(), sizeof(header));
     if (std::string fault = header_fault(header, key, bytes.size()); !fault.empty()) throw io_error("{}", fault);
-    if (index_checksum(bytes, header) != header.index_checksum) throw io_error("damaged index");
+    if (content_checksum(*file) != header.content_checksum) throw io_error("its checksum does not fit its content");
     const auto text = section_as<char>(bytes, header.sections[kSections - 1]);
     CacheContent content;
     content.ledger = DataLedger::from_json(nlohmann::json::parse(text.begin(), text.end()));

@@ -18,7 +18,7 @@
 namespace ftrun {
 
 /// Part of every key; raise it when the layout or the meaning of the rows changes.
-inline constexpr uint32_t kCacheVersion = 1;
+inline constexpr uint32_t kCacheVersion = 2;
 
 using CacheKey = std::array<uint64_t, 2>;
 
@@ -63,8 +63,8 @@ struct CacheInput {
 void write_cache_file(const std::filesystem::path& path, const CacheKey& key, const CacheInput& input,
                       DataLedger& ledger);
 
-/// Maps and validates. nullopt when the file is absent; when it is not a valid cache file of this key, nullopt too and
-/// `reason` says why. Reads the index but not the tokens.
+/// Maps and validates: every byte is read once and held against the file's XXH3 checksum. nullopt when the file is
+/// absent; when it is not a valid cache file of this key, nullopt too and `reason` says why.
 std::optional<CacheContent> open_cache_file(const std::filesystem::path& path, const CacheKey& key,
                                             std::string& reason);
 

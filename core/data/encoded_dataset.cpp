@@ -1,4 +1,4 @@
-// Access by row; all totals come from the index, so that nothing reads the tokens at start-up.
+// Access by row; all totals come from the index, so that nothing but the cache's checksum reads the tokens at start-up.
 #include "core/data/encoded_dataset.h"
 
 #include <algorithm>

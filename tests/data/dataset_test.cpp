@@ -265,30 +265,59 @@ TEST_F(DatasetTest, WhateverChangesTheRowsChangesTheKey) {
   EXPECT_TRUE(misses(options));
 }
 
+size_t occurrences(const std::string& text, std::string_view part) {
+  size_t count = 0;
+  for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++count;
+  return count;
+}
+
 TEST_F(DatasetTest, DamagedCacheFilesAreRebuilt) {
   write("d.jsonl", rows_text(30));
   const DataSpec options = spec("d.jsonl");
   const auto expected = contents(*prepare(options).train);
   const auto file = std::filesystem::directory_iterator(folder_ / "cache")->path();
   const std::string good = read_file(file);
-  int rebuilt = 0;
-  std::vector<size_t> places = {0, 9, 20, 40, 60, 100, 239, good.size() - 1};
-  for (const size_t at : places) {
-    std::string bad = good;
-    bad[at] = static_cast<char>(bad[at] ^ 0x55);
-    write_file_atomically(file, bad);
-    const PreparedData data = prepare(options);
-    EXPECT_EQ(contents(*data.train), expected) << at;
-    rebuilt += data.ledger.to_text().find("rebuilt (") != std::string::npos ? 1 : 0;
+  std::vector<std::string> damaged;
+  // Coprime to the sections' alignment and to the size of an id: header, padding, ids, labels, index and ledger.
+  for (size_t at = 0; at < good.size(); at += 97) {
+    damaged.push_back(good);
+    damaged.back()[at] = static_cast<char>(good[at] ^ 0x41);
   }
-  EXPECT_EQ(rebuilt, static_cast<int>(places.size()));
-  for (size_t size : {size_t{0}, size_t{10}, size_t{300}, good.size() / 2, good.size() - 1}) {
-    write_file_atomically(file, std::string_view(good).substr(0, size));
+  ASSERT_GT(damaged.size(), 100U);
+  damaged.push_back(good);
+  damaged.back().back() = static_cast<char>(good.back() ^ 1);
+  for (size_t size : {size_t{0}, size_t{10}, size_t{300}, good.size() / 2, good.size() - 1})
+    damaged.push_back(good.substr(0, size));
+  for (size_t i = 0; i < damaged.size(); ++i) {
+    SCOPED_TRACE(i);
+    write("cache/" + file.filename().string(), damaged[i]);
+    ::testing::internal::CaptureStderr();
     const PreparedData data = prepare(options);
+    const std::string log = ::testing::internal::GetCapturedStderr();
     EXPECT_EQ(contents(*data.train), expected);
     EXPECT_THAT(data.ledger.to_text(), HasSubstr("rebuilt ("));
+    EXPECT_EQ(occurrences(log, "\n"), 1U) << log;
+    EXPECT_THAT(log, AllOf(HasSubstr("[WARNING|"), HasSubstr(file.string()), HasSubstr("the data is tokenised again")));
   }
   EXPECT_EQ(read_file(file), good);
+}
+
+TEST_F(DatasetTest, ACacheOfSeveralBlocksIsHeldAgainstItsChecksum) {
+  write("d.jsonl", rows_text(20000));
+  const DataSpec options = spec("d.jsonl");
+  const auto expected = contents(*prepare(options).train);
+  const auto file = std::filesystem::directory_iterator(folder_ / "cache")->path();
+  const std::string good = read_file(file);
+  ASSERT_GT(good.size(), size_t{4} << 20);
+  for (const size_t at : {(size_t{1} << 20) - 1, size_t{1} << 20, good.size() / 2, good.size() - 100}) {
+    std::string bad = good;
+    bad[at] = static_cast<char>(bad[at] ^ 0x10);
+    write_file_atomically(file, bad);
+    const PreparedData data = prepare(options);
+    EXPECT_THAT(data.ledger.to_text(), HasSubstr("rebuilt (")) << at;
+    EXPECT_EQ(contents(*data.train), expected);
+  }
+  EXPECT_THAT(prepare(options).ledger.to_text(), Not(HasSubstr("rebuilt (")));
 }
 
 TEST_F(DatasetTest, WorksWithoutACacheFolder) {
