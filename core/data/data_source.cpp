@@ -43,6 +43,7 @@ class InfoEntry {
     source.name = name_;
     source.format = entry_.contains("formatting") ? text("formatting") : "alpaca";
     const RowFormat& format = known_format(source.format);
+    refuse_unused(format);
     // As LLaMA-Factory does: a given `columns` or `tags` replaces the defaults, unlisted ones do not exist.
     source.columns = entry_.contains("columns") ? columns() : format.default_columns;
     source.tags = entry_.contains("tags") ? names_of("tags", kTagKeys) : format.default_tags;
@@ -74,6 +75,20 @@ class InfoEntry {
   std::string text(const std::string& key) const {
     if (!entry_[key].is_string()) throw error(mark(key), "{}: expected a string", key);
     return entry_[key].get<std::string>();
+  }
+
+  // LLaMA-Factory ignores these without a word.
+  void refuse_unused(const RowFormat& format) const {
+    if (entry_.contains("tags") && format.default_tags.empty()) {
+      throw error(mark("tags"), "tags: the {} format has no roles that they could name; its columns are {}",
+                  format.name, fmt::to_string(fmt::join(format.column_keys, ", ")));
+    }
+    if (!entry_.contains("columns")) return;
+    for (const auto& item : columns()) {
+      if (contains(format.column_keys, item.first)) continue;
+      throw error(mark("columns"), "columns.{}: the {} format has no use for it; its columns are {}", item.first,
+                  format.name, fmt::to_string(fmt::join(format.column_keys, ", ")));
+    }
   }
 
   const RowFormat& known_format(const std::string& name) const {

@@ -92,7 +92,12 @@ std::unique_ptr<RowConverter> bind(const ColumnMap& columns, const ColumnMap&) {
 }  // namespace
 
 RowFormat alpaca_format() {
-  return {"alpaca", {{"prompt", "instruction"}, {"query", "input"}, {"response", "output"}}, {}, detect, bind};
+  return {"alpaca",
+          {"prompt", "query", "response", "history", "system", "tools"},
+          {{"prompt", "instruction"}, {"query", "input"}, {"response", "output"}},
+          {},
+          detect,
+          bind};
 }
 
 }  // namespace ftrun

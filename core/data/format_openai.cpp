@@ -126,6 +126,8 @@ std::unique_ptr<RowConverter> bind(const ColumnMap& columns, const ColumnMap& ta
 
 }  // namespace
 
-RowFormat openai_format() { return {"openai", {{"messages", "messages"}}, default_tags(), detect, bind}; }
+RowFormat openai_format() {
+  return {"openai", {"messages", "system", "tools"}, {{"messages", "messages"}}, default_tags(), detect, bind};
+}
 
 }  // namespace ftrun

@@ -96,6 +96,8 @@ std::unique_ptr<RowConverter> bind(const ColumnMap& columns, const ColumnMap& ta
 
 }  // namespace
 
-RowFormat sharegpt_format() { return {"sharegpt", {{"messages", "conversations"}}, default_tags(), detect, bind}; }
+RowFormat sharegpt_format() {
+  return {"sharegpt", {"messages", "system", "tools"}, {{"messages", "conversations"}}, default_tags(), detect, bind};
+}
 
 }  // namespace ftrun

@@ -31,6 +31,8 @@ class RowConverter {
 /// One entry of the registry.
 struct RowFormat {
   std::string_view name;
+  /// The keys of `columns` that mean something to it; whether `tags` do, default_tags says.
+  std::vector<std::string> column_keys;
   /// Defaults for datasets that give no `columns` / no `tags`.
   ColumnMap default_columns;
   ColumnMap default_tags;

@@ -218,7 +218,11 @@ TEST_F(DataSourceTest, InfoEntriesAreRefusedWithFileAndLine) {
     "format": {"file_name": "a.json", "formatting": "sharegtp"},
     "lost": {"file_name": "b.json"},
     "useless": {"file_name": "a.json", "columns": {"prompt": "x"}},
-    "none": {}
+    "none": {},
+    "tags": {"file_name": "a.json",
+             "tags": {"role_tag": "role"}},
+    "column of another format": {"file_name": "a.json", "formatting": "sharegpt",
+                                 "columns": {"messages": "m", "prompt": "p"}}
   })");
   EXPECT_THAT(fault("hub"), AllOf(HasSubstr("dataset_info.json:2"), HasSubstr("local files")));
   EXPECT_THAT(fault("typo"), AllOf(HasSubstr("dataset_info.json:4"), HasSubstr("did you mean 'columns'")));
@@ -231,6 +235,12 @@ TEST_F(DataSourceTest, InfoEntriesAreRefusedWithFileAndLine) {
   EXPECT_THAT(fault("lost", FTRUN_NOT_FOUND), HasSubstr("b.json"));
   EXPECT_THAT(fault("useless"), AllOf(HasSubstr(":12"), HasSubstr("needs 'response'")));
   EXPECT_THAT(fault("none"), HasSubstr("file_name"));
+  EXPECT_THAT(fault("tags"),
+              AllOf(HasSubstr("dataset_info.json:15: dataset 'tags': tags: the alpaca format has no roles"),
+                    HasSubstr("prompt, query, response")));
+  EXPECT_THAT(fault("column of another format"),
+              AllOf(HasSubstr(":17:"), HasSubstr("columns.prompt: the sharegpt format has no use for it"),
+                    HasSubstr("its columns are messages, system, tools")));
   EXPECT_THAT(fault("tipo"), HasSubstr("did you mean 'typo'"));
   write("dataset_info.json", "{\n \"a\": }");
   EXPECT_THAT(fault("a"), HasSubstr("dataset_info.json:2:7"));
