@@ -74,17 +74,30 @@ std::vector<std::string> ConfigKeys::strings(const char* key) const {
   return value->get<std::vector<std::string>>();
 }
 
-std::vector<int64_t> ConfigKeys::token_ids(const char* key) const {
+void ConfigKeys::require_in_vocabulary(const char* key, int64_t id, std::optional<int64_t> vocab_size) const {
+  if (!vocab_size || id < *vocab_size) return;
+  throw wrong(key, fmt::format("ids below the vocab_size of config.json, {}", *vocab_size));
+}
+
+std::vector<int64_t> ConfigKeys::token_ids(const char* key, std::optional<int64_t> vocab_size) const {
   const nlohmann::json* value = find(key);
   if (value == nullptr) return {};
   const auto is_id = [](const nlohmann::json& each) {
     return each.is_number_unsigned() && each.get<uint64_t>() <= uint64_t{INT32_MAX};
   };
-  if (is_id(*value)) return {value->get<int64_t>()};
-  if (!value->is_array() || !std::all_of(value->begin(), value->end(), is_id)) {
+  if (!is_id(*value) && !(value->is_array() && std::all_of(value->begin(), value->end(), is_id))) {
     throw wrong(key, "a token id or a list of token ids");
   }
-  return value->get<std::vector<int64_t>>();
+  const auto ids = value->is_array() ? value->get<std::vector<int64_t>>() : std::vector{value->get<int64_t>()};
+  for (const int64_t id : ids) require_in_vocabulary(key, id, vocab_size);
+  return ids;
+}
+
+std::optional<int64_t> ConfigKeys::token_id_or_none(const char* key, std::optional<int64_t> vocab_size) const {
+  const std::optional<int64_t> id = integer(key, -1);
+  if (!id || *id < 0) return {};
+  require_in_vocabulary(key, *id, vocab_size);
+  return id;
 }
 
 }  // namespace ftrun

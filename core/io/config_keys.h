@@ -28,8 +28,10 @@ class ConfigKeys {
   std::optional<bool> boolean(const char* key) const;
   std::optional<std::string> string(const char* key) const;
   std::vector<std::string> strings(const char* key) const;
-  /// One id, a list of ids, or nothing.
-  std::vector<int64_t> token_ids(const char* key) const;
+  /// One id, a list of ids, or nothing. Ids are below `vocab_size` where that is known.
+  std::vector<int64_t> token_ids(const char* key, std::optional<int64_t> vocab_size) const;
+  /// One id below `vocab_size`, or nothing. Early published folders say -1 for "none".
+  std::optional<int64_t> token_id_or_none(const char* key, std::optional<int64_t> vocab_size) const;
 
   /// "FILE:LINE: key 'K': expected E, got V".
   Error wrong(const char* key, std::string_view expected) const;
@@ -37,6 +39,8 @@ class ConfigKeys {
   std::string where(const char* key) const;
 
  private:
+  void require_in_vocabulary(const char* key, int64_t id, std::optional<int64_t> vocab_size) const;
+
   const nlohmann::json& object_;
   std::string_view text_;
   const std::filesystem::path& file_;

@@ -10,16 +10,16 @@
 
 namespace ftrun {
 
-GenerationConfig parse_generation_config(std::string_view text, const std::filesystem::path& file) {
+GenerationConfig parse_generation_config(std::string_view text, const std::filesystem::path& file,
+                                         std::optional<int64_t> vocab_size) {
   GenerationConfig config;
   config.raw = parse_json(text, file);
   if (!config.raw.is_object()) throw invalid_argument("{}: expected a JSON object", file.string());
   const ConfigKeys keys(config.raw, text, file);
-  const std::vector<int64_t> bos = keys.token_ids("bos_token_id");
+  const std::vector<int64_t> bos = keys.token_ids("bos_token_id", vocab_size);
   if (!bos.empty()) config.bos_token_id = bos.front();
-  const std::optional<int64_t> pad = keys.integer("pad_token_id", -1);
-  if (pad && *pad >= 0) config.pad_token_id = pad;
-  config.eos_token_ids = keys.token_ids("eos_token_id");
+  config.pad_token_id = keys.token_id_or_none("pad_token_id", vocab_size);
+  config.eos_token_ids = keys.token_ids("eos_token_id", vocab_size);
   config.do_sample = keys.boolean("do_sample");
   config.temperature = keys.number("temperature", 0.0);
   config.top_p = keys.number("top_p", 0.0);
@@ -30,13 +30,13 @@ GenerationConfig parse_generation_config(std::string_view text, const std::files
   return config;
 }
 
-GenerationConfig read_generation_config(const std::filesystem::path& file) {
-  return parse_generation_config(read_file(file), file);
+GenerationConfig read_generation_config(const std::filesystem::path& file, std::optional<int64_t> vocab_size) {
+  return parse_generation_config(read_file(file), file, vocab_size);
 }
 
 GenerationConfig generation_config_of(const std::filesystem::path& model_folder, const ModelConfig& config) {
   const std::filesystem::path file = model_folder / "generation_config.json";
-  if (std::filesystem::exists(file)) return read_generation_config(file);
+  if (std::filesystem::exists(file)) return read_generation_config(file, config.vocab_size);
   nlohmann::json raw = {{"_from_model_config", true}};
   for (const char* key : {"bos_token_id", "eos_token_id", "pad_token_id"}) {
     if (config.raw.contains(key) && !config.raw[key].is_null()) raw[key] = config.raw[key];

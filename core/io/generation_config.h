@@ -30,11 +30,14 @@ struct GenerationConfig {
   std::string to_json_text() const;
 };
 
+/// Token ids are below `vocab_size` where that is known.
 /// Throws NOT_FOUND, or INVALID_ARGUMENT "FILE:LINE: key 'K': expected ..., got ...".
-GenerationConfig parse_generation_config(std::string_view text, const std::filesystem::path& file);
-GenerationConfig read_generation_config(const std::filesystem::path& file);
+GenerationConfig parse_generation_config(std::string_view text, const std::filesystem::path& file,
+                                         std::optional<int64_t> vocab_size = {});
+GenerationConfig read_generation_config(const std::filesystem::path& file, std::optional<int64_t> vocab_size = {});
 
-/// The folder's generation_config.json, or one made from config.json's token ids where there is none.
+/// The folder's generation_config.json, or one made from config.json's token ids where there is none; its ids are in
+/// `config`'s vocabulary.
 GenerationConfig generation_config_of(const std::filesystem::path& model_folder, const ModelConfig& config);
 
 /// A copy with these token ids as the trainer of transformers aligns them with its tokenizer: an absent id changes

@@ -124,12 +124,10 @@ void read_heads(ModelConfig& config, const ConfigKeys& keys) {
 }
 
 void read_token_ids(ModelConfig& config, const ConfigKeys& keys) {
-  const std::vector<int64_t> bos = keys.token_ids("bos_token_id");
+  const std::vector<int64_t> bos = keys.token_ids("bos_token_id", config.vocab_size);
   if (!bos.empty()) config.bos_token_id = bos.front();
-  // Early published folders say -1 for "no padding token".
-  const std::optional<int64_t> pad = keys.integer("pad_token_id", -1);
-  if (pad && *pad >= 0) config.pad_token_id = pad;
-  config.eos_token_ids = keys.token_ids("eos_token_id");
+  config.pad_token_id = keys.token_id_or_none("pad_token_id", config.vocab_size);
+  config.eos_token_ids = keys.token_ids("eos_token_id", config.vocab_size);
 }
 
 Json ids_json(const std::vector<int64_t>& ids) { return ids.size() == 1 ? Json(ids.front()) : Json(ids); }

@@ -67,7 +67,8 @@ struct ModelConfig {
 };
 
 /// Reads and validates. Throws NOT_FOUND, or INVALID_ARGUMENT "FILE:LINE: key 'K': expected ..., got ..." for a missing
-/// or ill-typed key, heads that do not divide, a rope type given twice with different values, sliding-window attention.
+/// or ill-typed key, heads that do not divide, a rope type given twice with different values, sliding-window attention,
+/// a token id that the vocabulary does not have.
 ModelConfig read_model_config(const std::filesystem::path& config_file);
 ModelConfig parse_model_config(std::string_view text, const std::filesystem::path& file);
 

@@ -115,6 +115,15 @@ TEST(ModelConfig, RefusesMissingAndIllTypedKeysWithTheirLine) {
   expect_refused(with(older_dialect(), "hidden_act", 3), {"'hidden_act'", "a string"});
   expect_refused(with(older_dialect(), "torch_dtype", "float8_e4m3fn"), {"'torch_dtype'", "bfloat16", "float8"});
   expect_refused(with(older_dialect(), "eos_token_id", {1, "a"}), {"'eos_token_id'", "token ids"});
+  const int64_t vocab_size = older_dialect().at("vocab_size").get<int64_t>();
+  for (const char* key : {"bos_token_id", "eos_token_id", "pad_token_id"}) {
+    expect_refused(with(older_dialect(), key, vocab_size),
+                   {fmt::format("key '{}'", key), fmt::format("below the vocab_size of config.json, {}", vocab_size)});
+    EXPECT_EQ(parse(with(older_dialect(), key, vocab_size - 1)).raw[key], vocab_size - 1);
+    EXPECT_NO_THROW(parse(with(older_dialect(), key, nullptr)));
+  }
+  expect_refused(with(older_dialect(), "eos_token_id", {1, 99999}), {"'eos_token_id'", "got [1,99999]"});
+  EXPECT_NO_THROW(parse(with(older_dialect(), "pad_token_id", -1)));
   expect_refused(with(older_dialect(), "num_key_value_heads", 3), {"divisor of num_attention_heads (4)"});
   expect_refused(with(older_dialect(), "num_attention_heads", 5), {"divisor of hidden_size (64)"});
   EXPECT_EQ(parse(with(with(older_dialect(), "num_attention_heads", 5), "head_dim", 32)).head_dim, 32);
@@ -217,6 +226,20 @@ TEST(GenerationConfig, ReadsRefusesAndFallsBack) {
   const GenerationConfig made = generation_config_of(folder.path(), model);
   EXPECT_EQ(made.eos_token_ids, (std::vector<int64_t>{7, 8}));
   EXPECT_EQ(made.raw, Json({{"_from_model_config", true}, {"eos_token_id", {7, 8}}}));
+  for (const char* key : {"bos_token_id", "eos_token_id", "pad_token_id"}) {
+    write_text(folder / "generation_config.json", fmt::format("{{\n  \"{}\": 99999\n}}", key));
+    try {
+      generation_config_of(folder.path(), model);
+      ADD_FAILURE() << key;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), FTRUN_INVALID_ARGUMENT);
+      EXPECT_EQ(std::string(error.what()),
+                fmt::format("{}:2: key '{}': expected ids below the vocab_size of config.json, {}, got 99999",
+                            (folder / "generation_config.json").string(), key, model.vocab_size));
+    }
+  }
+  write_text(folder / "generation_config.json", R"({"pad_token_id": -1, "bos_token_id": null})");
+  EXPECT_FALSE(generation_config_of(folder.path(), model).pad_token_id);
   write_text(folder / "generation_config.json", R"({"eos_token_id": 4})");
   EXPECT_EQ(generation_config_of(folder.path(), model).eos_token_ids, std::vector<int64_t>{4});
 }
