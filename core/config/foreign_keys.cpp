@@ -59,6 +59,9 @@ constexpr std::string_view kNoSuchOptimizer = "this build has AdamW only: remove
 constexpr std::array kForeign = {
     ForeignKey{"fp16", "false",
                "fp16 needs loss scaling, which would make results depend on overflow; write 'bf16: true'"},
+    ForeignKey{"torch_dtype", "",
+               "precision is chosen with 'bf16: true' (bf16 with fp32 master weights) or 'pure_bf16: true' (bf16 "
+               "throughout); without them it is fp32"},
     ForeignKey{"streaming", "false", "data is tokenised once and mapped, so memory does not grow with it: remove it"},
     ForeignKey{"buffer_size", "", "there is no streaming whose shuffle buffer it would be: remove it"},
     ForeignKey{"interleave_probs", "", "several data sets are laid end to end: remove it"},

@@ -111,6 +111,9 @@ TEST(Resolve, ForeignKeysAreRefusedWithTheReason) {
   EXPECT_EQ(resolve_text("fp16: false\nstreaming: false\nquantization_bit: null\n").notices().size(), 0u);
   EXPECT_EQ(resolve_refusal("lora_rank: 8\n"),
             "a.yaml:2: lora_rank: this build trains all weights and has no adapters: remove it");
+  EXPECT_EQ(resolve_refusal("torch_dtype: bfloat16\n"),
+            "a.yaml:2: torch_dtype: precision is chosen with 'bf16: true' (bf16 with fp32 master weights) or "
+            "'pure_bf16: true' (bf16 throughout); without them it is fp32");
   EXPECT_THAT(resolve_refusal("rope_scaling: yarn\n"),
               HasSubstr("a.yaml:2: rope_scaling: scaling is read from config.json"));
   EXPECT_EQ(resolve_refusal("deepspeed: ds.json\n"),

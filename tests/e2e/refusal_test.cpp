@@ -48,6 +48,7 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{"UnknownDevice", {{"device", "npu_a22"}}, {"npu_a22", "npu_a2"}},
         Refusal{"UnusedMapOption", {{"device", "{name: cpu, hbm_bytes: 1GiB}"}}, {"hbm_bytes"}},
         Refusal{"Fp16", {{"fp16", "true"}}, {"fp16"}},
+        Refusal{"TorchDtype", {{"torch_dtype", "bfloat16"}}, {"run.yaml:", ": torch_dtype: ", "'bf16: true'"}},
         Refusal{"BothBf16", {{"bf16", "true"}, {"pure_bf16", "true"}}, {"pure_bf16"}},
         Refusal{
             "Lora",
