@@ -11,6 +11,17 @@
 #include "core/train/commands.h"
 
 namespace ftrun {
+namespace {
+
+constexpr std::string_view kTokenizeDetails =
+    "\nA line is one text and ends at LF; a CR before the LF belongs to the text (tr -d '\\r' takes it out).\n"
+    "The ids are those of Hugging Face's Tokenizer.encode(text), with the special tokens that the tokenizer's\n"
+    "post-processor adds (a leading bos, for example). Training adds none of these: templates write their own.\n\n"
+    "  --no_special_tokens  only the ids of the text, as Tokenizer.encode(text, add_special_tokens=False)\n"
+    "  --decode             the way back: a line is a JSON array of ids; special tokens stay in the text,\n"
+    "                       with --no_special_tokens they are left out\n";
+
+}  // namespace
 
 std::span<const Command> commands() {
   static constexpr Command kCommands[] = {
@@ -19,9 +30,10 @@ std::span<const Command> commands() {
       {"check", "check --config FILE [--KEY VALUE]...", "validate and compose without running; prints the resolved run",
        true, check_command},
       {"data", "data --config FILE [--rows N] [--KEY VALUE]...",
-       "what the model will see: the data ledger, then rows as text, ids and loss mask", true, data_command},
-      {"tokenize", "tokenize MODEL_DIR [FILE] [--decode]",
-       "one JSON array of ids per line of FILE or stdin, or the way back", false, tokenize_command},
+       "what the model will see: the data ledger, then rows as text, ids and loss mask", true, data_command, " rows "},
+      {"tokenize", "tokenize MODEL_DIR [FILE] [--decode] [--no_special_tokens]",
+       "one JSON array of ids per line of FILE or stdin, or the way back", false, tokenize_command,
+       " decode no_special_tokens ", kTokenizeDetails},
       {"bench", "bench [--model DIR] [--seq N] [--batch N] [--steps N] [--torch_dtype bf16|fp32] [--KEY VALUE]...",
        "this machine's matrix products, and training steps with random weights against them", true, bench_command},
       {"plugins", "plugins [list | info NAME | check FILE] [--plugin_path PATH]",
@@ -42,6 +54,15 @@ const Command& find_command(std::string_view name) {
     throw invalid_argument("unknown command '{0}': a configuration is given as --config {0}", name);
   }
   throw invalid_argument("unknown command '{}'{}; known: {}", name, did_you_mean(name, names), fmt::join(names, ", "));
+}
+
+void require_taken(const Command& command, std::string_view flag) {
+  const std::string word = fmt::format(" {} ", flag);
+  if (command.flags.find(word) != std::string_view::npos) return;
+  const auto all = commands();
+  const auto owner =
+      std::ranges::find_if(all, [&](const Command& other) { return other.flags.find(word) != std::string_view::npos; });
+  throw invalid_argument("--{}: '{}' has no use for it: it is a flag of 'ftrun {}'", flag, command.name, owner->name);
 }
 
 }  // namespace ftrun

@@ -14,16 +14,32 @@ namespace po = boost::program_options;
 
 po::options_description program_flags() {
   po::options_description flags("Flags", 120, 60);
-  flags.add_options()("config", po::value<std::string>()->value_name("FILE"), "the YAML configuration")(
-      "json", po::bool_switch(), "one JSON object on stdout, also for errors")(
-      "log_level", po::value<std::string>()->value_name("LEVEL"),
-      "debug, info, warning, error or off (also $FTRUN_LOG)")("rows", po::value<int64_t>()->value_name("N"),
-                                                              "rows that 'data' shows")(
-      "decode", po::bool_switch(), "'tokenize' turns ids back into text")("help", po::bool_switch(),
-                                                                          "this text; after a command: that command's")(
-      "help-all", po::bool_switch(), "every configuration key, also those of all plugins")(
-      "version", po::bool_switch(), "version of the program and of the plugin ABI");
+  const auto add = [&](const char* name, const po::value_semantic* value, const char* text) {
+    flags.add_options()(name, value, text);
+  };
+  add("config", po::value<std::string>()->value_name("FILE"), "the YAML configuration");
+  add("json", po::bool_switch(), "one JSON object on stdout, also for errors");
+  add("log_level", po::value<std::string>()->value_name("LEVEL"),
+      "debug, info, warning, error or off (also $FTRUN_LOG)");
+  add("rows", po::value<int64_t>()->value_name("N"), "rows that 'data' shows");
+  add("decode", po::bool_switch(), "'tokenize' turns ids back into text");
+  add("no_special_tokens", po::bool_switch(), "'tokenize' adds no special tokens; with --decode it drops them");
+  add("help", po::bool_switch(), "this text; after a command: that command's");
+  add("help-all", po::bool_switch(), "every configuration key, also those of all plugins");
+  add("version", po::bool_switch(), "version of the program and of the plugin ABI");
   return flags;
+}
+
+void read_command_flags(const po::variables_map& values, CommandLine& line) {
+  if (values.contains("rows")) {
+    line.context.rows = values["rows"].as<int64_t>();
+    if (*line.context.rows < 0) throw invalid_argument("--rows: expected an integer >= 0, got {}", *line.context.rows);
+    line.command_flags.emplace_back("rows");
+  }
+  line.context.decode = values["decode"].as<bool>();
+  line.context.special_tokens = !values["no_special_tokens"].as<bool>();
+  if (line.context.decode) line.command_flags.emplace_back("decode");
+  if (!line.context.special_tokens) line.command_flags.emplace_back("no_special_tokens");
 }
 
 bool is_flag(const std::string& text) { return text.size() > 2 && text.starts_with("--"); }
@@ -73,9 +89,8 @@ CommandLine parse_command_line(std::span<const std::string> arguments) {
     po::variables_map values;
     po::store(parsed, values);
     if (values.contains("config")) line.context.config_file = values["config"].as<std::string>();
-    if (values.contains("rows")) line.context.rows = values["rows"].as<int64_t>();
     line.context.json = values["json"].as<bool>();
-    line.context.decode = values["decode"].as<bool>();
+    read_command_flags(values, line);
     line.help = values["help"].as<bool>();
     line.help_all = values["help-all"].as<bool>();
     line.version = values["version"].as<bool>();

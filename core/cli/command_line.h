@@ -14,6 +14,7 @@ namespace ftrun {
 struct CommandLine {
   std::string command;  ///< empty: none was named
   CommandContext context;
+  std::vector<std::string> command_flags;  ///< given flags that only some commands take, without dashes
   bool help = false;
   bool help_all = false;
   bool version = false;

@@ -61,7 +61,11 @@ int dispatch(const CommandLine& line) {
     return 0;
   }
   const bool nothing_asked = line.command.empty() && line.context.config_file.empty() &&
-                             line.context.override_arguments.empty() && line.context.positional.empty();
+                             line.context.override_arguments.empty() && line.context.positional.empty() &&
+                             line.command_flags.empty();
+  if (nothing_asked && line.context.json && !line.help) {
+    throw invalid_argument("nothing to do: expected a command or --config FILE; 'ftrun --help' lists the commands");
+  }
   if (line.command == "help" || (line.command.empty() && line.help) || nothing_asked) {
     const bool about_command = line.command == "help" && !line.context.positional.empty();
     fmt::print("{}", about_command ? command_help(find_command(line.context.positional.front())) : program_help());
@@ -72,6 +76,7 @@ int dispatch(const CommandLine& line) {
     fmt::print("{}", command_help(command));
     return 0;
   }
+  for (const std::string& flag : line.command_flags) require_taken(command, flag);
   if (command.takes_config && !line.context.positional.empty()) {
     throw invalid_argument("unexpected argument '{}': expected --KEY VALUE", line.context.positional.front());
   }

@@ -16,16 +16,17 @@ int tokenize_command(const CommandContext& context) {
     throw invalid_argument("unknown flag '{}' of 'tokenize'", context.override_arguments.front());
   }
   if (context.positional.empty() || context.positional.size() > 2) {
-    throw invalid_argument("expected: ftrun tokenize MODEL_DIR [FILE] [--decode]");
+    throw invalid_argument("expected: ftrun tokenize MODEL_DIR [FILE] [--decode] [--no_special_tokens]");
   }
   const auto tokenizer = Tokenizer::load(context.positional[0]);
+  const TokenizeOptions options = {context.decode, context.special_tokens};
   std::ios::sync_with_stdio(false);
   if (context.positional.size() == 1) {
-    tokenize_stream(*tokenizer, std::cin, "stdin", std::cout, context.decode);
+    tokenize_stream(*tokenizer, std::cin, "stdin", std::cout, options);
   } else {
     std::ifstream file(context.positional[1], std::ios::binary);
     if (!file) throw not_found("{}: {}", context.positional[1], std::strerror(errno));
-    tokenize_stream(*tokenizer, file, context.positional[1], std::cout, context.decode);
+    tokenize_stream(*tokenizer, file, context.positional[1], std::cout, options);
   }
   std::cout.flush();
   return 0;

@@ -15,6 +15,7 @@ struct CommandContext {
   bool json = false;                            ///< one JSON object on stdout
   std::optional<int64_t> rows;                  ///< --rows of `data`
   bool decode = false;                          ///< --decode of `tokenize`
+  bool special_tokens = true;                   ///< false: --no_special_tokens of `tokenize`
 };
 
 }  // namespace ftrun

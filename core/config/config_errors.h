@@ -15,6 +15,9 @@ namespace ftrun {
 class ConfigErrors {
  public:
   void add(std::string message) { messages_.push_back(std::move(message)); }
+  void append(const ConfigErrors& others) {
+    messages_.insert(messages_.end(), others.messages_.begin(), others.messages_.end());
+  }
   /// Runs body and keeps the message of an Error it throws.
   template <typename Body>
   void collect(Body&& body) {

@@ -18,6 +18,10 @@ namespace {
 
 constexpr size_t kHost = static_cast<size_t>(-1);
 
+std::string unknown_key_text(const Setting& setting) {
+  return fmt::format("{}: unknown key '{}'", setting.origin, setting.key);
+}
+
 std::string plugin_name(const PluginOptionTable& table) { return fmt::format("{} '{}'", table.kind, table.id); }
 
 }  // namespace
@@ -166,7 +170,7 @@ class Resolver {
   }
 
   std::string unknown_key(const Setting& setting) const {
-    std::string text = fmt::format("{}: unknown key '{}'", setting.origin, setting.key);
+    const std::string text = unknown_key_text(setting);
     for (const PluginOptionTable& plugin : plugins_) {
       if (plugin.selection == nullptr) continue;
       for (const OptionSpec& spec : *plugin.options) {
@@ -295,6 +299,26 @@ const ftrun_options* ResolvedConfig::add_defaults(std::string kind, std::string 
 ResolvedConfig resolve(const ConfigSources& sources, std::span<const PluginOptionTable> plugins,
                        const KeyOwners& owners) {
   return Resolver(sources, plugins, owners).run();
+}
+
+std::vector<std::string> unknown_keys(const ConfigSources& sources, const KeyOwners& owners) {
+  std::vector<std::string> names;
+  for (const OptionSpec& spec : host_options()) {
+    names.push_back(spec.key);
+    names.insert(names.end(), spec.aliases.begin(), spec.aliases.end());
+  }
+  const auto is_known = [&](const std::string& key) {
+    const auto names_it = [&](const std::string& name) { return name == key || name.starts_with(key + "."); };
+    return !kind_of_selector(key.substr(0, key.find('.'))).empty() || std::ranges::any_of(names, names_it) ||
+           !harmless_key_reason(key).empty() || find_foreign_key(key) != nullptr || !owners(key).empty();
+  };
+  std::vector<std::string> messages;
+  for (const auto* layer : {&sources.document, &sources.overrides}) {
+    for (const Setting& setting : *layer) {
+      if (!is_known(setting.key)) messages.push_back(unknown_key_text(setting) + did_you_mean(setting.key, names));
+    }
+  }
+  return messages;
 }
 
 }  // namespace ftrun

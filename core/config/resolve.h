@@ -78,4 +78,8 @@ class ResolvedConfig {
 ResolvedConfig resolve(const ConfigSources& sources, std::span<const PluginOptionTable> plugins,
                        const KeyOwners& owners = {});
 
+/// One message for each top-level key that neither the host nor, by `owners`, any plugin has: for a configuration that
+/// cannot be resolved because its plugins could not be chosen.
+std::vector<std::string> unknown_keys(const ConfigSources& sources, const KeyOwners& owners);
+
 }  // namespace ftrun

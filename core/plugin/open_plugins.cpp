@@ -83,7 +83,13 @@ std::vector<Opened> load_all(Registry& registry, const ConfigSources& sources, s
     });
     opened.push_back(entry);
   }
-  errors.throw_if_any();
+  if (!errors.empty()) {
+    ConfigErrors all;
+    for (std::string& message : unknown_keys(sources, [&](std::string_view key) { return registry.key_owners(key); }))
+      all.add(std::move(message));
+    all.append(errors);
+    all.throw_if_any();
+  }
   return opened;
 }
 

@@ -125,6 +125,56 @@ TEST(Cli, UnknownCommandsAndFlagsNameTheNearest) {
   EXPECT_THAT(run("version", "FTRUN_LOG=debgu").err, HasSubstr("(did you mean 'debug'?)"));
 }
 
+TEST(Cli, FlagsOfOneCommandAreRefusedByTheOthers) {
+  EXPECT_EQ(run("--rows 3").err, "error: --rows: 'train' has no use for it: it is a flag of 'ftrun data'\n");
+  EXPECT_EQ(run("train --config x --decode").err,
+            "error: --decode: 'train' has no use for it: it is a flag of 'ftrun tokenize'\n");
+  EXPECT_EQ(run("data --config x --no_special_tokens").err,
+            "error: --no_special_tokens: 'data' has no use for it: it is a flag of 'ftrun tokenize'\n");
+  for (const char* command : {"check", "bench", "plugins", "devices", "version", "tokenize"}) {
+    const Outcome outcome = run(std::string(command) + " --rows 1");
+    EXPECT_EQ(outcome.code, 2) << command;
+    EXPECT_THAT(outcome.err, HasSubstr("it is a flag of 'ftrun data'")) << command;
+  }
+  const Outcome negative = run("data --config x --rows -1");
+  EXPECT_EQ(negative.code, 2);
+  EXPECT_EQ(negative.err, "error: --rows: expected an integer >= 0, got -1\n");
+  EXPECT_EQ(run("data --config x --rows two").code, 2);
+}
+
+TEST(Cli, HelpOfACommandSaysWhatItDoes) {
+  const Outcome help = run("tokenize --help");
+  EXPECT_EQ(help.code, 0);
+  for (const char* part :
+       {"ftrun tokenize MODEL_DIR [FILE] [--decode] [--no_special_tokens]\n", "ends at LF",
+        "a CR before the LF belongs to the text", "Tokenizer.encode(text)", "--no_special_tokens  "}) {
+    EXPECT_THAT(help.out, HasSubstr(part));
+  }
+}
+
+TEST(Cli, WithoutAConfigurationUnknownFlagsAreNamedToo) {
+  const Outcome nonsense = run("--nonsense");
+  EXPECT_EQ(nonsense.code, 2);
+  EXPECT_EQ(nonsense.out, "");
+  EXPECT_THAT(nonsense.err, HasSubstr(" errors in the configuration:\n  --nonsense: unknown key 'nonsense'\n"));
+  EXPECT_THAT(nonsense.err, HasSubstr("\n  stage is not set"));
+  EXPECT_THAT(run("--learnin_rate 1").err,
+              HasSubstr("--learnin_rate: unknown key 'learnin_rate' (did you mean 'learning_rate'?)"));
+  const Outcome known = run("--learning_rate 1 --bf16");
+  EXPECT_EQ(known.code, 2);
+  EXPECT_THAT(known.err, HasSubstr("stage is not set"));
+  EXPECT_THAT(known.err, Not(HasSubstr("unknown key")));
+}
+
+TEST(Cli, JsonAloneIsAnErrorObject) {
+  const Outcome outcome = run("--json");
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_EQ(outcome.err, "");
+  const auto error = nlohmann::json::parse(outcome.out)["error"];
+  EXPECT_EQ(error["code"], "invalid_argument");
+  EXPECT_THAT(error["message"].get<std::string>(), StartsWith("nothing to do: expected a command or --config FILE"));
+}
+
 TEST(Cli, ErrorsAsJson) {
   const Outcome outcome = run("plugins info nothing --json " + on_path("good"));
   EXPECT_EQ(outcome.code, 2);

@@ -75,6 +75,19 @@ TEST(Resolve, AllErrorsAtOnceInFileOrder) {
             "  --bf61: unknown key 'bf61' (did you mean 'bf16'?)");
 }
 
+TEST(Resolve, UnknownKeysAreFoundWithoutPlugins) {
+  const auto owners = [](std::string_view key) {
+    return key == "packing" ? std::vector<std::string>{"paradigm 'x'"} : std::vector<std::string>();
+  };
+  const ConfigSources sources = sources_of(
+      "learnin_rate: 1\nmodel: m\npacking: true\nfp16: true\ntrust_remote_code: true\nlr_scheduler_kwargs: {a: 1}\n"
+      "device: {name: x, y: 1}\n",
+      {"--nonsense", "--strategy.z", "1"});
+  EXPECT_THAT(unknown_keys(sources, owners),
+              ElementsAre("a.yaml:2: unknown key 'learnin_rate' (did you mean 'learning_rate'?)",
+                          "--nonsense: unknown key 'nonsense'"));
+}
+
 TEST(Resolve, OneKeyUnderTwoNames) {
   EXPECT_EQ(resolve_refusal("model: a\nmodel_name_or_path: b\n"),
             "a.yaml:3: 'model_name_or_path' is the same key as 'model' at a.yaml:2: give one of them");

@@ -12,20 +12,36 @@
 namespace ftrun {
 namespace {
 
-std::string run(const std::string& input, bool decode, int lines) {
-  const auto tokenizer = Tokenizer::from_json(tokenizer_test::patched_base({}), "base.json");
+std::string run(const std::string& input, const TokenizeOptions& options, int lines,
+                const std::string& tokenizer_json = tokenizer_test::patched_base({})) {
+  const auto tokenizer = Tokenizer::from_json(tokenizer_json, "base.json");
   std::istringstream in(input);
   std::ostringstream out;
-  EXPECT_EQ(tokenize_stream(*tokenizer, in, "in.txt", out, decode), lines);
+  EXPECT_EQ(tokenize_stream(*tokenizer, in, "in.txt", out, options), lines);
   return out.str();
 }
 
 TEST(TokenizeCommandTest, ThereAndBack) {
   const std::string text = "Hello, world!\n\n<|im_start|>x<|im_end|>\ncarriage\r\nlast";
-  const std::string ids = run(text, false, 5);
+  const std::string ids = run(text, {}, 5);
   EXPECT_THAT(ids, testing::MatchesRegex("\\[[0-9,]+\\]\n\\[\\]\n\\[1,[0-9]+,2\\]\n\\[[0-9,]+\\]\n\\[[0-9,]+\\]\n"));
-  EXPECT_EQ(run(ids, true, 5), text + "\n");
-  EXPECT_EQ(run("", false, 0), "");
+  EXPECT_EQ(run(ids, {.decode = true}, 5), text + "\n");
+  EXPECT_EQ(run("", {}, 0), "");
+}
+
+TEST(TokenizeCommandTest, SpecialTokensAreAddedAsHuggingFaceDoes) {
+  const auto post_processor = nlohmann::json::parse(R"({"type": "TemplateProcessing", "pair": [],
+      "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}},
+                 {"SpecialToken": {"id": "</s>", "type_id": 0}}],
+      "special_tokens": {"<s>": {"id": "<s>", "ids": [1, 7], "tokens": ["a", "b"]},
+                         "</s>": {"id": "</s>", "ids": [2], "tokens": ["c"]}}})");
+  const std::string json = tokenizer_test::patched_base({{"post_processor", post_processor}});
+  const std::string plain = run("Hello<|im_end|>\n\n", {.special_tokens = false}, 2, json);
+  EXPECT_THAT(plain, testing::MatchesRegex("\\[[0-9,]+,2\\]\n\\[\\]\n"));
+  const std::string text_ids = plain.substr(1, plain.find(']') - 1);
+  EXPECT_EQ(run("Hello<|im_end|>\n\n", {}, 2, json), "[1,7," + text_ids + ",2]\n[1,7,2]\n");
+  EXPECT_EQ(run("[1," + text_ids + "]", {.decode = true}, 1, json), "<|im_start|>Hello<|im_end|>\n");
+  EXPECT_EQ(run("[1," + text_ids + "]", {.decode = true, .special_tokens = false}, 1, json), "Hello\n");
 }
 
 TEST(TokenizeCommandTest, NamesTheLine) {
@@ -38,7 +54,7 @@ TEST(TokenizeCommandTest, NamesTheLine) {
                                                        {"[1.5]", "1.5 is not an id"}};
   for (const auto& [input, message] : cases) {
     try {
-      run(input, true, 0);
+      run(input, {.decode = true}, 0);
       ADD_FAILURE() << input;
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), FTRUN_INVALID_ARGUMENT);
@@ -50,7 +66,7 @@ TEST(TokenizeCommandTest, NamesTheLine) {
 TEST(TokenizeCommandTest, RefusesTextThatIsNotUtf8) {
   for (const char* bad : {"a\xFF", "a\xC3", "a\xED\xA0\x80", "a\xC0\x80"}) {
     try {
-      run(std::string("fine \xC3\xA9\n") + bad + "\nfine", false, 0);
+      run(std::string("fine \xC3\xA9\n") + bad + "\nfine", {}, 0);
       ADD_FAILURE() << bad;
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), FTRUN_INVALID_ARGUMENT);

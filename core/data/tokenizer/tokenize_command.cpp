@@ -12,20 +12,22 @@
 namespace ftrun {
 namespace {
 
-std::string encoded_line(const Tokenizer& tokenizer, const std::string& line, const std::string& place) {
+std::string encoded_line(const Tokenizer& tokenizer, const std::string& line, const std::string& place,
+                         bool add_special_tokens) {
   if (const size_t valid = well_formed_prefix(line); valid != line.size()) {
     throw invalid_argument("{}: byte {} of the line (0x{:02X}) is not valid UTF-8", place, valid + 1,
                            static_cast<unsigned char>(line[valid]));
   }
   std::string out = "[";
-  for (const int32_t id : tokenizer.encode(line)) {
+  for (const int32_t id : tokenizer.encode(line, add_special_tokens)) {
     if (out.size() > 1) out.push_back(',');
     out += std::to_string(id);
   }
   return out + "]";
 }
 
-std::string decoded_line(const Tokenizer& tokenizer, const std::string& line, const std::string& place) {
+std::string decoded_line(const Tokenizer& tokenizer, const std::string& line, const std::string& place,
+                         bool skip_special_tokens) {
   const auto document = nlohmann::json::parse(line, nullptr, false);
   if (document.is_discarded()) throw invalid_argument("{}: not valid JSON, expected an array of ids", place);
   if (!document.is_array()) {
@@ -41,19 +43,21 @@ std::string decoded_line(const Tokenizer& tokenizer, const std::string& line, co
     }
     ids.push_back(element.get<int32_t>());
   }
-  return tokenizer.decode(ids, false);
+  return tokenizer.decode(ids, skip_special_tokens);
 }
 
 }  // namespace
 
 int tokenize_stream(const Tokenizer& tokenizer, std::istream& in, const std::string& name, std::ostream& out,
-                    bool decode) {
+                    const TokenizeOptions& options) {
   std::string line;
   int lines = 0;
   while (std::getline(in, line)) {
     ++lines;
     const std::string place = fmt::format("{}:{}", name, lines);
-    out << (decode ? decoded_line(tokenizer, line, place) : encoded_line(tokenizer, line, place)) << '\n';
+    out << (options.decode ? decoded_line(tokenizer, line, place, !options.special_tokens)
+                           : encoded_line(tokenizer, line, place, options.special_tokens))
+        << '\n';
     if (!out) throw io_error("{}: writing failed", place);
   }
   if (in.bad()) throw io_error("{}: reading failed after line {}", name, lines);
