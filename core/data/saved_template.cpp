@@ -39,6 +39,7 @@ SavedTemplate saved_template(const TemplateEncoder& encoder) {
   const TokenizerConfig& config = encoder.tokenizer().config();
   SavedTemplate saved;
   saved.eos_id = encoder.eos_id();
+  saved.special_tokens = config.contested_tokens;
   if (config.bos) saved.bos_id = config.bos->id;
   std::string eos_token = config.eos ? config.eos->text : std::string();
   if (encoder.chat_template().replace_eos && eos_token != encoder.chat_template().stop_words.front()) {

@@ -11,7 +11,8 @@
 
 namespace ftrun {
 
-/// Only what differs from the folder that the tokenizer was loaded from.
+/// Only what differs from the folder that the tokenizer was loaded from, and the named tokens about which
+/// tokenizer_config.json and special_tokens_map.json differ there, so that both say the same afterwards.
 struct SavedTemplate {
   std::optional<std::string> chat_template;           ///< Jinja text
   std::map<std::string, std::string> special_tokens;  ///< "eos_token" -> "<|im_end|>" and the like

@@ -13,7 +13,8 @@ void fill_source(const TemporaryFolder& source) {
   write_text(source / "tokenizer.json", "{ \"any\":  1}\n");
   write_text(source / "tokenizer_config.json",
              R"({"eos_token":{"content":"</s>","lstrip":false},"chat_template":"old","k":1})");
-  write_text(source / "special_tokens_map.json", R"({"eos_token":"</s>"})");
+  write_text(source / "special_tokens_map.json",
+             R"({"eos_token":{"content":"</s>","rstrip":true},"additional_special_tokens":["<a>"]})");
   write_text(source / "merges.txt", "a b\r\n");
   write_text(source / "chat_template.jinja", "old");
   write_text(source / "unrelated.bin", "x");
@@ -54,7 +55,9 @@ TEST(ModelFolder, WritesTemplateAndSpecialTokens) {
   EXPECT_EQ(config["pad_token"], "<|im_end|>");
   EXPECT_EQ(config["k"], 1);
   EXPECT_EQ(read_file(out / "chat_template.jinja"), "{{ new }}");
-  EXPECT_EQ(read_json_file(out / "special_tokens_map.json")["eos_token"], "<|im_end|>");
+  EXPECT_EQ(read_json_file(out / "special_tokens_map.json"),
+            nlohmann::json::parse(R"({"eos_token": {"content": "<|im_end|>", "rstrip": true},
+                                      "pad_token": "<|im_end|>", "additional_special_tokens": ["<a>"]})"));
   EXPECT_EQ(read_file(out / "tokenizer.json"), read_file(source / "tokenizer.json"));
 }
 

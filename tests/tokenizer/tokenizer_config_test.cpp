@@ -52,11 +52,12 @@ TEST_F(TokenizerFolderTest, NamedTokens) {
       "additional_special_tokens": ["<|im_start|>"], "extra_special_tokens": {"image_token": "<|endoftext|>"},
       "model_max_length": 1000000000000000019884624838656, "chat_template": "{{ x }}",
       "added_tokens_decoder": {"0": {"content": "<|endoftext|>"}}})");
-  write("special_tokens_map.json", R"({"eos_token": "ignored", "pad_token": "<|endoftext|>"})");
+  write("special_tokens_map.json", R"({"eos_token": "ignored", "pad_token": "ignored too"})");
   const auto tokenizer = Tokenizer::load(folder_);
   EXPECT_EQ(tokenizer->bos_id(), 1);
   EXPECT_EQ(tokenizer->eos_id(), 2);
-  EXPECT_EQ(tokenizer->pad_id(), 0);
+  EXPECT_FALSE(tokenizer->config().pad);
+  EXPECT_THAT(tokenizer->config().contested_tokens, testing::ElementsAre(testing::Pair("eos_token", "<|im_end|>")));
   EXPECT_EQ(tokenizer->unk_token(), "<none>");
   EXPECT_EQ(tokenizer->unk_id(), std::nullopt);
   EXPECT_TRUE(tokenizer->add_bos_token());
@@ -68,14 +69,38 @@ TEST_F(TokenizerFolderTest, NamedTokens) {
   EXPECT_EQ(tokenizer->files()[0].name, "special_tokens_map.json");
 }
 
+// transformers 5.23 (and 4) opens these folders with the same tokens: tokenization_utils_base.py, _from_pretrained.
+TEST_F(TokenizerFolderTest, TheMapWinsWithoutDeclaredTokens) {
+  write(
+      "tokenizer_config.json",
+      R"({"bos_token": "<|im_start|>", "eos_token": "<|im_end|>", "pad_token": "<|im_end|>", "unk_token": "<|im_end|>"})");
+  write("special_tokens_map.json", R"({"eos_token": {"content": "<|endoftext|>", "lstrip": false},
+      "pad_token": "<|im_start|>", "unk_token": null})");
+  const auto tokenizer = Tokenizer::load(folder_);
+  EXPECT_EQ(tokenizer->bos_token(), "<|im_start|>");
+  EXPECT_EQ(tokenizer->eos_token(), "<|endoftext|>");
+  EXPECT_EQ(tokenizer->eos_id(), 0);
+  EXPECT_EQ(tokenizer->pad_id(), 1);
+  EXPECT_FALSE(tokenizer->config().unk);
+  EXPECT_THAT(tokenizer->config().contested_tokens, testing::ElementsAre(testing::Pair("eos_token", "<|endoftext|>"),
+                                                                         testing::Pair("pad_token", "<|im_start|>")));
+  write("tokenizer_config.json", R"({"model_max_length": 5})");
+  EXPECT_EQ(Tokenizer::load(folder_)->eos_id(), 0);
+  EXPECT_TRUE(Tokenizer::load(folder_)->config().contested_tokens.empty());
+  fs::remove(folder_ / "tokenizer_config.json");
+  EXPECT_EQ(Tokenizer::load(folder_)->pad_id(), 1);
+}
+
 TEST_F(TokenizerFolderTest, ChatTemplates) {
   write("tokenizer_config.json", R"({"chat_template": [{"name": "default", "template": "a"},
       {"name": "tool_use", "template": "b"}], "model_max_length": 2048})");
   EXPECT_EQ(Tokenizer::load(folder_)->chat_template(), "a");
+  EXPECT_EQ(Tokenizer::load(folder_)->config().chat_template_file, (folder_ / "tokenizer_config.json").string());
   write("chat_template.jinja", "c\n");
   write("additional_chat_templates/rag.jinja", "d");
   const auto tokenizer = Tokenizer::load(folder_);
   EXPECT_EQ(tokenizer->chat_template(), "c\n");
+  EXPECT_EQ(tokenizer->config().chat_template_file, (folder_ / "chat_template.jinja").string());
   EXPECT_EQ(tokenizer->config().named_chat_templates.at("tool_use"), "b");
   EXPECT_EQ(tokenizer->config().named_chat_templates.at("rag"), "d");
   EXPECT_EQ(tokenizer->config().model_max_length, 2048);

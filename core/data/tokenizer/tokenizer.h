@@ -23,17 +23,21 @@ struct SpecialToken {
 };
 
 /// What tokenizer_config.json, special_tokens_map.json and chat_template.jinja of the folder say.
-/// Values that the files lack are absent or empty; nothing is guessed.
+/// Values that the files lack are absent or empty; nothing is guessed. As transformers does it, special_tokens_map.json
+/// counts, and wins, where tokenizer_config.json has no added_tokens_decoder, and is not read where it has one.
 struct TokenizerConfig {
   std::optional<SpecialToken> bos;
   std::optional<SpecialToken> eos;
   std::optional<SpecialToken> pad;
   std::optional<SpecialToken> unk;
+  /// "eos_token" and the like, where the two files differ: the text that counts.
+  std::map<std::string, std::string> contested_tokens;
   std::vector<SpecialToken> additional_special_tokens;  ///< additional_special_tokens, then extra_special_tokens
   bool add_bos_token = false;
   bool add_eos_token = false;
   std::optional<int64_t> model_max_length;  ///< tokens; absent when missing or above 2^53 ("very large integer")
   std::string chat_template;                ///< the default one: chat_template.jinja wins over tokenizer_config.json
+  std::string chat_template_file;           ///< path of the file that it stands in
   std::map<std::string, std::string> named_chat_templates;  ///< name -> Jinja text, includes "default" when present
 };
 

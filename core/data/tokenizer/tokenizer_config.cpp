@@ -27,12 +27,32 @@ SpecialToken token_of(const JsonView& value) {
   return {value.text(), std::nullopt, fmt::format("{}: {}", value.file(), value.path())};
 }
 
+struct NamedToken {
+  const char* key;
+  std::optional<SpecialToken> TokenizerConfig::*token;
+};
+
+constexpr NamedToken kNamedTokens[] = {{"bos_token", &TokenizerConfig::bos},
+                                       {"eos_token", &TokenizerConfig::eos},
+                                       {"pad_token", &TokenizerConfig::pad},
+                                       {"unk_token", &TokenizerConfig::unk}};
+
 void read_named_tokens(const JsonView& root, TokenizerConfig& config) {
-  const std::pair<const char*, std::optional<SpecialToken>*> named[] = {
-      {"bos_token", &config.bos}, {"eos_token", &config.eos}, {"pad_token", &config.pad}, {"unk_token", &config.unk}};
-  for (const auto& [key, token] : named) {
-    const auto value = root.find(key);
-    if (value && !*token) *token = token_of(*value);
+  for (const NamedToken& named : kNamedTokens) {
+    if (const auto value = root.find(named.key)) config.*named.token = token_of(*value);
+  }
+}
+
+/// `wins`: what the map says, null too, replaces what tokenizer_config.json says.
+void merge_special_tokens_map(const JsonView& map, bool wins, TokenizerConfig& config) {
+  TokenizerConfig mapped;
+  read_named_tokens(map, mapped);
+  for (const NamedToken& named : kNamedTokens) {
+    std::optional<SpecialToken>& token = config.*named.token;
+    const std::optional<SpecialToken>& other = mapped.*named.token;
+    const bool is_contested = token && other && token->text != other->text;
+    if (wins && map.raw().contains(named.key)) token = other;
+    if (is_contested) config.contested_tokens.emplace(named.key, token->text);
   }
 }
 
@@ -97,9 +117,14 @@ const std::string* content_of(const std::vector<TokenizerFile>& files, std::stri
   return file == files.end() ? nullptr : &file->content;
 }
 
-void read_template_files(const std::vector<TokenizerFile>& files, TokenizerConfig& config) {
+void read_template_files(const std::vector<TokenizerFile>& files, const fs::path& folder, TokenizerConfig& config) {
+  if (config.named_chat_templates.contains("default"))
+    config.chat_template_file = (folder / "tokenizer_config.json").string();
   for (const TokenizerFile& file : files) {
-    if (file.name == "chat_template.jinja") config.named_chat_templates["default"] = file.content;
+    if (file.name == "chat_template.jinja") {
+      config.named_chat_templates["default"] = file.content;
+      config.chat_template_file = (folder / file.name).string();
+    }
     if (!file.name.starts_with(kTemplatePrefix)) continue;
     config.named_chat_templates[fs::path(file.name).stem().string()] = file.content;
   }
@@ -128,6 +153,7 @@ TokenizerFolder read_tokenizer_folder(const fs::path& folder) {
   }
   TokenizerFolder out;
   out.files = read_files(folder);
+  bool map_wins = true;
   if (const std::string* text = content_of(out.files, "tokenizer_config.json")) {
     const fs::path file = folder / "tokenizer_config.json";
     const nlohmann::json document = parse_json(*text, file);
@@ -137,6 +163,7 @@ TokenizerFolder read_tokenizer_folder(const fs::path& folder) {
     read_chat_template(root, out.config);
     read_model_max_length(root, out.config);
     read_declared_tokens(root, out.declared_tokens);
+    map_wins = !root.raw().contains("added_tokens_decoder");
     out.config.add_bos_token = root.flag_or("add_bos_token", false);
     out.config.add_eos_token = root.flag_or("add_eos_token", false);
   }
@@ -144,10 +171,10 @@ TokenizerFolder read_tokenizer_folder(const fs::path& folder) {
     const fs::path file = folder / "special_tokens_map.json";
     const nlohmann::json document = parse_json(*text, file);
     const JsonView root(document, file.string());
-    read_named_tokens(root, out.config);
+    merge_special_tokens_map(root, map_wins, out.config);
     read_additional_tokens(root, out.config);
   }
-  read_template_files(out.files, out.config);
+  read_template_files(out.files, folder, out.config);
   const auto standard = out.config.named_chat_templates.find("default");
   if (standard != out.config.named_chat_templates.end()) out.config.chat_template = standard->second;
   return out;
