@@ -4,6 +4,7 @@
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
+#include <charconv>
 #include <functional>
 #include <map>
 #include <set>
@@ -48,6 +49,18 @@ std::vector<std::string> read_strings(const Value& value) {
   std::vector<std::string> result;
   for (const YAML::Node& item : value.node) result.push_back(read_string({value.file, value.key, item}));
   return result;
+}
+
+std::vector<uint64_t> read_hashes(const Value& value) {
+  std::vector<uint64_t> hashes;
+  for (const std::string& text : read_strings(value)) {
+    uint64_t hash = 0;
+    const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), hash, 16);
+    if (text.size() != 16 || status != std::errc() || end != text.data() + text.size())
+      throw value.error("expected hashes of 16 hexadecimal digits, got '{}'", text);
+    hashes.push_back(hash);
+  }
+  return hashes;
 }
 
 SlotPiece read_piece(const Value& value) {
@@ -134,6 +147,7 @@ Readers readers_of(ChatTemplate& result) {
           {"call_open", text(result.call_open)},
           {"call_close", text(result.call_close)},
           {"jinja", text(result.jinja)},
+          {"equal_jinja", [&](const Value& value) { result.equal_jinja = read_hashes(value); }},
           {"replace_jinja_template", flag(result.replace_jinja_template)},
           {"tool_format", [&](const Value& value) { result.tool_format = read_tool_format(value); }}};
 }

@@ -44,7 +44,8 @@ struct ChatTemplate {
   std::string call_open = "<tool_call>";
   std::string call_close = "</tool_call>";
   std::optional<ToolFormat> tool_format;
-  std::string jinja;  ///< the same layout for transformers, see saved_template.h; "" when there is none
+  std::string jinja;                  ///< the same layout for transformers, see saved_template.h; "" when there is none
+  std::vector<uint64_t> equal_jinja;  ///< XXH3 of published Jinja texts that render as `jinja` does
   bool replace_jinja_template = false;  ///< `jinja` is saved even where the model folder has a chat template
   uint64_t fingerprint = 0;             ///< content hash of the file
 

@@ -1,6 +1,10 @@
 // Differences only, so that a folder that already says all of it is copied byte for byte.
 #include "core/data/saved_template.h"
 
+#include <algorithm>
+
+#include "core/base/files.h"
+#include "core/base/logging.h"
 #include "core/data/tokenizer/tokenizer.h"
 
 namespace ftrun {
@@ -18,6 +22,30 @@ std::string jinja_literal(std::string_view text) {
 // The caller of apply_chat_template may give another value.
 std::string jinja_default(std::string_view name, std::string_view value) {
   return fmt::format("{{%- if {0} is not defined %}}{{% set {0} = {1} %}}{{% endif %}}\n", name, value);
+}
+
+// Jinja drops one line break at the end of a text.
+std::string_view without_last_break(std::string_view text) {
+  return text.ends_with('\n') ? text.substr(0, text.size() - 1) : text;
+}
+
+// Of two texts whether they are the same, or known to be: there is no Jinja here that could render them.
+bool renders_as_trained(const TemplateEncoder& encoder) {
+  const ChatTemplate& trained = encoder.chat_template();
+  const std::string_view kept = without_last_break(encoder.tokenizer().config().chat_template);
+  if (kept == without_last_break(jinja_of(encoder))) return true;
+  const bool thinks_otherwise = trained.reasoning && (!encoder.thinking().enable_thinking.value_or(false) ||
+                                                      encoder.thinking().preserve_thinking);
+  if (encoder.default_system() != trained.default_system || thinks_otherwise) return false;
+  return std::ranges::find(trained.equal_jinja, content_hash(kept)) != trained.equal_jinja.end();
+}
+
+void warn_of_kept_template(const TemplateEncoder& encoder) {
+  log_warning(
+      "{}: this chat_template is kept, and template '{}', which is trained with, may write chats differently: train "
+      "with "
+      "the template that belongs to this tokenizer, or remove its chat_template to have the trained one saved",
+      encoder.tokenizer().config().chat_template_file, encoder.chat_template().name);
 }
 
 }  // namespace
@@ -54,7 +82,11 @@ SavedTemplate saved_template(const TemplateEncoder& encoder) {
   }
   const std::string jinja = jinja_of(encoder);
   const bool wanted = config.named_chat_templates.empty() || encoder.chat_template().replace_jinja_template;
-  if (wanted && !jinja.empty() && jinja != config.chat_template) saved.chat_template = jinja;
+  if (wanted && !jinja.empty()) {
+    if (jinja != config.chat_template) saved.chat_template = jinja;
+  } else if (!config.chat_template.empty() && !renders_as_trained(encoder)) {
+    warn_of_kept_template(encoder);
+  }
   return saved;
 }
 

@@ -26,7 +26,8 @@ std::string jinja_of(const TemplateEncoder& encoder);
 /// As LLaMA-Factory 0.9.5's fix_special_tokens and fix_jinja_template: with replace_eos the first stop word is the end
 /// token; a tokenizer without pad token pads with the end token; the chat template is the template's where the folder
 /// has none, or where the template says replace_jinja_template. Tokens are never added to the vocabulary: what the
-/// tokenizer lacks, TemplateEncoder has refused. [any-thread]
+/// tokenizer lacks, TemplateEncoder has refused. Logs a warning where the folder's chat template stays that is neither
+/// the template's text nor known to render as it does (ChatTemplate::equal_jinja). [any-thread]
 SavedTemplate saved_template(const TemplateEncoder& encoder);
 
 }  // namespace ftrun

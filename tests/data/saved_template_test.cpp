@@ -2,6 +2,7 @@
 // tests/golden/chat_templates.py. And when end token, pad token and template of the folder change.
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "core/base/files.h"
@@ -12,6 +13,7 @@
 namespace ftrun::testing {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using Json = nlohmann::json;
 
@@ -69,6 +71,7 @@ TEST(SavedTemplateGolden, IsTheTextThatTransformersRendered) {
     const auto encoder = encoder_of(item, golden_tokenizer());
     EXPECT_EQ(jinja_of(*encoder), item.at("jinja").get<std::string>()) << item.at("template") << item.at("options");
     EXPECT_EQ(encoder->eos_id(), golden_tokenizer()->token_to_id(item.at("eos").get<std::string>()));
+    EXPECT_EQ(fmt::format("{:016x}", content_hash(jinja_of(*encoder))), item.at("hash").get<std::string>());
   }
   EXPECT_GE(goldens().at("texts").size(), 18U);
 }
@@ -102,6 +105,25 @@ TEST(SavedTemplateGolden, RendersInTransformersWhatIsTrained) {
   EXPECT_GT(compared, 100U);
 }
 
+// What makes published chat templates known: they render every conversation without tools as ours do.
+TEST(SavedTemplateGolden, EqualPublishedTemplatesAreThoseThatRenderTheSame) {
+  const Json conversations = read_json_file(golden_folder() / "template_goldens.json").at("conversations");
+  size_t equal = 0;
+  for (const Json& pair : goldens().at("published")) {
+    const auto name = pair.at("template").get<std::string>();
+    const ChatTemplate ours = find_chat_template(name, template_folders());
+    const Json& differing = pair.at("differing");
+    const bool renders_the_same = std::all_of(differing.begin(), differing.end(), [&](const Json& conversation) {
+      return conversations.at(conversation.get<std::string>()).contains("tools");
+    });
+    const uint64_t hash = std::stoull(pair.at("hash").get<std::string>(), nullptr, 16);
+    const bool is_listed = std::ranges::find(ours.equal_jinja, hash) != ours.equal_jinja.end();
+    EXPECT_EQ(is_listed, renders_the_same && !ours.replace_jinja_template) << pair;
+    equal += is_listed ? 1 : 0;
+  }
+  EXPECT_EQ(equal, 4U);
+}
+
 class SavedTemplateOf : public DataTest {
  protected:
   SavedTemplate saved(const std::string& template_name, const std::string& tokenizer_config) {
@@ -109,6 +131,12 @@ class SavedTemplateOf : public DataTest {
     write("model/tokenizer_config.json", tokenizer_config);
     const Json item = {{"template", template_name}, {"options", Json::object()}};
     return saved_template(*encoder_of(item, Tokenizer::load(folder_ / "model")));
+  }
+  /// What is logged with the template, for a tokenizer_config.json.
+  std::string log_of(const std::string& template_name, const Json& tokenizer_config) {
+    ::testing::internal::CaptureStderr();
+    saved(template_name, tokenizer_config.dump());
+    return ::testing::internal::GetCapturedStderr();
   }
   static std::optional<int32_t> id(const char* token) { return golden_tokenizer()->token_to_id(token); }
 };
@@ -139,6 +167,58 @@ TEST_F(SavedTemplateOf, TemplatesThatKeepTheEndTokenKeepIt) {
     EXPECT_EQ(result.pad_id, id("<|eom_id|>"));
   }
   EXPECT_EQ(saved("llama3", R"({"eos_token": "<|endoftext|>"})").special_tokens.at("eos_token"), "<|eot_id|>");
+}
+
+TEST_F(SavedTemplateOf, AKeptTemplateThatMayRenderOtherwiseIsWarnedOf) {
+  const Json own = {{"eos_token", "<|im_end|>"}, {"chat_template", "{{ own }}"}};
+  const std::string log = log_of("qwen", own);
+  EXPECT_THAT(log, AllOf(HasSubstr("[WARNING|"), HasSubstr((folder_ / "model/tokenizer_config.json").string() + ": "),
+                         HasSubstr("template 'qwen'")));
+  EXPECT_EQ(std::count(log.begin(), log.end(), '\n'), 1) << log;
+  EXPECT_EQ(log_of("chatml", own), "") << "it is replaced";
+  EXPECT_EQ(log_of("qwen", {{"eos_token", "<|im_end|>"}}), "") << "there is none";
+  write("model/chat_template.jinja", "{{ own }}");
+  EXPECT_THAT(log_of("qwen", {{"eos_token", "<|im_end|>"}}), HasSubstr("model/chat_template.jinja: "));
+}
+
+TEST_F(SavedTemplateOf, AKeptTemplateThatIsTheTrainedOneIsNotWarnedOf) {
+  const Json item = {{"template", "qwen"}, {"options", Json::object()}};
+  const std::string saved_before = jinja_of(*encoder_of(item, golden_tokenizer()));
+  EXPECT_EQ(log_of("qwen", {{"eos_token", "<|im_end|>"}, {"chat_template", saved_before}}), "");
+  EXPECT_EQ(log_of("qwen", {{"eos_token", "<|im_end|>"}, {"chat_template", saved_before + "\n"}}), "");
+  EXPECT_NE(log_of("qwen3", {{"eos_token", "<|im_end|>"}, {"chat_template", saved_before}}), "");
+}
+
+TEST_F(SavedTemplateOf, AKnownTemplateIsTheTrainedOneWithItsOwnSettingsOnly) {
+  write("model/tokenizer.json", read_file(golden_folder() / "template_tokenizer/tokenizer.json"));
+  write("model/tokenizer_config.json",
+        Json({{"eos_token", "<|im_end|>"}, {"chat_template", "{{ published }}"}}).dump());
+  const auto tokenizer = Tokenizer::load(folder_ / "model");
+  ChatTemplate known = find_chat_template("qwen3", template_folders());
+  known.equal_jinja.push_back(content_hash("{{ published }}"));
+  const auto log = [&](const ThinkingOptions& thinking, std::optional<std::string> system) {
+    ::testing::internal::CaptureStderr();
+    saved_template(TemplateEncoder(known, tokenizer, thinking, std::move(system)));
+    return ::testing::internal::GetCapturedStderr();
+  };
+  EXPECT_EQ(log({}, {}), "");
+  EXPECT_NE(log({.enable_thinking = false}, {}), "");
+  EXPECT_NE(log({.preserve_thinking = true}, {}), "");
+  EXPECT_NE(log({}, "Be kind."), "");
+}
+
+TEST_F(SavedTemplateOf, TokensThatTheFilesDifferAboutAreSettled) {
+  write("model/special_tokens_map.json",
+        R"({"eos_token": "<|endoftext|>", "pad_token": {"content": "<|im_start|>"}, "bos_token": "<|im_start|>"})");
+  const char* config = R"({"eos_token": "<|im_end|>", "pad_token": "<|im_end|>", "bos_token": "<|im_start|>"})";
+  const SavedTemplate trained = saved("chatml", config);
+  EXPECT_THAT(trained.special_tokens, ::testing::ElementsAre(::testing::Pair("eos_token", "<|im_end|>"),
+                                                             ::testing::Pair("pad_token", "<|im_start|>")));
+  EXPECT_EQ(trained.pad_id, id("<|im_start|>"));
+  const std::string declared = R"({"eos_token": "<|im_end|>", "pad_token": "<|im_end|>", "added_tokens_decoder": {}})";
+  EXPECT_THAT(
+      saved("chatml", declared).special_tokens,
+      ::testing::ElementsAre(::testing::Pair("eos_token", "<|im_end|>"), ::testing::Pair("pad_token", "<|im_end|>")));
 }
 
 }  // namespace

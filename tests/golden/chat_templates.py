@@ -5,12 +5,17 @@ Oracle: transformers 5.23 (apply_chat_template of a tokenizer opened from a fold
 text). Run once by hand, after every change of `jinja` in configs/templates:
     python tests/golden/chat_templates.py
 Conversations and tokenizer are those of templates.py. Each case holds the Jinja text too, so that the C++ test can say
-that ftrun would save exactly the text that was rendered here. It reads nothing but tests/golden and configs/templates.
+that ftrun would save exactly the text that was rendered here. Besides tests/golden and configs/templates it reads the
+published chat templates that trl keeps (byte for byte those of the Hub): which of them render as which of ours, by the
+hash of their text (XXH3, without a line break at the end). Where they do, but for details around tools, the hash is in
+`equal_jinja` in configs/templates.
 """
 import json
 import tempfile
 from pathlib import Path
 
+import trl
+import xxhash
 import yaml
 from transformers import AutoTokenizer
 
@@ -90,6 +95,45 @@ def cases_of(name, options, conversations):
         yield case
 
 
+def hash_of(jinja):
+    return xxhash.xxh3_64_hexdigest(jinja.removesuffix("\n").encode())
+
+
+def rendering(tokenizer, messages, tools, generation):
+    try:
+        return tokenizer.apply_chat_template(messages, tools=tools, tokenize=False, add_generation_prompt=generation)
+    except Exception as error:  # a template's own raise_exception
+        return f"refused: {error}"
+
+
+def differing(published, name, conversations):
+    """The conversations that `published` and our template render differently; tools and calls in the API's form."""
+    jinja, eos = saved_jinja(name, {})
+    theirs, ours = open_tokenizer(published, eos), open_tokenizer(jinja, eos)
+    for key, conversation in conversations.items():
+        with_tools = "tools" in conversation or any(role in ("function", "observation")
+                                                    for role, _ in conversation["messages"])
+        if key in ("thought_call", "no_tools") or with_tools and not name.startswith("qwen"):
+            continue
+        messages = messages_of(conversation)
+        tools = [tool if tool.get("type") == "function" else {"type": "function", "function": tool}
+                 for tool in json.loads(conversation.get("tools") or "[]")] or None
+        parts = [(messages[:-1], True), (messages, False)]
+        if any(rendering(theirs, part, tools, generation) != rendering(ours, part, tools, generation)
+               for part, generation in parts):
+            yield key
+
+
+def published_pairs(names, conversations):
+    for file in sorted((Path(trl.__file__).parent / "chat_templates").glob("*.jinja")):
+        if not file.stem.startswith(("llama3", "qwen")) or "_training" in file.stem or "_vl" in file.stem:
+            continue
+        published = file.read_text()
+        for name in names:
+            yield {"published": file.stem, "hash": hash_of(published), "template": name,
+                   "differing": list(differing(published, name, conversations))}
+
+
 def main():
     conversations = json.loads((HERE / "template_goldens.json").read_text())["conversations"]
     variants = {name: [{}, {"default_system": OTHER_SYSTEM}]
@@ -103,9 +147,16 @@ def main():
             jinja, eos = saved_jinja(name, options)
             texts.append({"template": name, "options": options, "jinja": jinja, "eos": eos})
             cases += cases_of(name, options, conversations)
-    golden = {"made_by": "transformers 5.23, tests/golden/chat_templates.py", "texts": texts, "cases": cases}
+    for text in texts:
+        text["hash"] = hash_of(text["jinja"])
+    pairs = list(published_pairs(variants, conversations))
+    golden = {"made_by": "transformers 5.23, trl 1.16, tests/golden/chat_templates.py", "texts": texts, "cases": cases,
+              "published": pairs}
     (HERE / "chat_templates.json").write_text(json.dumps(golden, ensure_ascii=True, indent=0) + "\n")
     print(len(cases), "cases")
+    for pair in pairs:
+        if len(pair["differing"]) < 3:
+            print(pair)
 
 
 if __name__ == "__main__":
