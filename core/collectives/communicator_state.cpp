@@ -164,7 +164,7 @@ void Communicator::State::move_on_lanes(const CollectiveJob& job,
 void Communicator::State::run(CollectiveJob& job, const std::function<void()>& body) noexcept {
   try {
     // Peers no longer agree with this rank on what comes next.
-    if (!first_failure.empty()) throw Error(FTRUN_ABORTED, first_failure);
+    if (first_failure) return repeat_failure(job);
     board->set_operation(rank, job.description);
     body();
     board->set_operation(rank, {});
@@ -184,8 +184,16 @@ void Communicator::State::fail(CollectiveJob& job, ftrun_status status, std::str
     job.message += " (collective_timeout_s)";
     if (board->is_complete()) job.message += ". What each rank does: " + board->report();
   }
-  if (first_failure.empty()) first_failure = status == FTRUN_ABORTED ? std::string(detail) : job.message;
+  first_failure.emplace(status, status == FTRUN_ABORTED ? std::string(detail) : job.message);
   if (status != FTRUN_ABORTED && transport != nullptr) transport->abort(job.message);
+}
+
+void Communicator::State::repeat_failure(CollectiveJob& job) {
+  job.status = first_failure->code();
+  job.message = first_failure->what();
+  if (job.status == FTRUN_ABORTED) {
+    job.message = fmt::format("{}: {}: aborted: {}", board->place(rank), job.description, job.message);
+  }
 }
 
 void Communicator::State::run_now(std::string description, const std::function<void()>& body) {

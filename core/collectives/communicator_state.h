@@ -3,7 +3,7 @@
 
 #include <functional>
 #include <memory>
-#include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -68,6 +68,7 @@ struct Communicator::State {
 
   void run(CollectiveJob& job, const std::function<void()>& body) noexcept;
   void fail(CollectiveJob& job, ftrun_status status, std::string_view detail);
+  void repeat_failure(CollectiveJob& job);
   void move_on_lanes(const CollectiveJob& job, const std::function<void(const CollectiveCall&)>& move);
 
   std::unique_ptr<Transport> transport;  ///< NULL: a world of one
@@ -85,7 +86,7 @@ struct Communicator::State {
   RankSum* host_sum = nullptr;
   std::array<CollectiveTraffic, 8> traffic = {};
   std::vector<std::shared_ptr<CollectiveJob>> unfinished;  ///< not waited for yet
-  std::string first_failure;                               ///< written and read by jobs only
+  std::optional<Error> first_failure;                      ///< written and read by jobs only
   JobQueue queue;
 };
 

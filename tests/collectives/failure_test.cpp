@@ -100,6 +100,24 @@ TEST(Failures, ASilentRankIsReportedWithWhatEveryRankDoes) {
   EXPECT_EQ(failures[2].code, FTRUN_ABORTED);
 }
 
+TEST(Failures, WhatARankFailedWithStaysItsFailure) {
+  TeamOptions options;
+  options.timeout_ms = 100;
+  const auto failures = run_team(2, options, [&](TeamRank& rank) {
+    Communicator& comm = rank.communicator;
+    if (comm.rank() == 1) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(500));
+      return;
+    }
+    const Tensor data = made_up_tensor(rank, FTRUN_F32, 64, FTRUN_PLACEMENT_DEVICE);
+    // Nobody waits for it before the next call, which must tell the cause and not only that there was one.
+    auto work = comm.all_reduce(rank.ctx, comm.world_group(), data);
+    comm.barrier("the end of the step");
+  });
+  EXPECT_EQ(failures[0].code, FTRUN_DEADLINE_EXCEEDED);
+  EXPECT_THAT(failures[0].message, StartsWith("rank 0: all_reduce of 64 f32: no answer from rank 1 within 0.1 s"));
+}
+
 TEST(Failures, ARankThatLeavesEarlyEndsItsPeers) {
   const auto begin = Clock::now();
   const auto failures = run_team(3, {}, [](TeamRank& rank) {

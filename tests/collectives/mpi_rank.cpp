@@ -43,7 +43,7 @@ void fall_silent(TeamRank& rank) {
   rank.communicator.set_step(7);
   all_reduce(rank, 100);
   while (rank.communicator.rank() == 1) std::this_thread::sleep_for(milliseconds(100));
-  all_reduce(rank, 4'096);
+  all_reduce(rank, 400'000);
 }
 
 void leave_early(TeamRank& rank) {

@@ -97,7 +97,7 @@ TEST_F(Mpi, ASilentRankIsReportedByThoseThatWaitForIt) {
   EXPECT_LT(outcome.seconds, 30);
   for (const int rank : {0, 2}) {
     EXPECT_THAT(outcome.output,
-                HasSubstr("error: rank " + std::to_string(rank) + ", step 7: all_reduce of 4,096 f32: "));
+                HasSubstr("error: rank " + std::to_string(rank) + ", step 7: all_reduce of 400,000 f32: "));
   }
   EXPECT_THAT(outcome.output, HasSubstr("no answer from rank"));
   EXPECT_THAT(outcome.output, HasSubstr("within 1 s (collective_timeout_s)"));

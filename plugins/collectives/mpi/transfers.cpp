@@ -14,8 +14,8 @@ using std::chrono::milliseconds;
 constexpr int kDataTag = 0;
 /// That a rank has left may arrive before the last bytes it sent.
 constexpr milliseconds kLastBytesGrace{1000};
-/// For a cancelled receive that was already under way.
-constexpr milliseconds kCancelGrace{500};
+/// For a cancelled receive that was already under way, and sends that only want a moment.
+constexpr milliseconds kCancelGrace{100};
 
 }  // namespace
 
@@ -112,13 +112,7 @@ void Transfers::check_world(milliseconds silence, milliseconds timeout) {
 
 void Transfers::cancel(World::Lock& lock) {
   for (size_t i = 0; i < requests_.size(); ++i) {
-    if (requests_[i] == MPI_REQUEST_NULL) continue;
-    // What is being sent stays readable or not at all; what is being received must not be written to later.
-    if (messages_[i].is_receive) {
-      MPI_Cancel(&requests_[i]);
-    } else {
-      MPI_Request_free(&requests_[i]);
-    }
+    if (requests_[i] != MPI_REQUEST_NULL && messages_[i].is_receive) MPI_Cancel(&requests_[i]);
   }
   const auto until = Clock::now() + kCancelGrace;
   for (int64_t idle = 0; Clock::now() < until; ++idle) {
@@ -127,6 +121,8 @@ void Transfers::cancel(World::Lock& lock) {
     if (done != 0) return;
     lock.back_off(idle);
   }
+  // Sends cannot be cancelled.
+  world_.abandon();
 }
 
 std::vector<int32_t> Transfers::open_peers() const {

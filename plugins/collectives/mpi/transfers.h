@@ -11,7 +11,8 @@
 
 namespace ftrun::mpi {
 
-/// Requests of one exchange. The buffers may be reused once run has returned or thrown.
+/// Requests of one exchange. The buffers may be reused once run has returned; after it has thrown, once the world was
+/// ended.
 class Transfers {
  public:
   /// Messages longer than `message_bytes` are split.

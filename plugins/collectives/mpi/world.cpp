@@ -20,6 +20,8 @@ using Clock = std::chrono::steady_clock;
 
 /// For the others to report before the job is ended under them.
 constexpr std::chrono::milliseconds kGrace{3000};
+/// The same where it cannot be seen that they have.
+constexpr std::chrono::milliseconds kBlindGrace{1500};
 /// For a message about a failure to leave this process.
 constexpr std::chrono::milliseconds kSendGrace{200};
 /// A peer that is not here after so many polls is not just about to come.
@@ -98,7 +100,7 @@ void World::end(std::string message) {
 
 void World::leave() {
   const Lock lock(*this);
-  if (control_ == nullptr) return;
+  if (control_ == nullptr || !control_->end_message().empty()) return;
   control_->send(Control::kLeft, {});
   control_->poll();
 }
@@ -110,6 +112,11 @@ void World::finish() {
   int finalized = 0;
   MPI_Finalized(&finalized);
   if (finalized != 0) return;
+  if (abandoned_) {
+    // The launcher ends a job of which a process has gone like this.
+    std::this_thread::sleep_for(kBlindGrace);
+    return;
+  }
   // A rank may have more to do than the others, such as saving.
   for (int64_t idle = 0; control_ != nullptr && !control_->all_left() && control_->end_message().empty(); ++idle) {
     control_->poll();

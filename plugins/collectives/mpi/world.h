@@ -33,6 +33,9 @@ class World {
   void end(std::string message);
   /// This rank is through and will not communicate again.
   void leave();
+  /// Call with the lock. Transfers are left unfinished whose memory goes away once the failure has been reported: from
+  /// then on MPI must not move on with them.
+  void abandon() noexcept { abandoned_ = true; }
 
   /// Hold one while calling MPI: it was started with MPI_THREAD_SERIALIZED.
   class Lock {
@@ -57,6 +60,7 @@ class World {
   std::mutex mutex_;
   std::atomic<int32_t> waiting_ = 0;  ///< threads that want the lock
   bool started_ = false;
+  bool abandoned_ = false;
   int32_t rank_ = 0;
   int32_t size_ = 1;
   MPI_Comm data_ = MPI_COMM_NULL;

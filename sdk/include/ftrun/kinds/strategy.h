@@ -67,7 +67,8 @@ typedef struct ftrun_strategy {
   ftrun_head head;
   /** [control-thread] */
   ftrun_status (*create)(const ftrun_host *host, const ftrun_options *options, void **strategy);
-  /** [control-thread] */
+  /** Work that nobody has waited for is waited for here: the contexts that the calls were given still exist.
+   * [control-thread] */
   void (*destroy)(void *strategy);
   /** Once per role, frozen ones too: allocates and binds buffers and loads this rank's share of the weights. */
   ftrun_status (*attach)(void *strategy, ftrun_context *ctx, const ftrun_role_layout *role);
