@@ -93,7 +93,9 @@ TEST(Failures, ASilentRankIsReportedWithWhatEveryRankDoes) {
     EXPECT_THAT(message, StartsWith(fmt::format("rank {}, step 7: all_reduce of 4,096 f32: ", rank)));
     EXPECT_THAT(message, HasSubstr("no answer from rank"));
     EXPECT_THAT(message, HasSubstr("within 0.3 s (collective_timeout_s). What each rank does: "));
-    EXPECT_THAT(message, HasSubstr("rank 0, step 7: all_reduce of 4,096 f32 (for "));
+    // Both may be late at once, and one of them already be leaving when the other asks.
+    EXPECT_THAT(message, testing::AnyOf(HasSubstr("rank 0, step 7: all_reduce of 4,096 f32 (for "),
+                                        HasSubstr("rank 0, step 7: has ended (for ")));
     EXPECT_THAT(message, HasSubstr("rank 2, step 6: in no collective (for "));
   }
   EXPECT_GE(deadlines, 1);
