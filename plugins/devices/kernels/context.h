@@ -104,6 +104,8 @@ class Carver {
 struct Context {
   Parallel parallel;
   Scratch& scratch;
+  /// What an op may hold of rows that it must see whole (logits of one-pass cross-entropy). Never changes a bit.
+  int64_t whole_rows_bytes = int64_t{256} << 20;
 };
 
 /// The scratch of each thread for kernels that need `bytes` per task.

@@ -1,8 +1,8 @@
 // Linear layer and cross-entropy in one: logits exist for one chunk of the vocabulary at a time.
 // Scratch of the op: logits of at most max(16 MiB, rows x 512 x 4 bytes) for at most 8,192 rows; the supervised rows of
 // x when not all are; in backward also f32 sums of dx (rows x D x 4 bytes) and, beyond 8,192 rows, of one chunk of
-// dweight. With gradients: the logits of as many rows as fit in 256 MiB (at least 16), over the whole vocabulary,
-// because a row's gradient needs its whole softmax. Legend: R supervised rows, D features, V vocabulary.
+// dweight. With gradients: the logits of as many rows as fit in Context::whole_rows_bytes (at least 16), over the whole
+// vocabulary, because a row's gradient needs its whole softmax. Legend: R supervised rows, D features, V vocabulary.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "plugins/devices/kernels/linear_cross_entropy.cpp"
 #include <hwy/foreach_target.h>
@@ -22,7 +22,6 @@ namespace ftrun::kernels {
 constexpr int64_t kSoftmaxStep = 512;
 constexpr int64_t kLogitsElements = int64_t{4} << 20;
 constexpr int64_t kRowTile = 8192;
-constexpr int64_t kWholeRowsBytes = int64_t{256} << 20;
 constexpr int64_t kFewestWholeRows = 16;
 
 /// Running softmax of one row: sum of exp(z - maximum) and of (z - maximum) exp(z - maximum).
@@ -447,7 +446,7 @@ void op_linear_cross_entropy_with_gradients(Context& ctx, const ftrun_op_call& c
     return;
   }
   p.chunk = round_up(p.vocabulary, kSoftmaxStep);
-  const int64_t fitting = kWholeRowsBytes / (p.chunk * static_cast<int64_t>(sizeof(float)));
+  const int64_t fitting = ctx.whole_rows_bytes / (p.chunk * static_cast<int64_t>(sizeof(float)));
   p.row_tile = std::min(p.rows, std::max(kFewestWholeRows, fitting / kFewestWholeRows * kFewestWholeRows));
   const Buffers b = allocate(ctx, p, true, g.dx != nullptr, false);
   for (int64_t row = 0; row < p.rows; row += p.row_tile) {
