@@ -222,7 +222,8 @@ TEST(Communicator, StagingIsAccountedAndBounded) {
     run_collectives(rank, rank.communicator.world_group(), {FTRUN_F32, 100});
     EXPECT_GT(communication(), 0u);
     run_collectives(rank, rank.communicator.world_group(), {FTRUN_F32, 100'000});
-    EXPECT_EQ(communication(), 2u * 4096u);
+    EXPECT_GE(communication(), 2u * 4096u);
+    EXPECT_LE(communication(), 3u * 4096u) << "a page more where allocations end in a gap (address sanitizer)";
   });
 }
 
