@@ -82,6 +82,19 @@ ftrun_status norm(ftrun_context* ctx, ftrun_tensor* x, int32_t parameter, double
   });
 }
 
+ftrun_status add_norm(ftrun_context* ctx, ftrun_tensor* x, ftrun_tensor* delta, int32_t parameter, double eps,
+                      ftrun_tensor** sum, ftrun_tensor** out) noexcept {
+  *sum = nullptr;
+  *out = nullptr;
+  return guard_abi([&] {
+    const ActiveUnit& active = active_unit(ctx, "add_norm");
+    auto [added, normed] = ops::add_rms_norm(*ctx, borrowed(x, "add_norm"), borrowed(delta, "add_norm"),
+                                             parameter_of(active, parameter, "add_norm"), eps);
+    *sum = added.release();
+    *out = normed.release();
+  });
+}
+
 ftrun_status rope(ftrun_context* ctx, ftrun_tensor* x, ftrun_tensor** out) noexcept {
   *out = nullptr;
   return guard_abi([&] {
@@ -201,6 +214,7 @@ constexpr ftrun_context_api kTable = {{sizeof(ftrun_context_api), FTRUN_CONTEXT_
                                       embed,
                                       linear,
                                       norm,
+                                      add_norm,
                                       rope,
                                       attention,
                                       parameter,

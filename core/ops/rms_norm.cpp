@@ -1,9 +1,10 @@
-// RMS norm: the device's fused kernel, or its composition from primitives.
+// RMS norm, alone and after the residual's sum: the device's fused kernel, or its composition from primitives.
 #include "core/ops/rms_norm.h"
 
 #include "core/autograd/saved_tensor.h"
 #include "core/autograd/tape.h"
 #include "core/ops/checks.h"
+#include "core/ops/elementwise.h"
 #include "core/ops/families.h"
 #include "core/ops/layout.h"
 #include "core/ops/primitives.h"
@@ -94,6 +95,68 @@ Tensor rms_norm(ExecutionContext& ctx, const Tensor& x_any, const Tensor& weight
   return result.y;
 }
 
+namespace {
+
+/// dx = dsum + the norm's gradient, for both summands.
+void add_backward(BackwardCall& call, const Tensor& sum, const Tensor& weight, const Tensor& rstd, double eps) {
+  const Tensor& dsum = call.gradient(0);
+  const Tensor& dy = call.gradient(1);
+  Tensor dx = dsum;
+  if (dy) {
+    auto values = attributes<ftrun_rms_norm_attributes>();
+    values.eps = eps;
+    ExecutionContext& ctx = call.context();
+    dx = call.needs(0) || call.needs(1) ? empty_like(ctx, sum, sum.dtype()) : Tensor();
+    const GradientDestination dweight = call.destination(2);
+    values.accumulate = dweight.accumulate ? 1 : 0;
+    if (dsum) {
+      execute(ctx, FTRUN_OP_ADD_RMS_NORM_BACKWARD, {dsum, dy, sum, weight, rstd}, {dx, dweight.tensor}, &values);
+    } else {
+      execute(ctx, FTRUN_OP_RMS_NORM_BACKWARD, {dy, sum, weight, rstd}, {dx, dweight.tensor}, &values);
+    }
+  }
+  call.contribute(0, dx);
+  call.contribute(1, dx);
+}
+
+bool has_fused_add(const Tensor& x) {
+  return has_fused(x, FTRUN_OP_ADD_RMS_NORM) && has_fused(x, FTRUN_OP_ADD_RMS_NORM_BACKWARD) &&
+         has_fused(x, FTRUN_OP_RMS_NORM_BACKWARD);
+}
+
+}  // namespace
+
+std::pair<Tensor, Tensor> add_rms_norm(ExecutionContext& ctx, const Tensor& x_any, const Tensor& delta_any,
+                                       const Tensor& weight, double eps) {
+  const OpLabel label(ctx, FTRUN_OP_ADD_RMS_NORM);
+  require_float(FTRUN_OP_ADD_RMS_NORM, "x", x_any);
+  require_dtype(FTRUN_OP_ADD_RMS_NORM, "delta", delta_any, x_any.dtype());
+  require_shape(FTRUN_OP_ADD_RMS_NORM, "delta", delta_any, x_any.shape());
+  require_float(FTRUN_OP_ADD_RMS_NORM, "weight", weight);
+  if (x_any.ndim() == 0) require_ndim(FTRUN_OP_ADD_RMS_NORM, "x", x_any, 2);
+  require_shape(FTRUN_OP_ADD_RMS_NORM, "weight", weight, {x_any.dim(-1)});
+  if (!has_fused_add(x_any)) {
+    const Tensor sum = add(ctx, x_any, delta_any);
+    return {sum, rms_norm(ctx, sum, weight, eps)};
+  }
+  const Tensor x = contiguous(ctx, x_any);
+  const Tensor delta = contiguous(ctx, delta_any);
+  auto values = attributes<ftrun_rms_norm_attributes>();
+  values.eps = eps;
+  const Tensor sum = empty_like(ctx, x, x.dtype());
+  const Tensor y = empty_like(ctx, x, x.dtype());
+  const Tensor rstd = empty_on(ctx, x.device(), FTRUN_F32, x.shape().without_last(), FTRUN_MEMORY_ACTIVATIONS);
+  execute(ctx, FTRUN_OP_ADD_RMS_NORM, {x, delta, weight}, {sum, y, rstd}, &values);
+  record_op(ctx, FTRUN_OP_ADD_RMS_NORM, {x, delta, weight}, {sum, y},
+            [sum = sum.detach(), saved = SavedTensor(weight), rstd, eps](BackwardCall& call) {
+              add_backward(call, sum, saved.get(call.context()), rstd, eps);
+            });
+  leave_recipe(ctx, y, [sum = sum.detach(), saved = SavedTensor(weight), eps](ExecutionContext& scope) {
+    return forward(scope, sum, saved.get(scope), eps).y;
+  });
+  return {sum, y};
+}
+
 void register_rms_norm(OpTable& table) {
   table[FTRUN_OP_RMS_NORM] = {.min_inputs = 2,
                               .max_inputs = 2,
@@ -104,6 +167,16 @@ void register_rms_norm(OpTable& table) {
                                 require_zero(FTRUN_OP_RMS_NORM, "reserved", values.reserved);
                                 return std::vector{rms_norm(ctx, in[0], in[1], values.eps)};
                               }};
+  table[FTRUN_OP_ADD_RMS_NORM] = {.min_inputs = 3,
+                                  .max_inputs = 3,
+                                  .attribute_bytes = sizeof(ftrun_rms_norm_attributes),
+                                  .run = [](ExecutionContext& ctx, std::span<const Tensor> in, const void* attributes) {
+                                    const auto& values = *static_cast<const ftrun_rms_norm_attributes*>(attributes);
+                                    require_zero(FTRUN_OP_ADD_RMS_NORM, "accumulate", values.accumulate);
+                                    require_zero(FTRUN_OP_ADD_RMS_NORM, "reserved", values.reserved);
+                                    auto [sum, y] = add_rms_norm(ctx, in[0], in[1], in[2], values.eps);
+                                    return std::vector{std::move(sum), std::move(y)};
+                                  }};
 }
 
 }  // namespace ftrun::ops

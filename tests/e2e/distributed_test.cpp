@@ -73,33 +73,43 @@ TEST_P(EveryStrategy, TrainsEvaluatesAndSavesWhatOneDeviceDoes) {
   EXPECT_FALSE(ranks[1].at("traffic_per_update").empty());
 }
 
-TEST_P(EveryStrategy, ResumesAtAnotherNumberOfRanksUnderAnotherStrategy) {
+INSTANTIATE_TEST_SUITE_P(Strategies, EveryStrategy, testing::ValuesIn(kStrategies),
+                         [](const auto& tested) { return tested.param; });
+
+class SavedAt : public testing::TestWithParam<std::tuple<std::string, int>> {};
+
+/// What one strategy saved at N ranks is resumed by every strategy at 1, 2 and 4.
+TEST_P(SavedAt, ResumesAtAnyNumberOfRanksUnderAnyStrategy) {
+  const auto& [saving_strategy, saving_ranks] = GetParam();
   const TestFolder folder;
-  const Keys saving = {{"save_strategy", "steps"}, {"save_steps", "5"}, {"max_steps", "8"}};
-  ASSERT_EQ(run_small(folder, "whole", keys_of(GetParam(), 2, saving)).exit_code, 0);
-  const fs::path checkpoint = folder / "whole/checkpoint-5";
-  int resumed_runs = 0;
-  for (const auto& [strategy, ranks] :
-       std::vector<std::pair<std::string, int>>{{GetParam(), 2}, {"single", 1}, {"zero3", 4}, {"zero1", 2}}) {
-    SCOPED_TRACE(strategy + " with " + std::to_string(ranks));
-    Keys keys = keys_of(strategy, ranks, saving);
-    keys["resume_from_checkpoint"] = checkpoint.string();
-    const std::string name = "resumed-" + std::to_string(resumed_runs++);
-    const ProgramResult resumed = run_small(folder, name, keys);
-    ASSERT_EQ(resumed.exit_code, 0) << resumed.err;
-    const auto whole_losses = logged(folder / "whole", "loss");
-    const auto losses = logged(folder / name, "loss");
-    ASSERT_EQ(losses.size(), whole_losses.size());
-    EXPECT_NEAR(losses[5], whole_losses[5], 1e-6 * whole_losses[5]) << "the first resumed loss";
-    expect_close(losses, whole_losses, 1e-4);
-    if (strategy != GetParam() || ranks != 2) continue;
-    EXPECT_TRUE(bytes_of(folder / name / "model.safetensors") == bytes_of(folder / "whole/model.safetensors"))
-        << "nothing changed, so the bits are the same";
+  const Keys saving = {{"save_strategy", "steps"}, {"save_steps", "3"}, {"max_steps", "5"}};
+  ASSERT_EQ(run_small(folder, "whole", keys_of(saving_strategy, saving_ranks, saving)).exit_code, 0);
+  const std::vector<double> whole_losses = logged(folder / "whole", "loss");
+  for (const int ranks : {1, 2, 4}) {
+    for (const std::string& strategy : kStrategies) {
+      const bool is_unchanged = strategy == saving_strategy && ranks == saving_ranks;
+      SCOPED_TRACE(strategy + " with " + std::to_string(ranks));
+      Keys keys = keys_of(strategy, ranks, saving);
+      keys["resume_from_checkpoint"] = (folder / "whole/checkpoint-3").string();
+      keys["save_strategy"] = "\"no\"";
+      fs::remove_all(folder / "resumed");
+      const ProgramResult resumed = run_small(folder, "resumed", keys);
+      ASSERT_EQ(resumed.exit_code, 0) << resumed.err;
+      const auto losses = logged(folder / "resumed", "loss");
+      ASSERT_EQ(losses.size(), whole_losses.size());
+      EXPECT_NEAR(losses[3], whole_losses[3], 1e-6 * whole_losses[3]) << "the first resumed loss";
+      expect_close(losses, whole_losses, 1e-4);
+      if (!is_unchanged) continue;
+      EXPECT_TRUE(bytes_of(folder / "resumed/model.safetensors") == bytes_of(folder / "whole/model.safetensors"))
+          << "nothing changed, so the bits are the same";
+    }
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Strategies, EveryStrategy, testing::ValuesIn(kStrategies),
-                         [](const auto& tested) { return tested.param; });
+INSTANTIATE_TEST_SUITE_P(Matrix, SavedAt, testing::Combine(testing::ValuesIn(kStrategies), testing::Values(1, 2, 4)),
+                         [](const auto& tested) {
+                           return std::get<0>(tested.param) + "_at_" + std::to_string(std::get<1>(tested.param));
+                         });
 
 TEST(Distributed, Bf16ShardsKeepExactWeightsInCheckpoints) {
   const TestFolder folder;

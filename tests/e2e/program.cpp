@@ -40,7 +40,9 @@ TestFolder::~TestFolder() {
   fs::remove_all(path_, ignored);
 }
 
-static pid_t start(const std::vector<std::string>& arguments, const std::map<std::string, std::string>& environment,
+constexpr const char* kProgram = FTRUN_BINARY_DIR "/bin/ftrun";
+
+static pid_t start(std::vector<std::string> words, const std::map<std::string, std::string>& environment,
                    const fs::path& out, const fs::path& err) {
   const pid_t child = ::fork();
   if (child != 0) return child;
@@ -49,12 +51,10 @@ static pid_t start(const std::vector<std::string>& arguments, const std::map<std
   ::dup2(out_file, STDOUT_FILENO);
   ::dup2(err_file, STDERR_FILENO);
   for (const auto& [name, value] : environment) ::setenv(name.c_str(), value.c_str(), 1);
-  std::vector<std::string> words = {FTRUN_BINARY_DIR "/bin/ftrun"};
-  words.insert(words.end(), arguments.begin(), arguments.end());
   std::vector<char*> pointers;
   for (std::string& word : words) pointers.push_back(word.data());
   pointers.push_back(nullptr);
-  if (::chdir(FTRUN_SOURCE_DIR) == 0) ::execv(pointers[0], pointers.data());
+  if (::chdir(FTRUN_SOURCE_DIR) == 0) ::execvp(pointers[0], pointers.data());
   ::_exit(127);
 }
 
@@ -64,15 +64,30 @@ static ProgramResult finish(pid_t child, const fs::path& out, const fs::path& er
   return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), bytes_of(out), bytes_of(err)};
 }
 
+static std::vector<std::string> joined(std::vector<std::string> words, const std::vector<std::string>& more) {
+  words.insert(words.end(), more.begin(), more.end());
+  return words;
+}
+
 ProgramResult run_ftrun(const std::vector<std::string>& arguments,
                         const std::map<std::string, std::string>& environment) {
   const TestFolder folder;
-  return finish(start(arguments, environment, folder / "out", folder / "err"), folder / "out", folder / "err");
+  return finish(start(joined({kProgram}, arguments), environment, folder / "out", folder / "err"), folder / "out",
+                folder / "err");
+}
+
+ProgramResult launch_ftrun(int ranks, const std::vector<std::string>& arguments) {
+  const TestFolder folder;
+  const std::vector<std::string> words =
+      joined({"mpirun", "--oversubscribe", "-n", std::to_string(ranks), kProgram}, arguments);
+  const std::map<std::string, std::string> as_root = {{"OMPI_ALLOW_RUN_AS_ROOT", "1"},
+                                                      {"OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1"}};
+  return finish(start(words, as_root, folder / "out", folder / "err"), folder / "out", folder / "err");
 }
 
 ProgramResult run_ftrun_and(const std::vector<std::string>& arguments, const std::function<void(pid_t)>& meanwhile) {
   const TestFolder folder;
-  const pid_t child = start(arguments, {}, folder / "out", folder / "err");
+  const pid_t child = start(joined({kProgram}, arguments), {}, folder / "out", folder / "err");
   meanwhile(child);
   return finish(child, folder / "out", folder / "err");
 }

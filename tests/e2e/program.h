@@ -23,6 +23,9 @@ struct ProgramResult {
 ProgramResult run_ftrun(const std::vector<std::string>& arguments,
                         const std::map<std::string, std::string>& environment = {});
 
+/// The same under mpirun with `ranks` processes on this host.
+ProgramResult launch_ftrun(int ranks, const std::vector<std::string>& arguments);
+
 /// Starts it, calls `meanwhile` with its process id, then waits.
 ProgramResult run_ftrun_and(const std::vector<std::string>& arguments, const std::function<void(pid_t)>& meanwhile);
 

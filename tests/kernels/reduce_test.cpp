@@ -208,6 +208,38 @@ TEST(RmsNorm, ForwardAndBackward) {
   }
 }
 
+TEST(AddRmsNorm, HasTheBitsOfItsParts) {
+  for (const ftrun_dtype dtype : kFloats) {
+    for (const auto& [rows, columns] : {std::pair<int64_t, int64_t>{1, 5}, {33, 128}, {6, 1500}}) {
+      const std::vector<int64_t> shape = {rows, columns};
+      Array x(dtype, shape), delta(dtype, shape), weight(dtype, {columns}), dsum(dtype, shape), dy(dtype, shape);
+      Array sum(dtype, shape), y(dtype, shape), rstd(FTRUN_F32, {rows});
+      Array sum_alone(dtype, shape), y_alone(dtype, shape), rstd_alone(FTRUN_F32, {rows});
+      x.randomize(1, 2.0);
+      delta.randomize(2);
+      weight.randomize(3);
+      dsum.randomize(4);
+      dy.randomize(5);
+      auto a = attributes<ftrun_rms_norm_attributes>();
+      a.eps = 1e-5;
+      Machine(2).run(FTRUN_OP_ADD_RMS_NORM, {&x, &delta, &weight}, {&sum, &y, &rstd}, &a);
+      Machine(1).run(FTRUN_OP_ADD, {&x, &delta}, {&sum_alone});
+      Machine(1).run(FTRUN_OP_RMS_NORM, {&sum_alone, &weight}, {&y_alone, &rstd_alone}, &a);
+      EXPECT_EQ(sum.bits(), sum_alone.bits());
+      EXPECT_EQ(y.bits(), y_alone.bits());
+      EXPECT_EQ(rstd.bits(), rstd_alone.bits());
+
+      Array dx(dtype, shape), dweight(FTRUN_F32, {columns}), norm_dx(FTRUN_F32, shape), dx_alone(dtype, shape);
+      Array dweight_alone(FTRUN_F32, {columns});
+      Machine(2).run(FTRUN_OP_ADD_RMS_NORM_BACKWARD, {&dsum, &dy, &sum, &weight, &rstd}, {&dx, &dweight}, &a);
+      Machine(1).run(FTRUN_OP_RMS_NORM_BACKWARD, {&dy, &sum, &weight, &rstd}, {&norm_dx, &dweight_alone}, &a);
+      Machine(1).run(FTRUN_OP_ADD, {&norm_dx, &dsum}, {&dx_alone});
+      EXPECT_EQ(dx.bits(), dx_alone.bits());
+      EXPECT_EQ(dweight.bits(), dweight_alone.bits());
+    }
+  }
+}
+
 TEST(Rope, RotatesAndBack) {
   for (const ftrun_dtype dtype : kFloats) {
     for (const int64_t half : {3, 8, 64}) {

@@ -1,6 +1,7 @@
 // RMS norm, rotary embedding and swiglu in float64.
 #include <cmath>
 
+#include "core/ops/elementwise.h"
 #include "core/ops/rms_norm.h"
 #include "core/ops/rope.h"
 #include "core/ops/swiglu.h"
@@ -31,6 +32,25 @@ OpCase rms_norm_case(const std::string& name, std::vector<int64_t> shape) {
   };
   op.sum_length = 2 * features;
   op.roundings = 3;
+  return op;
+}
+
+/// x + delta and its norm, added so that gradients flow through both outputs.
+OpCase add_rms_norm_case(const std::string& name, std::vector<int64_t> shape) {
+  OpCase op = rms_norm_case(name, shape);
+  op.inputs.insert(op.inputs.begin() + 1, {shape, -1.0, 1.0});
+  op.run = [](ReferenceEngine& engine, const std::vector<Tensor>& in) {
+    const auto [sum, y] = ops::add_rms_norm(engine.ctx(), in[0], in[1], in[2], kEps);
+    return ops::add(engine.ctx(), sum, y);
+  };
+  op.reference = [norm = op.reference](const std::vector<Array>& in) {
+    Array sum = in[0];
+    for (int64_t i = 0; i < sum.count(); ++i) sum[i] += in[1][i];
+    Array y = norm({sum, in[2]});
+    for (int64_t i = 0; i < sum.count(); ++i) y[i] += sum[i];
+    return y;
+  };
+  op.roundings += 2;
   return op;
 }
 
@@ -88,6 +108,8 @@ std::vector<OpCase> decoder_cases() {
   return {rms_norm_case("rms_norm", {5, 19}),
           rms_norm_case("rms_norm_heads", {3, 2, 8}),
           rms_norm_case("rms_norm_one_row", {1, 33}),
+          add_rms_norm_case("add_rms_norm", {5, 19}),
+          add_rms_norm_case("add_rms_norm_one_row", {1, 33}),
           rope_case(3, 8),
           rope_case(1, 2),
           swiglu_case()};

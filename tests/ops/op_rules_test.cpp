@@ -155,6 +155,7 @@ TEST_F(OpRulesTest, EveryOpOfTheAbiIsCallableByName) {
                            "gather_rows",
                            "gather_last",
                            "rms_norm",
+                           "add_rms_norm",
                            "rope_table",
                            "rope",
                            "flash_attention",

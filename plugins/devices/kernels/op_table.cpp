@@ -53,6 +53,8 @@ constexpr Op kOps[] = {
     {FTRUN_OP_RANDOM_UNIFORM, op_random_uniform, false},
     {FTRUN_OP_RMS_NORM, op_rms_norm, false},
     {FTRUN_OP_RMS_NORM_BACKWARD, op_rms_norm_backward, false},
+    {FTRUN_OP_ADD_RMS_NORM, op_add_rms_norm, false},
+    {FTRUN_OP_ADD_RMS_NORM_BACKWARD, op_add_rms_norm_backward, false},
     {FTRUN_OP_ROPE_TABLE, op_rope_table, false},
     {FTRUN_OP_ROPE, op_rope, false},
     {FTRUN_OP_FLASH_ATTENTION, op_flash_attention, false},

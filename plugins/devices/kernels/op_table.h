@@ -76,6 +76,8 @@ void op_random_uniform(Context& ctx, const ftrun_op_call& call);
 // rms_norm.cpp
 void op_rms_norm(Context& ctx, const ftrun_op_call& call);
 void op_rms_norm_backward(Context& ctx, const ftrun_op_call& call);
+void op_add_rms_norm(Context& ctx, const ftrun_op_call& call);
+void op_add_rms_norm_backward(Context& ctx, const ftrun_op_call& call);
 // rope.cpp
 void op_rope_table(Context& ctx, const ftrun_op_call& call);
 void op_rope(Context& ctx, const ftrun_op_call& call);

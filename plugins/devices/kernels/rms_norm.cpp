@@ -1,4 +1,5 @@
-// RMS norm and its gradient. Legend: rows R (all axes but the last), D features.
+// RMS norm and its gradient, alone and with the residual's sum before it. Legend: rows R (all axes but the last), D
+// features.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "plugins/devices/kernels/rms_norm.cpp"
 #include <hwy/foreach_target.h>
@@ -16,6 +17,10 @@ namespace ftrun::kernels {
 struct NormCall {
   const void *dy, *x, *weight;
   ftrun_dtype dy_dtype, x_dtype, weight_dtype;
+  const void *residual, *delta;  ///< forward: summed into x before the norm; NULL: x is there already
+  ftrun_dtype residual_dtype, delta_dtype;
+  const void* dsum;  ///< backward: what else flows into x, NULL for nothing
+  ftrun_dtype dsum_dtype;
   float* rstd;
   void* y;  ///< forward: y; backward: dx, may be NULL
   ftrun_dtype y_dtype;
@@ -34,9 +39,21 @@ namespace ftrun::kernels::HWY_NAMESPACE {
 /// Rounds to x's type, as transformers does before the product with the weight.
 HWY_INLINE VF rounded_to(ftrun_dtype dtype, VF value) {
   if (dtype == FTRUN_F32) return value;
-  uint16_t rounded[kLanes];
-  store_bf16(value, rounded);
-  return load_bf16(rounded);
+  return hn::BitCast(F32(), hn::ShiftLeft<16>(bf16_bits(value)));
+}
+
+HWY_INLINE void add_row(const NormCall& call, int64_t row) {
+  const F32 d;
+  float residual_block[kBlock], delta_block[kBlock], out[kBlock];
+  for (int64_t i = 0; i < call.columns; i += kBlock) {
+    const int64_t count = HWY_MIN(kBlock, call.columns - i), index = row * call.columns + i;
+    const float* residual = span(call.residual, call.residual_dtype, index, count, residual_block);
+    const float* delta = span(call.delta, call.delta_dtype, index, count, delta_block);
+    for (int64_t j = 0; j < count; j += kLanes) {
+      hn::StoreU(hn::Add(hn::LoadU(d, residual + j), hn::LoadU(d, delta + j)), d, out + j);
+    }
+    narrow_span(out, call.x_dtype, count, at(const_cast<void*>(call.x), call.x_dtype, index));
+  }
 }
 
 HWY_INLINE void norm_row(const NormCall& call, int64_t row) {
@@ -65,11 +82,14 @@ HWY_INLINE void norm_row(const NormCall& call, int64_t row) {
 void norm_forward(Context& ctx, const NormCall& call) {
   const int64_t grain = HWY_MAX(int64_t{1}, 32768 / HWY_MAX(int64_t{1}, call.columns));
   ctx.parallel.ranges(call.rows, grain, [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; ++row) norm_row(call, row);
+    for (int64_t row = begin; row < end; ++row) {
+      if (call.residual != nullptr) add_row(call, row);
+      norm_row(call, row);
+    }
   });
 }
 
-/// dx = rstd (dy w - x rstd^2 mean(dy w x))
+/// dx = rstd (dy w - x rstd^2 mean(dy w x)) [+ dsum]
 HWY_INLINE void norm_backward_row(const NormCall& call, int64_t row) {
   const F32 d;
   float x_block[kBlock], dy_block[kBlock], weight_block[kBlock], out[kBlock];
@@ -94,6 +114,12 @@ HWY_INLINE void norm_backward_row(const NormCall& call, int64_t row) {
     for (int64_t j = 0; j < count; j += kLanes) {
       const VF dyw = hn::Mul(hn::LoadU(d, dy + j), hn::LoadU(d, w + j));
       hn::StoreU(hn::Mul(scale, hn::NegMulAdd(hn::LoadU(d, x + j), pull, dyw)), d, out + j);
+    }
+    if (call.dsum != nullptr) {
+      const float* dsum = span(call.dsum, call.dsum_dtype, row * call.columns + i, count, x_block);
+      for (int64_t j = 0; j < count; j += kLanes) {
+        hn::StoreU(hn::Add(hn::LoadU(d, out + j), hn::LoadU(d, dsum + j)), d, out + j);
+      }
     }
     narrow_span(out, call.y_dtype, count, at(call.y, call.y_dtype, row * call.columns + i));
   }
@@ -163,11 +189,8 @@ void require_rstd(const ftrun_view& view, const ftrun_view& x) {
   require(element_count(view) == row_count(x), "rstd must have one element per row, is " + view_text(view));
 }
 
-}  // namespace
-
-void op_rms_norm(Context& ctx, const ftrun_op_call& call) {
-  require_arity(call, 2, 2, 2);
-  const ftrun_view &x = call.inputs[0], &weight = call.inputs[1], &y = call.outputs[0], &rstd = call.outputs[1];
+NormCall forward_call(const ftrun_op_call& call, const ftrun_view& x, const ftrun_view& weight, const ftrun_view& y,
+                      const ftrun_view& rstd) {
   require(x.ndim >= 1, "x must have at least one axis");
   require_rows(x, x, "x");
   require_rows(y, x, "y");
@@ -184,12 +207,12 @@ void op_rms_norm(Context& ctx, const ftrun_op_call& call) {
   work.rows = row_count(x);
   work.columns = last_size(x);
   work.eps = static_cast<float>(attributes_of<ftrun_rms_norm_attributes>(call).eps);
-  HWY_DYNAMIC_DISPATCH(norm_forward)(ctx, work);
+  return work;
 }
 
-void op_rms_norm_backward(Context& ctx, const ftrun_op_call& call) {
-  require_arity(call, 4, 4, 2);
-  const ftrun_view &dy = call.inputs[0], &x = call.inputs[1], &weight = call.inputs[2], &rstd = call.inputs[3];
+/// `inputs`: dy, x, weight, rstd.
+NormCall backward_call(const ftrun_op_call& call, const ftrun_view* inputs) {
+  const ftrun_view &dy = inputs[0], &x = inputs[1], &weight = inputs[2], &rstd = inputs[3];
   const ftrun_view &dx = call.outputs[0], &dweight = call.outputs[1];
   require(x.ndim >= 1, "x must have at least one axis");
   require_rows(x, x, "x");
@@ -217,6 +240,44 @@ void op_rms_norm_backward(Context& ctx, const ftrun_op_call& call) {
   work.rows = row_count(x);
   work.columns = last_size(x);
   work.accumulate = attributes_of<ftrun_rms_norm_attributes>(call).accumulate != 0;
+  return work;
+}
+
+}  // namespace
+
+void op_rms_norm(Context& ctx, const ftrun_op_call& call) {
+  require_arity(call, 2, 2, 2);
+  NormCall work = forward_call(call, call.inputs[0], call.inputs[1], call.outputs[0], call.outputs[1]);
+  HWY_DYNAMIC_DISPATCH(norm_forward)(ctx, work);
+}
+
+void op_add_rms_norm(Context& ctx, const ftrun_op_call& call) {
+  require_arity(call, 3, 3, 3);
+  const ftrun_view &residual = call.inputs[0], &delta = call.inputs[1], &sum = call.outputs[0];
+  NormCall work = forward_call(call, sum, call.inputs[2], call.outputs[1], call.outputs[2]);
+  require_rows(residual, sum, "x");
+  require_rows(delta, sum, "delta");
+  require(sum.dtype == residual.dtype, "sum must have x's dtype, is " + view_text(sum));
+  work.residual = bytes_of(residual);
+  work.residual_dtype = residual.dtype;
+  work.delta = bytes_of(delta);
+  work.delta_dtype = delta.dtype;
+  HWY_DYNAMIC_DISPATCH(norm_forward)(ctx, work);
+}
+
+void op_rms_norm_backward(Context& ctx, const ftrun_op_call& call) {
+  require_arity(call, 4, 4, 2);
+  const NormCall work = backward_call(call, call.inputs);
+  HWY_DYNAMIC_DISPATCH(norm_backward)(ctx, work);
+}
+
+void op_add_rms_norm_backward(Context& ctx, const ftrun_op_call& call) {
+  require_arity(call, 5, 5, 2);
+  NormCall work = backward_call(call, call.inputs + 1);
+  const ftrun_view &dsum = call.inputs[0], &sum = call.inputs[2];
+  require_rows(dsum, sum, "dsum");
+  work.dsum = bytes_of(dsum);
+  work.dsum_dtype = dsum.dtype;
   HWY_DYNAMIC_DISPATCH(norm_backward)(ctx, work);
 }
 

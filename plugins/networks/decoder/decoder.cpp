@@ -129,8 +129,8 @@ Tensor Decoder::unit_forward(const NetworkCalls& calls, int32_t unit, const Tens
   }
   const Layer& layer = layers_[static_cast<size_t>(unit - 1)];
   const Tensor attended = attention(calls, unit - 1, calls.norm(in, layer.input_norm, config_.rms_norm_eps));
-  const Tensor x_TD = calls.add(in, attended);
-  return calls.add(x_TD, feed_forward(calls, layer, calls.norm(x_TD, layer.post_attention_norm, config_.rms_norm_eps)));
+  const auto [x_TD, normed_TD] = calls.add_norm(in, attended, layer.post_attention_norm, config_.rms_norm_eps);
+  return calls.add(x_TD, feed_forward(calls, layer, normed_TD));
 }
 
 }  // namespace ftrun::decoder

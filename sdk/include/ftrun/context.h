@@ -41,6 +41,9 @@ typedef struct ftrun_context_api {
                          ftrun_tensor **out);
   /** RMS norm over the last axis with weight parameter [last axis]; any leading axes. */
   ftrun_status (*norm)(ftrun_context *ctx, ftrun_tensor *x, int32_t parameter, double eps, ftrun_tensor **out);
+  /** sum = x + delta and out = norm of sum in one pass: a residual addition and the norm that reads it. Shapes as norm. */
+  ftrun_status (*add_norm)(ftrun_context *ctx, ftrun_tensor *x, ftrun_tensor *delta, int32_t parameter, double eps,
+                           ftrun_tensor **sum, ftrun_tensor **out);
   /** Rotates x[T, H, C] by the batch's positions with the frequencies the network described. */
   ftrun_status (*rope)(ftrun_context *ctx, ftrun_tensor *x, ftrun_tensor **out);
   /** Causal grouped-query attention of `layer` (0-based, the KV cache's key): q[T, H, C], k and v[T, K, C] -> out[T, H, C]. */

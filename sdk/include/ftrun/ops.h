@@ -97,6 +97,12 @@
 /** (dy, x, weight, rstd) -> dx, dweight[D] (f32 or bf16; fixed order over rows). Either output may be absent (data
  * NULL). Attributes: ftrun_rms_norm_attributes (accumulate applies to dweight). */
 #define FTRUN_OP_RMS_NORM_BACKWARD "rms_norm_backward"
+/** (x[.., D], delta[.., D], weight[D]) -> sum[.., D], y[.., D], rstd f32[..]: sum = x + delta rounded to x's dtype, y
+ * and rstd as rms_norm of sum: the bits of the two ops. Attributes: ftrun_rms_norm_attributes. */
+#define FTRUN_OP_ADD_RMS_NORM "add_rms_norm"
+/** (dsum, dy, sum, weight, rstd) -> dx[.., D], dweight[D]: dx = dsum + rms_norm_backward's dx, rounded once; it is the
+ * gradient of delta too. dweight (may be absent: data NULL) and attributes as rms_norm_backward's. */
+#define FTRUN_OP_ADD_RMS_NORM_BACKWARD "add_rms_norm_backward"
 /** (positions i32[T], inv_freq f32[C/2]) -> cos f32[T, C/2], sin f32[T, C/2], both times scaling. Attributes:
  * ftrun_rope_table_attributes. The angle is f32(position) * inv_freq in f32, as in transformers. */
 #define FTRUN_OP_ROPE_TABLE "rope_table"

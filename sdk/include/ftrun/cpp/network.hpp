@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "ftrun/cpp/tensor.hpp"
 #include "ftrun/kinds/network.h"
@@ -97,6 +98,13 @@ class NetworkCalls : public TensorCalls {
     ftrun_tensor* out = nullptr;
     check(host()->context->norm(context(), x.get(), parameter, eps, &out));
     return {host(), out};
+  }
+  /// {x + delta, norm of it}
+  std::pair<Tensor, Tensor> add_norm(const Tensor& x, const Tensor& delta, int32_t parameter, double eps) const {
+    ftrun_tensor* sum = nullptr;
+    ftrun_tensor* out = nullptr;
+    check(host()->context->add_norm(context(), x.get(), delta.get(), parameter, eps, &sum, &out));
+    return {Tensor(host(), sum), Tensor(host(), out)};
   }
   Tensor rope(const Tensor& x) const {
     ftrun_tensor* out = nullptr;
