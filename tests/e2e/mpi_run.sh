@@ -66,7 +66,11 @@ steps=$(basename "$(ls -d "$work"/stopped/checkpoint-*)" | grep -o '[0-9]*')
 launch 2 stopped --strategy zero2 --max_steps $((steps + 2)) --resume_from_checkpoint true || fail "resuming" "$work/stopped.log"
 
 # kill -9 of a rank, also while saving: the job ends within 30 s, and only complete checkpoints have a name.
-for pause in 0.1 0.35 0.6; do
+seed=${FTRUN_TEST_SEED:-$RANDOM}
+RANDOM=$seed
+for round in 1 2 3; do
+  pause=0.$((RANDOM % 900 + 100))
+  echo "kill -9 after $pause s (FTRUN_TEST_SEED=$seed)"
   rm -rf "$work/killed"
   launch 2 killed --strategy zero3 --max_steps 100000 --save_strategy steps --save_steps 1 --save_total_limit 2 &
   job=$!

@@ -101,18 +101,39 @@ INSTANTIATE_TEST_SUITE_P(Shapes, Offloaded, ::testing::Values(Shape{2, 1, true},
                                   std::to_string(test.param.accumulation) + (test.param.bf16 ? "_bf16" : "_fp32");
                          });
 
-TEST(Offload, IsSingleToRounding) {
-  for (const char* model : {"llama", "qwen3"}) {
-    const Outcome expected = run_well(make_case(model, "single", 1, 1));
-    for (const Offload& offload : offloads()) {
-      StrategyCase given = make_case(model, offload.strategy, 4, 3);
-      given.options = offload.options;
+class OffloadMatrix : public ::testing::TestWithParam<std::tuple<const char*, int32_t, int32_t>> {};
+
+/// On devices that the host cannot reach, where offloading moves bytes.
+TEST_P(OffloadMatrix, EveryStrategyIsSingleWithAndWithoutOffloadAndRecompute) {
+  const auto& [model, world, accumulation] = GetParam();
+  const Outcome expected = run_well(make_case(model, "single", 1, 1));
+  for (const bool recompute : {true, false}) {
+    std::map<std::string, Outcome> resident;
+    for (const char* strategy : kStrategies) {
+      StrategyCase given = make_case(model, strategy, world, accumulation);
       given.device = "npu_a2";
-      given.gradient_checkpointing = false;
-      expect_equivalent(run_well(given), expected, given.name());
+      given.gradient_checkpointing = recompute;
+      resident[strategy] = run_well(given);
+      expect_equivalent(resident[strategy], expected, given.name());
+    }
+    for (const Offload& offload : offloads()) {
+      StrategyCase given = make_case(model, offload.strategy, world, accumulation);
+      given.device = "npu_a2";
+      given.gradient_checkpointing = recompute;
+      given.options = offload.options;
+      expect_same_bits(run_well(given), resident[offload.strategy], given.name());
     }
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(Matrix, OffloadMatrix,
+                         ::testing::Combine(::testing::Values("llama", "qwen3"), ::testing::Values(1, 2, 3, 4),
+                                            ::testing::Values(1, 3)),
+                         [](const auto& test) {
+                           return std::string(std::get<0>(test.param)) + "_world" +
+                                  std::to_string(std::get<1>(test.param)) + "_accumulation" +
+                                  std::to_string(std::get<2>(test.param));
+                         });
 
 }  // namespace
 }  // namespace ftrun::test
