@@ -4,6 +4,7 @@
 
 #include <filesystem>
 
+#include "core/base/code_points.h"
 #include "core/base/error.h"
 #include "core/base/files.h"
 #include "core/base/json_text.h"
@@ -56,6 +57,31 @@ TEST(AtomicFile, LeavesNothingWithoutCommit) {
   EXPECT_EQ(MappedFile(folder / "kept").text(), "new");
   EXPECT_THAT(message_of([&] { read_file(folder / "absent"); }), HasSubstr("No such file"));
   std::filesystem::remove_all(folder);
+}
+
+TEST(CodePoints, WellFormedTextGoesBothWays) {
+  const std::string text = "a\xc3\xa9\xe4\xbd\xa0\xf0\x9f\x98\x80\xf4\x8f\xbf\xbf";
+  EXPECT_TRUE(is_utf8(text));
+  EXPECT_EQ(code_points(text), std::u32string(U"a\u00e9\u4f60\U0001f600\U0010ffff"));
+  EXPECT_EQ(to_utf8(code_points(text)), text);
+}
+
+TEST(CodePoints, OverlongFormsSurrogatesAndCutSequencesAreNotUtf8) {
+  for (const char* text :
+       {"\xc0\x80", "\xc1\xbf", "\xe0\x80\x80", "\xe0\x9f\xbf", "\xed\xa0\x80", "\xf0\x80\x80\x80", "\xf4\x90\x80\x80",
+        "\xf5\x80\x80\x80", "\x80", "\xff", "\xe4\xbd", "\xc3(", "\xf0\x9f\x98"}) {
+    EXPECT_FALSE(is_utf8(text)) << text;
+  }
+  EXPECT_EQ(code_points("\xff"
+                        "a"),
+            std::u32string(U"\u00ffa"));
+}
+
+TEST(CodePoints, WhiteSpaceIsPythons) {
+  size_t count = 0;
+  for (char32_t point = 0; point <= 0x10FFFF; ++point) count += is_space(point) ? 1 : 0;
+  EXPECT_EQ(count, 29u);  // of sum(chr(c).isspace() for c in range(0x110000))
+  EXPECT_TRUE(is_space(U'\x1f') && is_space(U'\u3000') && !is_space(U'\u200b'));
 }
 
 }  // namespace
