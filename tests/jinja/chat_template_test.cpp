@@ -52,6 +52,53 @@ TEST(ChatTemplate, RendersAsTransformersDoes) {
   EXPECT_GT(refused, 5u);
 }
 
+// The messages of tests/golden/chat_templates.py's conversations.
+Json messages_of(const Json& conversation) {
+  Json messages = Json::array();
+  if (conversation.contains("system") && !conversation["system"].get<std::string>().empty())
+    messages.push_back({{"role", "system"}, {"content", conversation["system"]}});
+  for (const Json& message : conversation.at("messages")) {
+    const auto role = message[0].get<std::string>();
+    if (role != "function") {
+      messages.push_back({{"role", role == "observation" ? "tool" : role}, {"content", message[1]}});
+      continue;
+    }
+    Json calls = Json::parse(message[1].get<std::string>());
+    Json tool_calls = Json::array();
+    for (Json& call : calls.is_array() ? calls : calls = Json::array({calls})) {
+      if (call["arguments"].is_string()) call["arguments"] = call["arguments"].dump();
+      tool_calls.push_back({{"type", "function"}, {"function", call}});
+    }
+    messages.push_back({{"role", "assistant"}, {"content", ""}, {"tool_calls", tool_calls}});
+  }
+  return messages;
+}
+
+// The texts that ftrun saves with a model (configs/templates): what transformers renders from them.
+TEST(ChatTemplate, RendersTheTemplatesThatFtrunSaves) {
+  const Json golden = read_committed("chat_templates.json");
+  const Json conversations = read_committed("template_goldens.json").at("conversations");
+  size_t compared = 0;
+  for (const Json& text : golden.at("texts")) {
+    const ChatTemplateRenderer renderer(text.at("jinja").get<std::string>());
+    for (const Json& the_case : golden.at("cases")) {
+      if (the_case.at("template") != text.at("template") || the_case.at("options") != text.at("options")) continue;
+      const Json& conversation = conversations.at(the_case.at("conversation").get<std::string>());
+      ChatTemplateInput input;
+      input.messages = messages_of(conversation);
+      const auto tools = conversation.value("tools", "");
+      if (!tools.empty()) input.tools = Json::parse(tools);
+      input.special_tokens = Json{{"bos_token", "<|begin_of_text|>"}, {"eos_token", text.at("eos")}};
+      EXPECT_EQ(renderer.render_chat(input), the_case.at("whole").get<std::string>()) << the_case["conversation"];
+      input.messages.erase(input.messages.size() - 1);
+      input.add_generation_prompt = true;
+      EXPECT_EQ(renderer.render_chat(input), the_case.at("prompt").get<std::string>()) << the_case["conversation"];
+      ++compared;
+    }
+  }
+  EXPECT_EQ(compared, golden.at("cases").size());
+}
+
 TEST(ChatTemplate, IsGivenWhatApplyChatTemplateGives) {
   const ChatTemplateRenderer renderer(
       "{{ tools }}|{{ documents }}|{{ add_generation_prompt }}|{{ bos_token }}|{{ eos_token is defined }}|{{ x }}|"

@@ -14,6 +14,11 @@ namespace ftrun::testing {
 
 using Json = nlohmann::ordered_json;
 
+inline Json read_committed(const std::string& name) {
+  std::ifstream file(std::filesystem::path(FTRUN_SOURCE_DIR) / "tests/golden" / name);
+  return Json::parse(file);
+}
+
 // FTRUN_JINJA_GOLDENS: a folder with more cases than are committed.
 inline Json read_golden(const std::string& name) {
   const char* folder = std::getenv("FTRUN_JINJA_GOLDENS");
