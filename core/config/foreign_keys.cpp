@@ -43,7 +43,7 @@ constexpr std::array kHarmless = {
                  " include_num_input_tokens_seen include_tokens_per_second include_effective_tokens_per_second "},
     HarmlessKeys{"a loss that is not finite always stops the run", " logging_nan_inf_filter "},
     HarmlessKeys{"memory is always logged", " skip_memory_metrics "},
-    HarmlessKeys{"which parameters are trained is not listed: this build trains all", " print_param_status "},
+    HarmlessKeys{"how many parameters are trained is always logged", " print_param_status "},
     HarmlessKeys{"there are no callbacks; a resumed run always restores everything",
                  " restore_callback_states_from_checkpoint "},
     HarmlessKeys{"there is no tracker or dashboard that would use it",
@@ -51,8 +51,7 @@ constexpr std::array kHarmless = {
     HarmlessKeys{"there is one inference engine", " infer_backend infer_dtype attn_impl "},
 };
 
-constexpr std::string_view kNoAdapters = "this build trains all weights and has no adapters: remove it";
-constexpr std::string_view kNoPartTraining = "this build trains all weights: remove it";
+constexpr std::string_view kNoAdapters = "this build has no adapters: remove it";
 constexpr std::string_view kNoQuantization = "this build does not train quantised models: remove it";
 constexpr std::string_view kNoSuchOptimizer = "this build has AdamW only: remove it";
 
@@ -100,9 +99,6 @@ constexpr std::array kForeign = {
     ForeignKey{"use_rslora", "false", kNoAdapters},
     ForeignKey{"use_dora", "false", kNoAdapters},
     ForeignKey{"pissa_init", "false", kNoAdapters},
-    ForeignKey{"freeze_trainable_layers", "", kNoPartTraining},
-    ForeignKey{"freeze_trainable_modules", "", kNoPartTraining},
-    ForeignKey{"freeze_extra_modules", "", kNoPartTraining},
     ForeignKey{"deepspeed", "",
                "no strategy plugin here reads DeepSpeed files: remove it and choose with 'strategy: NAME'; "
                "'ftrun plugins list' shows the strategies there are"},
@@ -143,12 +139,12 @@ bool is_accepted(const ForeignKey& key, const SettingValue& value) {
 void refuse_unavailable(const OptionValues& host, const std::set<std::string, std::less<>>& unreadable,
                         std::vector<std::string>& messages) {
   const OptionValue& type = *host.find("finetuning_type");
-  if (type.text != "full" && !unreadable.contains("finetuning_type")) {
+  if (type.text != "full" && type.text != "freeze" && !unreadable.contains("finetuning_type")) {
     const std::string found =
         host.is_given("finetuning_type")
             ? fmt::format("{}: finetuning_type: '{}' is not available", type.origin, type.text)
             : fmt::format("finetuning_type: it is not set and its default '{}' is not available", type.text);
-    messages.push_back(found + ": this build trains all weights: write 'finetuning_type: full'");
+    messages.push_back(found + ": this build has no adapters: write 'finetuning_type: full' or 'freeze'");
   }
   for (const std::string& tracker : host.get_list("report_to")) {
     if (tracker == "none") continue;

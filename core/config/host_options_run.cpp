@@ -14,9 +14,9 @@ std::span<const ftrun_option> run_options() {
                   "how ranks talk: a collectives plugin, or a map {name: ..., option: ...}", kFlat),
       unset("network", FTRUN_OPTION_STRING, "the network plugin; found from the model's config.json unless given"),
       unset("reward", FTRUN_OPTION_STRING, "reward plugin, or a list of maps {name: ..., weight: 1.0, option: ...}"),
-      sdk::with_aliases(
-          choice("finetuning_type", "lora", "full,lora,freeze,oft", "which weights are trained; this build has 'full'"),
-          "tuner_type,train_type"),
+      sdk::with_aliases(choice("finetuning_type", "lora", "full,lora,freeze,oft",
+                               "which weights are trained; this build has 'full' and 'freeze'"),
+                        "tuner_type,train_type"),
       flag("do_train", "true", "train"),
       flag("do_eval", "false", "evaluate after training; true by itself when eval_strategy is not 'no'"),
       integer("seed", "42", 0, "seed of initial weights, data order, splits, dropout and sampling"),

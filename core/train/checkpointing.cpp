@@ -18,6 +18,7 @@
 #include "core/model/model_values.h"
 #include "core/model/weight_source.h"
 #include "core/train/optimizer_shards.h"
+#include "core/train/trained_parameters.h"
 
 namespace ftrun {
 namespace fs = std::filesystem;
@@ -48,12 +49,27 @@ void read_optimizer(Run& run, const OptimizerShards& shards) {
   }
 }
 
-void read_master_weights(Run& run, const OptimizerShards& shards) {
-  HostWeights source([&](const ModelParameter& parameter, int64_t begin, std::span<float> values) {
-    shards.read(kMasterState, parameter.name, begin, values);
-  });
-  run.rank().load_values(run.trained_role(), source);
-}
+/// Exact weights: what was trained from the checkpoint, the rest as the run began with it.
+class ResumedWeights : public WeightSource {
+ public:
+  ResumedWeights(const Run& run, const OptimizerShards& shards)
+      : run_(run),
+        frozen_(run.initial_weights()),
+        trained_([&shards](const ModelParameter& parameter, int64_t begin, std::span<float> values) {
+          shards.read(kMasterState, parameter.name, begin, values);
+        }) {}
+
+  void fill(ExecutionContext& ctx, const ModelParameter& parameter, int64_t begin, int64_t end,
+            const Tensor& destination) override {
+    const bool trained = run_.trained()[static_cast<size_t>(run_.model().find(parameter.name))];
+    (trained ? static_cast<WeightSource&>(trained_) : *frozen_).fill(ctx, parameter, begin, end, destination);
+  }
+
+ private:
+  const Run& run_;
+  std::unique_ptr<WeightSource> frozen_;
+  HostWeights trained_;
+};
 
 ModelFolderFiles folder_files(const Run& run) {
   const SavedTemplate& saved = run.setup().saved_template;
@@ -107,6 +123,10 @@ constexpr std::array kRecordedKeys = {
     "metric_for_best_model",
     "greater_is_better",
     "early_stopping_steps",
+    "finetuning_type",
+    "freeze_trainable_layers",
+    "freeze_trainable_modules",
+    "freeze_extra_modules",
 };
 
 nlohmann::json recorded_value(const OptionValue& value) {
@@ -142,16 +162,18 @@ void warn_of_changes(const Run& run, const TrainerState& state) {
   }
 }
 
-// The optimizer's state is that of the precision it was made in.
-void check_same_precision(const Run& run, const TrainerState& state, const fs::path& file) {
-  const ResolvedConfig& config = run.setup().config();
-  for (const char* key : {"bf16", "pure_bf16"}) {
+// The optimizer's state is that of the precision it was made in and of the parameters that were trained.
+void check_same_state(const Run& run, const TrainerState& state, const fs::path& file) {
+  const OptionValues& values = run.setup().config().host();
+  for (const char* key : {"bf16", "pure_bf16", "finetuning_type", "freeze_trainable_layers", "freeze_trainable_modules",
+                          "freeze_extra_modules"}) {
     const auto before = state.arguments.find(key);
-    if (before == state.arguments.end() || *before == config.get_bool(key)) continue;
+    const nlohmann::json now = recorded_value(*values.find(key));
+    if (before == state.arguments.end() || *before == now) continue;
     throw invalid_argument(
         "{}: {}: is {}, and '{}' is of a run with {}: {}: restore it, or start again from the checkpoint's weights "
         "with model_name_or_path",
-        config.origin(key), key, config.get_bool(key), file.string(), key, text_of_recorded(*before));
+        values.origin(key), key, text_of_recorded(now), file.string(), key, text_of_recorded(*before));
   }
 }
 
@@ -212,7 +234,7 @@ void check_same_batch(const Run& run, const TrainerState& state, const fs::path&
 
 void check_same_run(Run& run, const TrainerState& state, const fs::path& file) {
   const TrainingArguments& a = run.arguments();
-  check_same_precision(run, state, file);
+  check_same_state(run, state, file);
   check_same_batch(run, state, file);
   if (state.seed != a.seed)
     throw invalid_argument("{}: seed is {}, the run was made with {}", file.string(), a.seed, state.seed);
@@ -253,7 +275,8 @@ SaveBytes save_bytes(const Run& run) {
   bytes.checkpoint = bytes.model;
   if (run.arguments().save_only_model) return bytes;
   bytes.checkpoint +=
-      optimizer_state_bytes(run.model(), run.optimizer().state_names().size(), !saved_exactly(run, run.saved_dtype()));
+      optimizer_state_bytes(trained_elements(run.model(), run.trained()), run.optimizer().state_names().size(),
+                            !saved_exactly(run, run.saved_dtype()));
   return bytes;
 }
 
@@ -319,11 +342,12 @@ TrainerState restore_checkpoint(Run& run, const fs::path& checkpoint) {
   check_same_run(run, state, file);
   warn_of_changes(run, state);
   const StoredDtype saved = ModelWeights(checkpoint).main_dtype();
-  const OptimizerShards shards(checkpoint, run.model(), state_names(run, saved));
+  const OptimizerShards shards(checkpoint, run.model(), run.trained(), state_names(run, saved));
   if (saved_exactly(run, saved)) {
     load_weights(run, checkpoint);
   } else {
-    read_master_weights(run, shards);
+    ResumedWeights source(run, shards);
+    run.rank().load_values(run.trained_role(), source);
   }
   read_optimizer(run, shards);
   run.rank().set_steps(state.global_step);

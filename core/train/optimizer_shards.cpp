@@ -63,6 +63,7 @@ class ShardContent {
   void add_weights(const ElementOwners& owners) {
     for (int32_t id = 0; id < static_cast<int32_t>(model_.parameters().size()); ++id) {
       const ParameterPlace& place = rank_.role(role_).layout().place(id);
+      if (place.part != FTRUN_PART_TRAINED) continue;
       const int64_t until = place.begin + model_.parameter(id).elements;
       for (const OwnedSegment& segment : owners.segments(place.unit, place.part, place.begin, until)) {
         if (segment.rank != rank_.arguments().rank) continue;
@@ -110,8 +111,8 @@ class ShardContent {
 
 bool has_optimizer_state(const fs::path& checkpoint) { return !shard_files(checkpoint).empty(); }
 
-uint64_t optimizer_state_bytes(const NetworkModel& model, size_t states, bool with_master) {
-  return static_cast<uint64_t>(model.total_elements()) * sizeof(float) * (states + (with_master ? 1 : 0));
+uint64_t optimizer_state_bytes(int64_t elements, size_t states, bool with_master) {
+  return static_cast<uint64_t>(elements) * sizeof(float) * (states + (with_master ? 1 : 0));
 }
 
 void write_optimizer_shard(Rank& rank, int32_t role, const fs::path& folder, bool with_master) {
@@ -122,12 +123,14 @@ void write_optimizer_shard(Rank& rank, int32_t role, const fs::path& folder, boo
 }
 
 OptimizerShards::OptimizerShards(const fs::path& checkpoint, const NetworkModel& model,
-                                 std::span<const std::string> states)
+                                 const std::vector<bool>& trained, std::span<const std::string> states)
     : checkpoint_(checkpoint) {
   for (const fs::path& file : shard_files(checkpoint)) add_file(file);
   size_t expected = 0;
   for (const std::string& state : states) {
-    for (const ModelParameter& parameter : model.parameters()) {
+    for (size_t id = 0; id < trained.size(); ++id) {
+      if (!trained[id]) continue;
+      const ModelParameter& parameter = model.parameters()[id];
       const std::string name = series_name(state, parameter.name);
       const auto found = arrays_.find(name);
       int64_t covered = 0;

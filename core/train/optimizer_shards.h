@@ -19,20 +19,21 @@ namespace ftrun {
 /// Does the checkpoint hold any optimizer state?
 bool has_optimizer_state(const std::filesystem::path& checkpoint);
 
-/// Bytes of this job's optimizer state on disk, all ranks together, headers left out. `with_master`: exact weights too.
-uint64_t optimizer_state_bytes(const NetworkModel& model, size_t states, bool with_master);
+/// Bytes of this job's optimizer state on disk, all ranks together, headers left out. `elements` are trained;
+/// `with_master`: exact weights too.
+uint64_t optimizer_state_bytes(int64_t elements, size_t states, bool with_master);
 
 /// Writes this rank's optimizer-RANK.safetensors into `folder`: arrays STATE.PARAMETER@BEGIN of consecutive elements
-/// from BEGIN on, f32. `with_master` adds the exact weights as state `master`. A rank that owns nothing writes nothing.
-/// Collective: all ranks of the run.
+/// from BEGIN on, f32. `with_master` adds the exact weights of what is trained as state `master`. A rank that owns
+/// nothing writes nothing. Collective: all ranks of the run.
 void write_optimizer_shard(Rank& rank, int32_t role, const std::filesystem::path& folder, bool with_master);
 
 /// All ranks' files of one checkpoint. Immutable: any thread.
 class OptimizerShards {
  public:
-  /// Throws INVALID_ARGUMENT naming file and array unless `states` of every parameter of `model` are there, each
-  /// element once, and nothing else is.
-  OptimizerShards(const std::filesystem::path& checkpoint, const NetworkModel& model,
+  /// Throws INVALID_ARGUMENT naming file and array unless `states` of every trained parameter of `model` (by id) are
+  /// there, each element once, and nothing else is.
+  OptimizerShards(const std::filesystem::path& checkpoint, const NetworkModel& model, const std::vector<bool>& trained,
                   std::span<const std::string> states);
 
   /// Elements [begin, begin + out.size()) of a parameter's state.

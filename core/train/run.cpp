@@ -13,6 +13,7 @@
 #include "core/parallel/thread_pool.h"
 #include "core/train/input_agreement.h"
 #include "core/train/memory_estimate.h"
+#include "core/train/trained_parameters.h"
 
 namespace ftrun {
 namespace {
@@ -150,6 +151,11 @@ void Run::make_model() {
         paradigm_->plugin().id());
   }
   model_ = open_network(setup_, link_.host_services());
+  trained_ = trained_parameters(setup_.config(), *model_);
+  const int64_t elements = trained_elements(*model_, trained_);
+  if (!is_main() || elements == model_->total_elements()) return;
+  log_info("trained parameters: {} of {} ({:.2f} %)", elements, model_->total_elements(),
+           100.0 * static_cast<double>(elements) / static_cast<double>(model_->total_elements()));
 }
 
 void Run::check_memory() {
@@ -191,7 +197,8 @@ void Run::make_rank() {
     saved_dtype_ = ModelWeights(a.model_name_or_path).main_dtype();
   }
   rank().add_role(
-      paradigm_->roles().front().name, model_, [](int32_t) { return true; }, initial_weights());
+      paradigm_->roles().front().name, model_, [this](int32_t id) { return trained_[static_cast<size_t>(id)]; },
+      initial_weights());
   check_memory();
   rank().attach();
   rank().release_weight_sources();

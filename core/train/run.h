@@ -109,9 +109,12 @@ class Run {
   /// dtype of saved weights.
   StoredDtype saved_dtype() const noexcept { return saved_dtype_; }
   Precision precision() const;
+  /// By parameter id: what finetuning_type trains.
+  const std::vector<bool>& trained() const noexcept { return trained_; }
+  /// Where weights come from at the start: the model folder's files, or initial values.
+  std::unique_ptr<WeightSource> initial_weights() const;
 
   /// Weights as they were before any training: the model folder's, or made again from the seed.
-  std::unique_ptr<WeightSource> initial_weights() const;
 
  private:
   void make_model();
@@ -129,6 +132,7 @@ class Run {
   DataService data_;
   GenerateService generate_;
   std::shared_ptr<const NetworkModel> model_;
+  std::vector<bool> trained_;
   std::unique_ptr<Optimizer> optimizer_;
   std::unique_ptr<ParadigmInstance> paradigm_;
   std::unique_ptr<RankInstance> rank_instance_;

@@ -175,6 +175,17 @@ void read_precision(const ResolvedConfig& config, Complaints& complaints, Traini
   }
 }
 
+void read_tuning(const ResolvedConfig& config, Complaints& complaints) {
+  const std::string& type = config.get_string("finetuning_type");
+  if (type == "freeze") return;
+  for (const char* key : {"freeze_trainable_layers", "freeze_trainable_modules", "freeze_extra_modules"}) {
+    if (!config.is_given(key)) continue;
+    complaints.add(
+        key, "finetuning_type ({}) is '{}', which has no use for it: remove it, or write 'finetuning_type: freeze'",
+        config.origin("finetuning_type"), type);
+  }
+}
+
 }  // namespace
 
 TrainingArguments read_training_arguments(const ResolvedConfig& config) {
@@ -192,10 +203,7 @@ TrainingArguments read_training_arguments(const ResolvedConfig& config) {
     complaints.add("resume_from_checkpoint", "excludes overwrite_output_dir, which would delete what is to be resumed");
   }
   if (!config.get_bool("do_train")) complaints.add("do_train", "is false: this command trains");
-  if (config.get_string("finetuning_type") != "full") {
-    complaints.add("finetuning_type", "'{}' is not in this build: write finetuning_type: full",
-                   config.get_string("finetuning_type"));
-  }
+  read_tuning(config, complaints);
   a.per_device_train_batch_size = config.get_int("per_device_train_batch_size");
   a.per_device_eval_batch_size = config.get_int("per_device_eval_batch_size");
   a.gradient_accumulation_steps = config.get_int("gradient_accumulation_steps");

@@ -122,8 +122,7 @@ TEST(Resolve, HarmlessKeysAreNoticed) {
 
 TEST(Resolve, ForeignKeysAreRefusedWithTheReason) {
   EXPECT_EQ(resolve_text("fp16: false\nstreaming: false\nquantization_bit: null\n").notices().size(), 0u);
-  EXPECT_EQ(resolve_refusal("lora_rank: 8\n"),
-            "a.yaml:2: lora_rank: this build trains all weights and has no adapters: remove it");
+  EXPECT_EQ(resolve_refusal("lora_rank: 8\n"), "a.yaml:2: lora_rank: this build has no adapters: remove it");
   EXPECT_EQ(resolve_refusal("torch_dtype: bfloat16\n"),
             "a.yaml:2: torch_dtype: precision is chosen with 'bf16: true' (bf16 with fp32 master weights) or "
             "'pure_bf16: true' (bf16 throughout); without them it is fp32");
@@ -151,22 +150,22 @@ TEST(Resolve, TrackersAreRefusedByName) {
   }
 }
 
-TEST(Resolve, FinetuningTypeMustBeFull) {
+TEST(Resolve, AdaptersAreRefused) {
   ConfigSources sources;
   EXPECT_EQ(refusal([&] { resolve(sources, {}); }),
-            "finetuning_type: it is not set and its default 'lora' is not available: this build trains all weights: "
-            "write 'finetuning_type: full'");
+            "finetuning_type: it is not set and its default 'lora' is not available: this build has no adapters: "
+            "write 'finetuning_type: full' or 'freeze'");
   sources.document = parse_config_text("tuner_type: lora\n", "a.yaml");
   EXPECT_EQ(refusal([&] { resolve(sources, {}); }),
-            "a.yaml:1: finetuning_type: 'lora' is not available: this build trains all weights: write "
-            "'finetuning_type: full'");
+            "a.yaml:1: finetuning_type: 'lora' is not available: this build has no adapters: write "
+            "'finetuning_type: full' or 'freeze'");
   sources.document = parse_config_text("lora_rank: 8\nfinetuning_type: lora\nlora_target: all\n", "a.yaml");
   EXPECT_EQ(refusal([&] { resolve(sources, {}); }),
             "3 errors in the configuration:\n"
-            "  a.yaml:1: lora_rank: this build trains all weights and has no adapters: remove it\n"
-            "  a.yaml:2: finetuning_type: 'lora' is not available: this build trains all weights: write "
-            "'finetuning_type: full'\n"
-            "  a.yaml:3: lora_target: this build trains all weights and has no adapters: remove it");
+            "  a.yaml:1: lora_rank: this build has no adapters: remove it\n"
+            "  a.yaml:2: finetuning_type: 'lora' is not available: this build has no adapters: write "
+            "'finetuning_type: full' or 'freeze'\n"
+            "  a.yaml:3: lora_target: this build has no adapters: remove it");
   sources.document = parse_config_text("finetuning_type: fulll\n", "a.yaml");
   EXPECT_EQ(refusal([&] { resolve(sources, {}); }),
             "a.yaml:1: finetuning_type: expected one of full, lora, freeze, oft, got 'fulll' (did you mean 'full'?)");

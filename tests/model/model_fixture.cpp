@@ -123,9 +123,10 @@ TestModel::TestModel(const std::string& golden_case, const ModelOptions& options
   std::unique_ptr<WeightSource> source =
       options.weights ? options.weights(*model_)
                       : std::make_unique<FileWeights>(std::make_shared<ModelWeights>(folder), *model_);
-  const bool trained = options.trained;
-  rank_->add_role(
-      "policy", model_, [trained](int32_t) { return trained; }, std::move(source));
+  const auto is_trained = [&](int32_t id) {
+    return options.is_trained ? options.is_trained(model_->parameter(id).name) : options.trained;
+  };
+  rank_->add_role("policy", model_, is_trained, std::move(source));
   rank_->attach();
   rank_->release_weight_sources();
 }

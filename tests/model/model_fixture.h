@@ -51,6 +51,8 @@ struct ModelOptions {
   double weight_decay = 0;
   OptimizerArguments optimizer;
   bool trained = true;
+  /// By name, instead of `trained`.
+  std::function<bool(const std::string& name)> is_trained;
   /// NULL: `single`.
   const ftrun_strategy* strategy = nullptr;
   /// NULL: a device of its own.

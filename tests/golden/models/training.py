@@ -53,14 +53,18 @@ def learning_rates(schedule, warmup, base):
     return rates
 
 
-def train(model, windows, rates, max_grad_norm, compute_dtype):
+def train(model, windows, rates, max_grad_norm, compute_dtype, is_trained=lambda name: True):
     """Returns (loss, grad_norm, model). compute_dtype float64: all in float64. bfloat16: bf16 weights, activations and
-    micro-batch gradients, an fp32 accumulator, fp32 master weights and moments."""
+    micro-batch gradients, an fp32 accumulator, fp32 master weights and moments. Parameters that are not trained have no
+    gradient and are not in the model returned."""
     state_dtype = torch.float64 if compute_dtype == torch.float64 else torch.float32
     net = clone_as(model, compute_dtype)
     decay = decayed_names(net)
-    params = dict(net.named_parameters())
-    master = {n: p.detach().to(state_dtype).clone() for n, p in clone_as(model, state_dtype).named_parameters()}
+    for n, p in net.named_parameters():
+        p.requires_grad_(is_trained(n))
+    params = {n: p for n, p in net.named_parameters() if is_trained(n)}
+    master = {n: p.detach().to(state_dtype).clone() for n, p in clone_as(model, state_dtype).named_parameters()
+              if is_trained(n)}
     first = {n: torch.zeros_like(p) for n, p in master.items()}
     second = {n: torch.zeros_like(p) for n, p in master.items()}
     losses, norms = [], []
