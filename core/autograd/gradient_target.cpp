@@ -92,7 +92,7 @@ GradientDestination GradientTarget::destination(ExecutionContext& ctx, const Sha
   }
   if (wants_staging()) {
     const bool accumulate = static_cast<bool>(staging_);
-    if (!accumulate) staging_ = empty_on(ctx, buffer_.device(), FTRUN_F32, buffer_.shape(), FTRUN_MEMORY_GRADIENTS);
+    if (!accumulate) staging_ = empty_on(ctx, buffer_.device(), FTRUN_F32, buffer_.shape(), FTRUN_MEMORY_WORKSPACE);
     return {staging_.reshape(shape), accumulate};
   }
   const bool accumulate = has_value_;

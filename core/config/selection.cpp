@@ -43,6 +43,7 @@ PluginSelection read_selection(std::string_view kind, std::string_view key, cons
   selection.origin = value.origin;
   if (value.kind == SettingValue::Kind::kScalar && !value.scalar.empty()) {
     selection.id = value.scalar;
+    selection.is_named = true;
     return selection;
   }
   if (value.kind != SettingValue::Kind::kMap) {
@@ -56,6 +57,7 @@ PluginSelection read_selection(std::string_view kind, std::string_view key, cons
                                entry.value.description());
       }
       selection.id = entry.value.scalar;
+      selection.is_named = true;
       selection.origin = entry.value.origin;
     } else if (kind == FTRUN_KIND_REWARD && entry.key == "weight") {
       selection.weight = parse_weight(entry, key);
@@ -78,6 +80,7 @@ void apply_dotted(PluginSelection& selection, std::string_view key, const std::v
     option.key = setting.key.substr(prefix.size());
     if (option.key == "name") {
       selection.id = option.value.scalar;
+      selection.is_named = true;
       selection.origin = option.value.origin;
     } else if (selection.kind == FTRUN_KIND_REWARD && option.key == "weight") {
       selection.weight = parse_weight(option, key);

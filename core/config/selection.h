@@ -14,7 +14,8 @@ namespace ftrun {
 struct PluginSelection {
   std::string kind;              ///< FTRUN_KIND_*
   std::string id;                ///< empty: not given and without a default (network, collectives)
-  std::string origin;            ///< of the name, "default" when it was not given
+  std::string origin;            ///< of the name, "default" when neither it nor a map was given
+  bool is_named = false;         ///< the configuration says the name
   std::vector<Setting> options;  ///< the map's other entries, the command line's already winning
   double weight = 1.0;           ///< of a reward
 };

@@ -135,16 +135,28 @@ class SectionWriter {
   uint64_t checksum_ = 0;
 };
 
-/// As SectionWriter's, of a whole file. What has been hashed leaves the process again: memory does not grow with it.
-uint64_t content_checksum(const MappedFile& file) {
-  const auto bytes = file.bytes();
+/// Hash of mapped bytes, chained over blocks. What has been hashed leaves the process again: memory does not grow with
+/// it.
+uint64_t chained_hash(const MappedFile& file, std::span<const std::byte> bytes) {
   uint64_t sum = 0;
-  for (size_t begin = sizeof(Header); begin < bytes.size(); begin += kBlockBytes) {
+  for (size_t begin = 0; begin < bytes.size(); begin += kBlockBytes) {
     const auto block = bytes.subspan(begin, std::min(kBlockBytes, bytes.size() - begin));
     sum = content_hash(block, sum);
     file.release(block);
   }
   return sum;
+}
+
+/// As SectionWriter's, of a whole file.
+uint64_t content_checksum(const MappedFile& file) { return chained_hash(file, file.bytes().subspan(sizeof(Header))); }
+
+/// Of one split's ids and labels.
+uint64_t tokens_hash(const MappedFile& file, const Section* sections) {
+  uint64_t hashes[2] = {};
+  for (size_t i = 0; i < 2; ++i) {
+    hashes[i] = chained_hash(file, file.bytes().subspan(sections[i].offset, sections[i].bytes));
+  }
+  return content_hash(std::as_bytes(std::span(hashes)));
 }
 
 void write_tokens(SectionWriter& writer, const CacheInput& input, const RowPlan& plan, bool labels) {
@@ -284,7 +296,8 @@ std::optional<CacheContent> open_cache_file(const std::filesystem::path& path, c
       const auto arrays = arrays_of(bytes, header.sections + split * kArraysPerSplit);
       if (!arrays) throw io_error("damaged row index");
       (split == 0 ? content.train : content.eval) =
-          std::make_shared<const EncodedDataset>(file, *arrays, content.ledger.files, header.block_diagonal != 0);
+          std::make_shared<const EncodedDataset>(file, *arrays, content.ledger.files, header.block_diagonal != 0,
+                                                 tokens_hash(*file, header.sections + split * kArraysPerSplit));
     }
     return content;
   } catch (const std::exception& fault) {

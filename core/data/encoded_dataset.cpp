@@ -19,8 +19,12 @@ std::vector<int32_t> EncodedRow::segment_lengths(bool block_diagonal) const {
 }
 
 EncodedDataset::EncodedDataset(std::shared_ptr<const void> storage, EncodedArrays arrays,
-                               std::vector<std::string> files, bool block_diagonal)
-    : storage_(std::move(storage)), arrays_(arrays), files_(std::move(files)), block_diagonal_(block_diagonal) {
+                               std::vector<std::string> files, bool block_diagonal, uint64_t content_hash)
+    : storage_(std::move(storage)),
+      arrays_(arrays),
+      files_(std::move(files)),
+      block_diagonal_(block_diagonal),
+      content_hash_(content_hash) {
   for (const DocumentRecord& document : arrays_.documents) total_supervised_tokens_ += document.supervised;
   for (int64_t i = 0; i < size(); ++i) longest_row_ = std::max(longest_row_, row_length(i));
 }

@@ -50,7 +50,7 @@ class EncodedDataset {
  public:
   /// `storage` keeps the mapping behind `arrays` alive.
   EncodedDataset(std::shared_ptr<const void> storage, EncodedArrays arrays, std::vector<std::string> files,
-                 bool block_diagonal);
+                 bool block_diagonal, uint64_t content_hash = 0);
 
   int64_t size() const noexcept { return static_cast<int64_t>(arrays_.row_starts.size()) - 1; }
   /// `index` in [0, size()).
@@ -68,6 +68,8 @@ class EncodedDataset {
   /// Most tokens that any `count` rows have together: the largest micro-batch that any order can make.
   int64_t longest_rows_tokens(int64_t count) const;
 
+  /// Of all ids and labels.
+  uint64_t content_hash() const noexcept { return content_hash_; }
   const std::vector<std::string>& files() const noexcept { return files_; }
 
  private:
@@ -75,6 +77,7 @@ class EncodedDataset {
   EncodedArrays arrays_;
   std::vector<std::string> files_;
   bool block_diagonal_;
+  uint64_t content_hash_;
   int64_t total_supervised_tokens_ = 0;
   int64_t longest_row_ = 0;
 };

@@ -196,6 +196,31 @@ StoredDtype ModelWeights::main_dtype() const noexcept {
   return *most == 0 ? StoredDtype::kF32 : static_cast<StoredDtype>(most - bytes.begin());
 }
 
+uint64_t ModelWeights::sampled_hash() const {
+  constexpr size_t kSampleBytes = 1024;
+  uint64_t hash = 0;
+  for (const std::string& name : names_) {
+    const TensorEntry& entry = *tensors_.at(name);
+    hash =
+        content_hash(fmt::format("{} {} {}", name, static_cast<int>(entry.dtype), fmt::join(entry.shape, ",")), hash);
+    const size_t size = entry.bytes.size();
+    const size_t sample = std::min(kSampleBytes, size);
+    for (const size_t begin : {size_t{0}, (size - sample) / 2, size - sample}) {
+      hash = content_hash(entry.bytes.subspan(begin, sample), hash);
+    }
+  }
+  return hash;
+}
+
+void remove_model_weights(const std::filesystem::path& folder) {
+  if (!std::filesystem::is_directory(folder)) return;
+  for (const auto& item : std::filesystem::directory_iterator(folder)) {
+    const std::string name = item.path().filename().string();
+    const bool is_shard = name.starts_with("model-") && name.ends_with(".safetensors");
+    if (is_shard || name == kSingleFile || name == kIndexFile) std::filesystem::remove(item.path());
+  }
+}
+
 bool has_model_weights(const std::filesystem::path& folder) {
   return std::filesystem::exists(folder / kSingleFile) || std::filesystem::exists(folder / kIndexFile);
 }

@@ -47,6 +47,10 @@ class ModelWeights {
 
   const std::filesystem::path& folder() const noexcept { return folder_; }
 
+  /// Of every tensor's name, dtype, shape and its first, middle and last KiB: what tells models apart without reading
+  /// them.
+  uint64_t sampled_hash() const;
+
  private:
   void open_shards(const std::filesystem::path& index_file);
   void add_file(const std::filesystem::path& path);
@@ -60,5 +64,8 @@ class ModelWeights {
 
 /// True when `folder` holds weights that ModelWeights would try to open (model.safetensors or its index).
 bool has_model_weights(const std::filesystem::path& folder);
+
+/// Removes model.safetensors, its index and its shards.
+void remove_model_weights(const std::filesystem::path& folder);
 
 }  // namespace ftrun

@@ -63,7 +63,7 @@ HeadResult forward_with_gradients(ExecutionContext& ctx, const HeadCall& call, c
   HeadResult result{empty(ctx, FTRUN_F32, shape), empty(ctx, FTRUN_F32, shape), {}};
   if (call.x_TD.requires_grad()) gradients.dx_TD = empty_like(ctx, call.x_TD, call.x_TD.dtype());
   if (call.weight_VD.requires_grad()) {
-    gradients.dweight_VD = empty_like(ctx, call.weight_VD, FTRUN_F32, FTRUN_MEMORY_GRADIENTS);
+    gradients.dweight_VD = empty_like(ctx, call.weight_VD, FTRUN_F32, FTRUN_MEMORY_WORKSPACE);
   }
   execute(ctx, FTRUN_OP_LINEAR_CROSS_ENTROPY_WITH_GRADIENTS, {call.x_TD, call.weight_VD, call.labels_T, dloss_T},
           {result.loss_T, result.lse_T, gradients.dx_TD, gradients.dweight_VD}, &values);

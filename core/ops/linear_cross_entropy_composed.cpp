@@ -107,7 +107,7 @@ void linear_cross_entropy_backward_composed(ExecutionContext& ctx, const HeadCal
   const bool several_chunks = call.x_TD.dim(0) > chunk_rows(call.weight_VD.dim(0));
   const bool staged = sum && sum.dtype() != FTRUN_F32 && several_chunks;
   if (staged) {
-    sum = empty_like(ctx, sum, FTRUN_F32, FTRUN_MEMORY_GRADIENTS);
+    sum = empty_like(ctx, sum, FTRUN_F32, FTRUN_MEMORY_WORKSPACE);
     accumulate = false;
   }
   if (sum && call.x_TD.dim(0) == 0 && !accumulate) fill(ctx, sum, 0.0);

@@ -88,6 +88,11 @@ void offer(const Plugin& plugin, const ftrun_import_config& extension, const Set
   imports.push_back(std::move(import));
 }
 
+// Flags win over the file, whatever it says.
+bool overrides(const Setting& written, const Setting& imported) {
+  return written.value.origin.starts_with("--") && !imported.value.origin.starts_with("--");
+}
+
 }  // namespace
 
 void import_foreign_config(Registry& registry, const ConfigSources& sources, std::vector<PluginSelection>& selections) {
@@ -108,6 +113,11 @@ void import_foreign_config(Registry& registry, const ConfigSources& sources, std
     }
   }
   if (offered == nullptr) return;
+  if (imports.size() > 1 && imports[0].setting != imports[1].setting) {
+    throw invalid_argument("{}: {}: {} ({}) chooses the strategy too: remove one of them",
+                           imports[0].setting->value.origin, imports[0].setting->key, imports[1].setting->key,
+                           imports[1].setting->value.origin);
+  }
   if (imports.size() != 1) {
     throw invalid_argument("{}: {}: {} strategy plugin takes '{}'; known strategies: {}", offered->origin, offered->key,
                            imports.empty() ? "no" : "more than one", offered->value.scalar,
@@ -115,15 +125,21 @@ void import_foreign_config(Registry& registry, const ConfigSources& sources, std
   }
   const Import& import = imports.front();
   PluginSelection& strategy = *std::ranges::find(selections, FTRUN_KIND_STRATEGY, &PluginSelection::kind);
-  if (strategy.origin != "default" && strategy.id != import.id) {
+  if (strategy.is_named && strategy.id != import.id) {
     throw invalid_argument("{}: strategy is '{}', but {} ({}) means '{}'", strategy.origin, strategy.id,
                            import.setting->key, import.setting->origin, import.id);
   }
   if (strategy.origin == "default") strategy.origin = import.setting->value.origin;
   strategy.id = import.id;
   for (const Setting& option : import.options) {
-    const bool written = std::ranges::find(strategy.options, option.key, &Setting::key) != strategy.options.end();
-    if (!written) strategy.options.push_back(option);
+    const auto written = std::ranges::find(strategy.options, option.key, &Setting::key);
+    if (written == strategy.options.end()) {
+      strategy.options.push_back(option);
+    } else if (!overrides(*written, *import.setting) && written->value.scalar != option.value.scalar) {
+      throw invalid_argument("{}: strategy.{} is '{}', but {} ({}) says '{}': remove one of them",
+                             written->value.origin, option.key, written->value.scalar, import.setting->key,
+                             import.setting->value.origin, option.value.scalar);
+    }
   }
 }
 

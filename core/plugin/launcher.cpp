@@ -69,7 +69,7 @@ void select_launcher_transport(Registry& registry, std::vector<PluginSelection>&
 
 void add_environment_settings(ConfigSources& sources) {
   const char* ranks = std::getenv(kRanksVariable);
-  if (ranks == nullptr || launcher_world() > 0) return;
+  if (ranks == nullptr || *ranks == '\0' || launcher_world() > 0) return;
   if (sets(sources.document, "nproc") || sets(sources.overrides, "nproc")) return;
   sources.document.push_back(scalar_setting("nproc", ranks, kRanksVariable));
 }

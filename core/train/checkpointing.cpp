@@ -14,6 +14,7 @@
 #include "core/io/convert.h"
 #include "core/io/disk_space.h"
 #include "core/io/model_folder.h"
+#include "core/io/model_weights.h"
 #include "core/io/sharded_writer.h"
 #include "core/model/model_values.h"
 #include "core/model/weight_source.h"
@@ -228,6 +229,8 @@ void check_same_batch(const Run& run, const TrainerState& state, const fs::path&
       a.per_device_train_batch_size, a.gradient_accumulation_steps,
       state.global_batch % micro_batch == 0
           ? fmt::format("set gradient_accumulation_steps: {}", state.global_batch / micro_batch)
+      : state.global_batch % run.world() != 0
+          ? fmt::format("choose a number of ranks that divides {}", state.global_batch)
           : fmt::format("choose per_device_train_batch_size so that {} divides {}",
                         run.world() > 1 ? fmt::format("{} times it", run.world()) : "it", state.global_batch));
 }
@@ -259,6 +262,7 @@ void save_model_folder(Run& run, const fs::path& folder) {
     std::unique_ptr<ShardedModelWriter> writer;
     if (run.is_main()) {
       fs::create_directories(folder);
+      remove_model_weights(folder);  // of an earlier run: they must not stand beside this one's config
       save_model_files(folder, folder_files(run));
       writer = std::make_unique<ShardedModelWriter>(folder, saved_tensors(run.model(), run.saved_dtype()));
     }

@@ -220,8 +220,15 @@ uint64_t data_fingerprint(const ftrun_data& data) {
   const int64_t totals[] = {train->size(), train->total_tokens(), train->total_supervised_tokens(),
                             train->longest_row(), data.service->shuffle ? 1 : 0};
   hash = content_hash(std::as_bytes(std::span(totals)), hash);
-  if (train->size() > 0) hash = content_hash(std::as_bytes(train->row(train->size() - 1).ids), hash);
-  return hash;
+  const uint64_t tokens = train->content_hash();
+  return content_hash(std::as_bytes(std::span(&tokens, 1)), hash);
+}
+
+uint64_t evaluation_fingerprint(const ftrun_data& data) {
+  const EncodedDataset* eval = data.prepared.eval.get();
+  if (eval == nullptr) return 0;
+  const uint64_t parts[] = {eval->content_hash(), content_hash(std::as_bytes(eval->document_records()))};
+  return content_hash(std::as_bytes(std::span(parts)));
 }
 
 }  // namespace ftrun

@@ -50,5 +50,7 @@ const PreparedData& prepared_data(const ftrun_data& data) noexcept;
 
 /// A number that changes when the encoded training rows or their order law change; stored in checkpoints.
 uint64_t data_fingerprint(const ftrun_data& data);
+/// The same of the evaluation rows; not stored.
+uint64_t evaluation_fingerprint(const ftrun_data& data);
 
 }  // namespace ftrun

@@ -34,7 +34,9 @@ void EndWatch::watch() {
     if (const int signal = end_requested(); signal != 0) {
       fmt::print(
           stderr,
-          "error: ended by {} while at: {}. Nothing was saved; SIGUSR1 or a file 'stop' in output_dir saves first\n",
+          "error: ended by {} while at: {}. Launchers send it when the job is cancelled or another rank has died, "
+          "which "
+          "their own message then names. Nothing was saved; SIGUSR1 or a file 'stop' in output_dir saves first\n",
           signal == SIGINT ? "SIGINT" : "SIGTERM", communicator_.current_operation());
       std::fflush(stderr);
       ::_exit(1);

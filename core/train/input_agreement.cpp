@@ -10,11 +10,37 @@
 #include <vector>
 
 #include "core/base/error.h"
+#include "core/base/files.h"
+#include "core/io/model_weights.h"
 
 namespace ftrun {
 namespace {
 
 constexpr std::array kMayDiffer = {"threads", "plugin_path", "cache_dir", "overwrite_cache", "template_dir"};
+
+std::string hash_of_file(const std::filesystem::path& file) {
+  return fmt::format("{:016x}", content_hash(MappedFile(file).bytes()));
+}
+
+/// What only processes can differ in: the program, its plugins and the files that paths lead to on each machine.
+std::string files_text(const Run& run) {
+  const RunSetup& setup = run.setup();
+  std::string text = fmt::format("content of the program = {}\n", hash_of_file("/proc/self/exe"));
+  for (const ChosenPlugin* chosen : {&setup.plugins->paradigm, &setup.plugins->strategy, &setup.plugins->device,
+                                     &setup.plugins->collectives, &setup.plugins->network}) {
+    if (chosen->plugin == nullptr) continue;
+    text += fmt::format("content of {} plugin '{}' = {}\n", chosen->plugin->kind(), chosen->plugin->id(),
+                        hash_of_file(chosen->plugin->file()));
+  }
+  const TrainingArguments& a = run.arguments();
+  text += fmt::format("content of the model's config.json = {}\n", hash_of_file(setup.model.file));
+  text += fmt::format("content of tokenizer.json = {}\n", hash_of_file(a.tokenizer_name_or_path / "tokenizer.json"));
+  if (!a.train_from_scratch) {
+    text +=
+        fmt::format("samples of the model's weights = {:016x}\n", ModelWeights(a.model_name_or_path).sampled_hash());
+  }
+  return text;
+}
 
 std::string inputs_text(const Run& run) {
   const ResolvedConfig& config = run.setup().config();
@@ -27,8 +53,12 @@ std::string inputs_text(const Run& run) {
   };
   add("", config.host());
   for (size_t i = 0; i < config.plugin_count(); ++i) add(config.plugin(i).kind + ".", config.plugin(i).values);
-  const uint64_t data = run.opened_data() == nullptr ? 0 : data_fingerprint(*run.opened_data());
-  return text + fmt::format("fingerprint of the encoded data = {:016x}\n", data);
+  if (run.setup().launched_world > 0) text += files_text(run);
+  const ftrun_data* data = run.opened_data();
+  if (data == nullptr) return text;
+  return text +
+         fmt::format("fingerprint of the training data = {:016x}\nfingerprint of the evaluation data = {:016x}\n",
+                     data_fingerprint(*data), evaluation_fingerprint(*data));
 }
 
 std::vector<std::string> lines_of(const std::string& text) {

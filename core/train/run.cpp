@@ -226,6 +226,12 @@ static void warn_about_positions(const RunSetup& setup, const PreparedData& prep
 // Rows go round the ranks, so every rank must have at least one.
 static void check_examples(const RunSetup& setup, int64_t examples, int32_t world) {
   if (examples >= world) return;
+  if (setup.launched_world > 0) {
+    throw invalid_argument(
+        "the launcher started {} ranks, which share {} training example{}: some rank would have none: "
+        "start fewer ranks (mpirun -n)",
+        world, examples, examples == 1 ? "" : "s");
+  }
   throw invalid_argument("{}: nproc: {} ranks share {} training example{}: some rank would have none: lower nproc",
                          setup.config().origin("nproc"), world, examples, examples == 1 ? "" : "s");
 }

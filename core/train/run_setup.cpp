@@ -9,6 +9,7 @@
 #include "core/config/document.h"
 #include "core/config/folder_setting.h"
 #include "core/data/chat_template.h"
+#include "core/data/template_detection.h"
 #include "core/io/model_weights.h"
 #include "core/model/api_tables.h"
 #include "core/model/context.h"
@@ -63,7 +64,7 @@ DataSpec read_data_spec(const ResolvedConfig& config) {
   if (config.is_set("dataset")) spec.datasets = config.get_list("dataset");
   if (config.is_set("eval_dataset")) spec.eval_datasets = config.get_list("eval_dataset");
   spec.dataset_dir = config.get_string("dataset_dir");
-  spec.template_name = config.find_string("template").value_or("empty");
+  spec.template_name = config.find_string("template").value_or("");
   spec.template_search_path = template_search_path(config);
   spec.cutoff_len = static_cast<int32_t>(config.get_int("cutoff_len"));
   spec.max_samples = config.find_int("max_samples");
@@ -79,6 +80,19 @@ DataSpec read_data_spec(const ResolvedConfig& config) {
     if (config.is_given(key)) spec.origins[key] = config.origin(key);
   }
   return spec;
+}
+
+// Nobody should train on texts without marks and not know it.
+void choose_template(RunSetup& setup) {
+  if (!setup.data.template_name.empty()) return;
+  setup.data.template_name = template_of_tokenizer(setup.data, setup.tokenizer);
+  if (setup.data.template_name == "empty") {
+    log_warning(
+        "template: not set, and the tokenizer has no chat_template: 'empty' writes texts without marks between "
+        "turns and without an end");
+  } else {
+    log_info("template: not set: '{}' writes chats as the tokenizer's chat_template does", setup.data.template_name);
+  }
 }
 
 constexpr int64_t kMostLayers = 100000;
@@ -223,6 +237,7 @@ RunSetup prepare_setup(const CommandContext& context) {
   check_vocabulary(setup);
   check_weights_exist(setup.arguments, config);
   setup.data = read_data_spec(config);
+  choose_template(setup);
   setup.saved_template = saved_template(*make_template_encoder(setup.data, setup.tokenizer));
   check_evaluation(setup);
   warn_of_idle_settings(setup);

@@ -190,7 +190,14 @@ int Trainer::train() {
   }
 }
 
+void Trainer::forget_earlier_stop() {
+  const fs::path file = run_.arguments().output_dir / kStopFile;
+  if (!run_.is_main() || !fs::remove(file)) return;
+  log_warning("'{}' was there before this run began and is removed: to stop this run, make it again", file.string());
+}
+
 void Trainer::train_to_end() {
+  forget_earlier_stop();
   bool first = true;
   while (state_.global_step < state_.max_steps && !stop_early_ && !stop_agreed()) {
     if (first) run_.communicator().reset_traffic();

@@ -45,6 +45,7 @@ class Trainer {
 
   void start();
   void open_output_dir(int64_t first_step);
+  void forget_earlier_stop();
   void train_to_end();
   bool stop_agreed();
   void report_usage();

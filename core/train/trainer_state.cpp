@@ -40,13 +40,21 @@ void each_own_field(State& state, const Field& field) {
   field("data_fingerprint", state.data_fingerprint);
 }
 
+const Json* own_state(const Json& json) {
+  if (!json.is_object() || !json.contains("stateful_callbacks")) return nullptr;
+  const Json& callbacks = json["stateful_callbacks"];
+  return callbacks.is_object() && callbacks.contains("ftrun") ? &callbacks["ftrun"] : nullptr;
+}
+
 }  // namespace
 
 std::string to_json_text(const TrainerState& state) {
   Json json;
   each_field(state, [&](const char* key, const auto& value) { json[key] = value; });
-  each_own_field(state, [&](const char* key, const auto& value) { json["ftrun"][key] = value; });
-  if (!state.arguments.empty()) json["ftrun"]["arguments"] = state.arguments;
+  // Where the Hugging Face trainer's TrainerState lets others keep what is theirs.
+  Json& own = json["stateful_callbacks"]["ftrun"];
+  each_own_field(state, [&](const char* key, const auto& value) { own[key] = value; });
+  if (!state.arguments.empty()) own["arguments"] = state.arguments;
   json["best_metric"] = state.best_metric ? Json(*state.best_metric) : Json();
   json["best_model_checkpoint"] = state.best_model_checkpoint.empty() ? Json() : Json(state.best_model_checkpoint);
   json["is_local_process_zero"] = true;
@@ -54,15 +62,16 @@ std::string to_json_text(const TrainerState& state) {
   json["is_hyper_param_search"] = false;
   json["trial_name"] = Json();
   json["trial_params"] = Json();
-  json["stateful_callbacks"] = Json::object();
   return json.dump(2) + "\n";
 }
 
 TrainerState parse_trainer_state(const std::string& text, const std::filesystem::path& file) {
   const Json json = parse_json(text, file);
-  if (!json.is_object() || !json.contains("ftrun")) {
+  const Json* own = own_state(json);
+  if (own == nullptr) {
     throw invalid_argument(
-        "{}: not a trainer state of ftrun (key 'ftrun' is missing): a run of another framework cannot be "
+        "{}: not a trainer state of ftrun (key 'stateful_callbacks.ftrun' is missing): a run of another framework "
+        "cannot be "
         "resumed; train from its weights with model_name_or_path instead",
         file.string());
   }
@@ -70,10 +79,8 @@ TrainerState parse_trainer_state(const std::string& text, const std::filesystem:
   const char* current = "";
   try {
     each_field(state, [&](const char* key, auto& value) { json.at(current = key).get_to(value); });
-    each_own_field(state, [&](const char* key, auto& value) { json.at("ftrun").at(current = key).get_to(value); });
-    if (json.at("ftrun").contains(current = "arguments")) {
-      state.arguments = json.at("ftrun").at(current).get<std::map<std::string, Json>>();
-    }
+    each_own_field(state, [&](const char* key, auto& value) { own->at(current = key).get_to(value); });
+    if (own->contains(current = "arguments")) state.arguments = own->at(current).get<std::map<std::string, Json>>();
     current = "best_metric";
     if (!json.at(current).is_null()) state.best_metric = json.at(current).get<double>();
     current = "best_model_checkpoint";

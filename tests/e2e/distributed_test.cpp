@@ -70,6 +70,11 @@ TEST_P(EveryStrategy, TrainsEvaluatesAndSavesWhatOneDeviceDoes) {
   const json ranks = json::parse(many.out).at("ranks");
   ASSERT_EQ(ranks.size(), 2U);
   EXPECT_GT(ranks[1].at("peak_memory_bytes").at("weights"), 0);
+  const json announced = json::parse(many.out).at("announced").at("memory_bytes");
+  for (const char* category : {"weights", "gradients", "optimizer"}) {
+    const double held = ranks[1].at("peak_memory_bytes").at(category);
+    EXPECT_NEAR(held, announced.at(category).get<double>(), 0.02 * held + 2 * 4096) << category;
+  }
   EXPECT_FALSE(ranks[1].at("traffic_per_update").empty());
 }
 
@@ -180,6 +185,27 @@ TEST(Distributed, AStopFileStopsAndIsRemoved) {
   EXPECT_FALSE(fs::exists(folder / "run/stop"));
 }
 
+TEST(Distributed, AStopFileOfAnEarlierRunStopsNothing) {
+  const TestFolder folder;
+  write_text(folder / "run/stop", "");
+  const ProgramResult result =
+      run_small(folder, "run", keys_of("ddp", 2, {{"max_steps", "2"}, {"overwrite_output_dir", "true"}}));
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("was there before this run began and is removed"));
+  EXPECT_EQ(logged(folder / "run", "loss").size(), 2U);
+}
+
+TEST(Distributed, RowsPerUpdateThatNoBatchSizeGivesNameTheRanks) {
+  const TestFolder folder;
+  const Keys saving = {{"save_strategy", "steps"}, {"save_steps", "2"}, {"max_steps", "2"}};
+  ASSERT_EQ(run_small(folder, "whole", keys_of("ddp", 2, saving)).exit_code, 0);
+  Keys keys = keys_of("ddp", 3, saving);
+  keys["resume_from_checkpoint"] = (folder / "whole/checkpoint-2").string();
+  const ProgramResult refused = run_small(folder, "resumed", keys);
+  EXPECT_EQ(refused.exit_code, 2) << refused.err;
+  EXPECT_THAT(refused.err, HasSubstr("choose a number of ranks that divides 8"));
+}
+
 TEST(Distributed, TheNumberOfRanksComesFromTheEnvironmentToo) {
   const TestFolder folder;
   Keys keys = keys_of("ddp", 2, {{"max_steps", "1"}});
@@ -233,6 +259,9 @@ TEST(Distributed, ADeepSpeedFileSelectsTheStrategy) {
   EXPECT_GT(rank.at("host_peak_memory_bytes").at("optimizer"), 0);
   const ProgramResult named = run_small(folder, "named", {{"nproc", "2"}, {"max_steps", "1"}, {"deepspeed", "zero2"}});
   EXPECT_EQ(named.exit_code, 0) << named.err;
+  const ProgramResult mixed = run_small(
+      folder, "mixed", {{"nproc", "2"}, {"max_steps", "1"}, {"deepspeed", "zero3"}, {"strategy", "{prefetch: false}"}});
+  EXPECT_EQ(mixed.exit_code, 0) << mixed.err;
 }
 
 // Two emulated NPUs without access from the host, and offload to it: the numbers stay those of one device.

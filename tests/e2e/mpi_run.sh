@@ -35,7 +35,7 @@ launch() {
   timeout 120 mpirun -n "$ranks" "$ftrun" --config "$work/run.yaml" --output_dir "$work/$name" "$@" >"$work/$name.log" 2>&1
 }
 
-for strategy in ddp zero3; do
+for strategy in ddp zero1 zero2 zero3 fsdp; do
   "$ftrun" --config "$work/run.yaml" --strategy $strategy --nproc 2 --output_dir "$work/threads-$strategy" 2>"$work/threads.log" ||
     fail "threads" "$work/threads.log"
   launch 2 "processes-$strategy" --strategy $strategy || fail "mpirun with $strategy" "$work/processes-$strategy.log"
@@ -51,6 +51,33 @@ timeout 120 mpirun -n 1 "$ftrun" --config "$work/run.yaml" --output_dir "$work/u
 set -e
 grep -q "learning_rate = " "$work/unequal.log" || fail "the message does not name learning_rate" "$work/unequal.log"
 [ ! -e "$work/unequal" ] || fail "the refused run left a folder"
+
+# Files that the same relative path leads to in different folders, as on machines with copies of their own.
+sed "s|dataset_dir: .*|dataset_dir: $root/configs/demo|; s|model_name_or_path: .*|model_name_or_path: model|" "$work/run.yaml" >"$work/local.yaml"
+for machine in a b; do mkdir -p "$work/$machine" && cp -r "$root/configs/demo/model" "$work/$machine/model"; done
+expect_unequal() { # WORDS-OF-THE-MESSAGE ARGS...
+  local words=$1
+  shift
+  rm -rf "$work/unequal"
+  set +e
+  timeout 120 mpirun -n 1 -wdir "$work/a" "$ftrun" --config "$work/local.yaml" --output_dir "$work/unequal" --strategy ddp "$@" : \
+    -n 1 -wdir "$work/b" "$ftrun" --config "$work/local.yaml" --output_dir "$work/unequal" --strategy ddp "$@" >"$work/unequal.log" 2>&1
+  [ $? -ne 0 ] || fail "ranks with different '$words' were accepted" "$work/unequal.log"
+  set -e
+  grep -q "$words" "$work/unequal.log" || fail "the message does not name '$words'" "$work/unequal.log"
+  [ ! -e "$work/unequal" ] || fail "the refused run left a folder"
+}
+sed -i 's/"rms_norm_eps": [^,]*/"rms_norm_eps": 0.1/' "$work/b/model/config.json"
+expect_unequal "content of the model's config.json"
+cp "$root/configs/demo/model/config.json" "$work/b/model/config.json"
+cp "$work/threads-ddp/model.safetensors" "$work/a/model/"
+cp "$work/threads-zero3/model.safetensors" "$work/b/model/"
+printf '\x3f' | dd of="$work/b/model/model.safetensors" bs=1 seek=$(($(stat -c %s "$work/b/model/model.safetensors") - 1)) conv=notrunc status=none
+expect_unequal "samples of the model's weights" --train_from_scratch false
+head -n 40 "$root/configs/demo/train.jsonl" >"$work/a/rows.jsonl"
+sed '11s/[0-6]/7/' "$work/a/rows.jsonl" >"$work/b/rows.jsonl"
+cmp -s "$work/a/rows.jsonl" "$work/b/rows.jsonl" && fail "the rows should differ"
+expect_unequal "fingerprint of the training data" --dataset rows.jsonl
 
 # pids OUTPUT: process ids of a job's ranks
 pids() { pgrep -f -- "--output_dir $work/$1" | while read -r p; do [ "$(readlink "/proc/$p/exe")" = "$ftrun" ] && echo "$p"; done; }

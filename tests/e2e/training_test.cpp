@@ -98,6 +98,15 @@ TEST(Training, ABaseModelBecomesAChatModelThatStops) {
   }
 }
 
+TEST(Training, WithoutATemplateTheTokenizersOwnIsUsed) {
+  const TestFolder folder;
+  ASSERT_EQ(run_small(folder, "named", {{"max_steps", "2"}}).exit_code, 0);
+  const ProgramResult unset = run_small(folder, "unset", {{"max_steps", "2"}, {"template", ""}});
+  ASSERT_EQ(unset.exit_code, 0) << unset.err;
+  EXPECT_THAT(unset.err, HasSubstr("template: not set: 'chatml' writes chats as the tokenizer's chat_template does"));
+  EXPECT_TRUE(bytes_of(folder / "unset/model.safetensors") == bytes_of(folder / "named/model.safetensors"));
+}
+
 TEST(Training, AnswersEndAtTheLastPositionOfTheModel) {
   const TestFolder folder;
   const ProgramResult result = run_small(folder, "run",
@@ -447,6 +456,23 @@ TEST(Checkpoints, StepsAsRatiosOfTheRun) {
     EXPECT_TRUE(fs::exists(folder / name)) << name;
   }
   EXPECT_FALSE(fs::exists(folder / "run/checkpoint-4"));
+}
+
+TEST(Checkpoints, OneChangedTokenOfTheDataIsNoticedOnResume) {
+  const TestFolder folder;
+  std::string rows = bytes_of(fs::path(FTRUN_SOURCE_DIR) / "configs/demo/train.jsonl");
+  const fs::path data = write_text(folder / "rows.jsonl", rows);
+  const std::map<std::string, std::string> keys = {
+      {"save_strategy", "steps"}, {"save_steps", "2"}, {"max_steps", "2"}, {"dataset", data.string()}};
+  ASSERT_EQ(run_small(folder, "run", keys).exit_code, 0);
+  const size_t digit = rows.find_first_of("0123456789", rows.find('\n', 4000));
+  rows[digit] = rows[digit] == '7' ? '3' : '7';
+  write_text(data, rows);
+  auto changed = keys;
+  changed["resume_from_checkpoint"] = (folder / "run/checkpoint-2").string();
+  const ProgramResult refused = run_small(folder, "resumed", changed);
+  EXPECT_EQ(refused.exit_code, 2) << refused.err;
+  EXPECT_THAT(refused.err, HasSubstr("is not what this run was made with"));
 }
 
 TEST(Checkpoints, ChangedSettingsAreNamedOnResume) {

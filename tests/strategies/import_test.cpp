@@ -160,9 +160,15 @@ TEST(DeepSpeed, WhatCannotBeHonouredIsNamed) {
       {"scheduler.params.warmup_num_steps: 10", "warmup_steps"});
   expect_refused("deepspeed", deepspeed(zero(2, kBuckets), R"("tensor_parallel": {"autotp_size": 2})"),
                  {"tensor_parallel", "not supported"});
-  expect_refused("deepspeed", deepspeed(zero(2, R"("overlap_comm": true)"), R"("train_batch_size": "big")"),
+  expect_refused("deepspeed", R"({"train_batch_size": "big", "zero_optimization": {"stage": 2}})",
                  {"train_batch_size: expected a number"});
   expect_refused("deepspeed", "{\"zero_optimization\": {\"stage\": 2", {"not valid JSON"});
+  expect_refused("deepspeed", R"({"bf16": {"enabld": true}})", {"bf16.enabld: unknown key", "'enabled'"});
+  expect_refused("deepspeed", R"({"fp16": {"enable": true}})", {"fp16.enable: unknown key", "'enabled'"});
+  expect_refused("deepspeed", R"({"data_types": {"grad_acum_dtype": "bf16"}})",
+                 {"data_types.grad_acum_dtype: unknown key", "'grad_accum_dtype'"});
+  expect_refused("deepspeed", R"({"zero_optimization": {"stage": 3}, "zero_optimization": {"stage": 1}})",
+                 {"the key 'zero_optimization' is there twice"});
   expect_refused("deepspeed", R"({"zero_optimization": 2})", {"zero_optimization: expected a map"});
 }
 

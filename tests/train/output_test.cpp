@@ -75,7 +75,7 @@ TEST(TrainerState, ForeignOrBrokenStatesAreRefused) {
     return std::string("accepted");
   };
   EXPECT_THAT(message("{\"global_step\": 3}"), HasSubstr("not a trainer state of ftrun"));
-  EXPECT_THAT(message("{\"ftrun\": {}}"), HasSubstr("key 'global_step'"));
+  EXPECT_THAT(message("{\"stateful_callbacks\": {\"ftrun\": {}}}"), HasSubstr("key 'global_step'"));
   EXPECT_THAT(message("{"), HasSubstr("s.json:1"));
 }
 

@@ -20,9 +20,10 @@ struct CategoryText {
 // By ftrun_memory_category.
 constexpr CategoryText kCategories[] = {
     {"other", "a smaller model or batch"},
-    {"weights", "pure_bf16: true, a smaller model or a larger device"},
-    {"gradients", "pure_bf16: true, gradient_accumulation_steps: 1 with bf16, or a larger device"},
-    {"optimizer", "a smaller model or a larger device"},
+    {"weights", "zero3 or fsdp on several ranks, offload_param: cpu, pure_bf16: true, or a larger device"},
+    {"gradients",
+     "zero2, zero3 or fsdp on several ranks, gradient_accumulation_steps: 1 with bf16, or a larger device"},
+    {"optimizer", "zero1 to zero3 or fsdp on several ranks, offload_optimizer: cpu, or a larger device"},
     {"activations", "a lower per_device_train_batch_size or cutoff_len, and gradient checkpointing on"},
     {"workspace", "a lower per_device_train_batch_size or cutoff_len"},
     {"gather", "smaller gathered units"},

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
+#include <vector>
 
 #include "sharding/foreign_keys.h"
 
@@ -129,6 +131,24 @@ constexpr ForeignKeyRule kOptimizerParams[] = {
     {"amsgrad", Kind::kAccepted, "false", "leave it out"},
 };
 
+constexpr ForeignKeyRule kPrecisionKeys[] = {
+    {"enabled"},
+    {"auto_cast", Kind::kAccepted, "false", "leave it out"},
+    {"loss_scale", Kind::kIgnored},
+    {"initial_scale_power", Kind::kIgnored},
+    {"loss_scale_window", Kind::kIgnored},
+    {"hysteresis", Kind::kIgnored},
+    {"consecutive_hysteresis", Kind::kIgnored},
+    {"min_loss_scale", Kind::kIgnored},
+    {"check_grad_overflow", Kind::kIgnored},
+    {"immediate_grad_update", Kind::kIgnored},
+    {"opt_level", Kind::kIgnored},
+    {"fp16_master_weights_and_grads", Kind::kAccepted, "false", "leave it out"},
+    {"bf16_master_weights_and_grads", Kind::kAccepted, "false", "bf16 throughout is the run's pure_bf16: true"},
+    {"bf16_optimizer_states", Kind::kAccepted, "false", "the optimizer's states are fp32; leave it out"},
+};
+constexpr ForeignKeyRule kDataTypeKeys[] = {{"grad_accum_dtype"}};
+
 constexpr ForeignKeyRule kSchedulerKeys[] = {{"type"}, {"params"}};
 
 /// A map under `key`, or nothing when it is absent.
@@ -145,6 +165,10 @@ void expect(const ForeignMap& map, std::string_view key, const char* of_run, Exp
 }
 
 void read_precision(const ForeignMap& top, ImportedStrategy& imported) {
+  std::vector<std::string> without_effect;  // scaling belongs to fp16, which is off
+  for (const char* key : {"fp16", "amp", "bf16", "bfloat16"}) {
+    if (has_map(top, key)) map_at(top, key).check(kPrecisionKeys, without_effect);
+  }
   for (const char* key : {"fp16", "amp"}) {
     if (has_map(top, key) && map_at(top, key).flag("enabled", false)) {
       top.refuse(std::string(key) + ".enabled",
@@ -217,6 +241,7 @@ void read_wire(const ForeignMap& top, ImportedStrategy& imported) {
   }
   if (!has_map(top, "data_types")) return;
   const ForeignMap types = map_at(top, "data_types");
+  types.check(kDataTypeKeys, imported.notes);
   const std::string accumulator = types.text("grad_accum_dtype");
   if (!accumulator.empty() && accumulator != "fp32") {
     types.refuse("grad_accum_dtype", accumulator + " is not supported: gradients are accumulated in fp32");
@@ -297,13 +322,27 @@ ImportedStrategy read_name(std::string_view name) {
   return imported;
 }
 
+/// Of two values of one key a parser would silently take the last.
+nlohmann::json parse_without_repeats(std::string_view text) {
+  std::vector<std::set<std::string>> keys;
+  const auto check = [&keys](int, nlohmann::json::parse_event_t event, nlohmann::json& parsed) {
+    if (event == nlohmann::json::parse_event_t::object_start) keys.emplace_back();
+    if (event == nlohmann::json::parse_event_t::object_end) keys.pop_back();
+    if (event == nlohmann::json::parse_event_t::key && !keys.back().insert(parsed.get<std::string>()).second) {
+      throw sdk::Error(FTRUN_INVALID_ARGUMENT, "the key '" + parsed.get<std::string>() + "' is there twice");
+    }
+    return true;
+  };
+  return nlohmann::json::parse(text, check);
+}
+
 }  // namespace
 
 ImportedStrategy read_deepspeed_config(std::string_view text) {
   const size_t first = text.find_first_not_of(" \t\r\n");
   if (first == std::string_view::npos || text[first] != '{') return read_name(text);
   try {
-    return read_json(nlohmann::json::parse(text));
+    return read_json(parse_without_repeats(text));
   } catch (const nlohmann::json::parse_error& error) {
     throw sdk::Error(FTRUN_INVALID_ARGUMENT, std::string("not valid JSON: ") + error.what());
   }

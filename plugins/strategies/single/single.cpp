@@ -18,9 +18,9 @@ class Single {
 
   void attach(const ShardCalls& calls, const ftrun_role_layout& role) {
     if (role.world != 1) {
-      throw ftrun::sdk::Error(FTRUN_INVALID_ARGUMENT, "strategy 'single' runs on 1 rank, this run has " +
-                                                          std::to_string(role.world) +
-                                                          ": choose a strategy for several ranks, or --nproc 1");
+      throw ftrun::sdk::Error(FTRUN_INVALID_ARGUMENT,
+                              "strategy 'single' runs on 1 rank, this run has " + std::to_string(role.world) +
+                                  ": choose a strategy for several ranks, or start one (--nproc 1, mpirun -n 1)");
     }
     for (int32_t unit = 0; unit < role.n_units; ++unit) {
       const ftrun_unit_layout& layout = ftrun::sdk::unit_layout(role, unit);

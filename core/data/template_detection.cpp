@@ -1,0 +1,97 @@
+// Two Jinja texts are held to be one template when they agree on conversations with and without system text, of one and
+// of two turns, closed and open.
+#include "core/data/template_detection.h"
+
+#include <optional>
+#include <vector>
+
+#include "core/base/error.h"
+#include "core/data/saved_template.h"
+#include "core/data/tokenizer/tokenizer.h"
+#include "core/jinja/chat_template_renderer.h"
+
+namespace ftrun {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct Probe {
+  Json messages;
+  bool add_generation_prompt;
+};
+
+const std::vector<Probe>& probes() {
+  const auto message = [](const char* role, const char* content) { return Json{{"role", role}, {"content", content}}; };
+  static const std::vector<Probe> all = {
+      {Json::array({message("user", "First question")}), true},
+      {Json::array({message("system", "Some rules"), message("user", "First question")}), true},
+      {Json::array({message("user", "First question"), message("assistant", "First answer")}), false},
+      {Json::array({message("user", "First question"), message("assistant", "First answer"),
+                    message("user", "Second question")}),
+       true},
+  };
+  return all;
+}
+
+Json special_tokens(const TokenizerConfig& config) {
+  Json tokens = Json::object();
+  if (config.bos) tokens["bos_token"] = config.bos->text;
+  if (config.eos) tokens["eos_token"] = config.eos->text;
+  if (config.pad) tokens["pad_token"] = config.pad->text;
+  if (config.unk) tokens["unk_token"] = config.unk->text;
+  return tokens;
+}
+
+/// What the template makes of the probes; "" for a probe that it refuses.
+std::vector<std::string> rendered_probes(const ChatTemplateRenderer& renderer, const Json& tokens) {
+  std::vector<std::string> texts;
+  for (const Probe& probe : probes()) {
+    ChatTemplateInput input;
+    input.messages = probe.messages;
+    input.add_generation_prompt = probe.add_generation_prompt;
+    input.special_tokens = tokens;
+    try {
+      texts.push_back(renderer.render_chat(input));
+    } catch (const Error&) {
+      texts.emplace_back();
+    }
+  }
+  return texts;
+}
+
+/// The Jinja text of a template with this tokenizer; "" when the two do not go together.
+std::string jinja_with(DataSpec spec, const std::string& name, const std::shared_ptr<const Tokenizer>& tokenizer) {
+  spec.template_name = name;
+  spec.default_system.reset();
+  spec.enable_thinking = true;
+  spec.preserve_thinking = false;
+  try {
+    return jinja_of(*make_template_encoder(spec, tokenizer));
+  } catch (const Error&) {
+    return {};
+  }
+}
+
+}  // namespace
+
+std::string template_of_tokenizer(const DataSpec& spec, const std::shared_ptr<const Tokenizer>& tokenizer) {
+  const TokenizerConfig& config = tokenizer->config();
+  if (config.chat_template.empty()) return "empty";
+  const Json tokens = special_tokens(config);
+  const ChatTemplateRenderer own(config.chat_template, config.chat_template_file);
+  const std::vector<std::string> wanted = rendered_probes(own, tokens);
+  const std::vector<std::string> names = chat_template_names(spec.template_search_path);
+  for (const std::string& name : names) {
+    if (jinja_with(spec, name, tokenizer) == config.chat_template) return name;
+  }
+  for (const std::string& name : names) {
+    const std::string jinja = jinja_with(spec, name, tokenizer);
+    if (!jinja.empty() && rendered_probes(ChatTemplateRenderer(jinja, name), tokens) == wanted) return name;
+  }
+  throw invalid_argument(
+      "template: it is not set, and no template here writes chats as the chat_template of '{}' does: name one ({}); "
+      "'empty' writes texts without marks between them",
+      config.chat_template_file, fmt::join(names, ", "));
+}
+
+}  // namespace ftrun

@@ -1,0 +1,69 @@
+// A configuration without a template gets the one that belongs to the tokenizer, or is refused.
+#include <gmock/gmock.h>
+
+#include <nlohmann/json.hpp>
+
+#include "core/base/files.h"
+#include "core/base/json_text.h"
+#include "core/data/saved_template.h"
+#include "core/data/template_detection.h"
+#include "tests/data/data_test_support.h"
+
+namespace ftrun::testing {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::ThrowsMessage;
+using Json = nlohmann::json;
+
+class TemplateDetection : public DataTest {
+ protected:
+  DataSpec spec() const {
+    DataSpec spec;
+    spec.template_search_path = {std::filesystem::path(FTRUN_SOURCE_DIR) / "configs/templates"};
+    return spec;
+  }
+  std::string detected(const std::string& chat_template) {
+    Json config = {{"bos_token", "<|begin_of_text|>"}, {"eos_token", "<|endoftext|>"}};
+    if (!chat_template.empty()) config["chat_template"] = chat_template;
+    write("model/tokenizer.json", read_file(golden_folder() / "template_tokenizer/tokenizer.json"));
+    write("model/tokenizer_config.json", config.dump());
+    return template_of_tokenizer(spec(), Tokenizer::load(folder_ / "model"));
+  }
+  std::string jinja(const std::string& name) {
+    DataSpec named = spec();
+    named.template_name = name;
+    return jinja_of(*make_template_encoder(named, golden_tokenizer()));
+  }
+};
+
+TEST_F(TemplateDetection, EveryShippedTemplateIsFoundByItsOwnText) {
+  int found = 0;
+  for (const std::string& name : chat_template_names(spec().template_search_path)) {
+    const std::string text = jinja(name);
+    if (text.empty()) continue;
+    EXPECT_EQ(detected(text), name);
+    ++found;
+  }
+  EXPECT_GE(found, 6);
+}
+
+TEST_F(TemplateDetection, PublishedTextsAreFoundByWhatTheyRender) {
+  const Json published = read_json_file(golden_folder() / "jinja_templates.json");
+  const Json& texts = published.at("templates");
+  EXPECT_EQ(detected(texts.at("qwen2_5").get<std::string>()), "qwen");
+  EXPECT_EQ(detected(texts.at("qwen3").get<std::string>()), "qwen3");
+}
+
+TEST_F(TemplateDetection, WithoutAChatTemplateItIsEmpty) { EXPECT_EQ(detected(""), "empty"); }
+
+TEST_F(TemplateDetection, WhatNoneWritesIsRefused) {
+  EXPECT_THAT([&] { detected("{% for m in messages %}[{{ m.role }}] {{ m.content }}{% endfor %}"); },
+              ThrowsMessage<Error>(AllOf(HasSubstr("template: it is not set"), HasSubstr("tokenizer_config.json"),
+                                         HasSubstr("chatml"), HasSubstr("qwen3"))));
+  EXPECT_THAT([&] { detected("{% for %}"); }, ThrowsMessage<Error>(HasSubstr("line 1 of the template")));
+}
+
+}  // namespace
+}  // namespace ftrun::testing
