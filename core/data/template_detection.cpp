@@ -72,14 +72,22 @@ std::string jinja_with(DataSpec spec, const std::string& name, const std::shared
   }
 }
 
+ChatTemplateRenderer own_renderer(const TokenizerConfig& config) {
+  try {
+    return ChatTemplateRenderer(config.chat_template, config.chat_template_file);
+  } catch (const Error& error) {
+    throw invalid_argument("template: it is not set, and the chat_template cannot be read: {}: name a template",
+                           error.what());
+  }
+}
+
 }  // namespace
 
 std::string template_of_tokenizer(const DataSpec& spec, const std::shared_ptr<const Tokenizer>& tokenizer) {
   const TokenizerConfig& config = tokenizer->config();
   if (config.chat_template.empty()) return "empty";
   const Json tokens = special_tokens(config);
-  const ChatTemplateRenderer own(config.chat_template, config.chat_template_file);
-  const std::vector<std::string> wanted = rendered_probes(own, tokens);
+  const std::vector<std::string> wanted = rendered_probes(own_renderer(config), tokens);
   const std::vector<std::string> names = chat_template_names(spec.template_search_path);
   for (const std::string& name : names) {
     if (jinja_with(spec, name, tokenizer) == config.chat_template) return name;

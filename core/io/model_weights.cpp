@@ -196,18 +196,12 @@ StoredDtype ModelWeights::main_dtype() const noexcept {
   return *most == 0 ? StoredDtype::kF32 : static_cast<StoredDtype>(most - bytes.begin());
 }
 
-uint64_t ModelWeights::sampled_hash() const {
-  constexpr size_t kSampleBytes = 1024;
+uint64_t ModelWeights::content_hash() const {
   uint64_t hash = 0;
   for (const std::string& name : names_) {
     const TensorEntry& entry = *tensors_.at(name);
-    hash =
-        content_hash(fmt::format("{} {} {}", name, static_cast<int>(entry.dtype), fmt::join(entry.shape, ",")), hash);
-    const size_t size = entry.bytes.size();
-    const size_t sample = std::min(kSampleBytes, size);
-    for (const size_t begin : {size_t{0}, (size - sample) / 2, size - sample}) {
-      hash = content_hash(entry.bytes.subspan(begin, sample), hash);
-    }
+    const std::string text = fmt::format("{} {} {}", name, static_cast<int>(entry.dtype), fmt::join(entry.shape, ","));
+    hash = ftrun::content_hash(entry.bytes, ftrun::content_hash(text, hash));
   }
   return hash;
 }

@@ -47,9 +47,8 @@ class ModelWeights {
 
   const std::filesystem::path& folder() const noexcept { return folder_; }
 
-  /// Of every tensor's name, dtype, shape and its first, middle and last KiB: what tells models apart without reading
-  /// them.
-  uint64_t sampled_hash() const;
+  /// Of every tensor's name, dtype, shape and bytes, whatever files they lie in. Reads everything once.
+  uint64_t content_hash() const;
 
  private:
   void open_shards(const std::filesystem::path& index_file);

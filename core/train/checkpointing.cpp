@@ -261,10 +261,13 @@ void save_model_folder(Run& run, const fs::path& folder) {
   while_running([&] {
     std::unique_ptr<ShardedModelWriter> writer;
     if (run.is_main()) {
+      // What can fail comes before what cannot be taken back: files that are missing, the disk that is full.
+      const ModelFolderFiles files = folder_files(run);
+      model_files_bytes(files);
       fs::create_directories(folder);
-      remove_model_weights(folder);  // of an earlier run: they must not stand beside this one's config
-      save_model_files(folder, folder_files(run));
       writer = std::make_unique<ShardedModelWriter>(folder, saved_tensors(run.model(), run.saved_dtype()));
+      remove_model_weights(folder);  // of an earlier run: they must not stand beside this one's config
+      save_model_files(folder, files);
     }
     for_each_value_chunk(run.rank(), run.trained_role(), run.saved_dtype(),
                          [&](std::string_view name, std::span<const std::byte> bytes) { writer->write(name, bytes); });

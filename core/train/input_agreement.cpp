@@ -37,7 +37,7 @@ std::string files_text(const Run& run) {
   text += fmt::format("content of tokenizer.json = {}\n", hash_of_file(a.tokenizer_name_or_path / "tokenizer.json"));
   if (!a.train_from_scratch) {
     text +=
-        fmt::format("samples of the model's weights = {:016x}\n", ModelWeights(a.model_name_or_path).sampled_hash());
+        fmt::format("content of the model's weights = {:016x}\n", ModelWeights(a.model_name_or_path).content_hash());
   }
   return text;
 }

@@ -27,6 +27,8 @@ Progress* active_progress = nullptr;
 
 /// Stops the run when somebody puts it into output_dir; removed when it has.
 constexpr const char* kStopFile = "stop";
+/// A stop file that is younger was meant for this run, even while it was still loading.
+const fs::file_time_type kProgramStart = fs::file_time_type::clock::now();
 
 using Denominators = std::array<double, FTRUN_MAX_DENOMINATORS>;
 
@@ -192,7 +194,8 @@ int Trainer::train() {
 
 void Trainer::forget_earlier_stop() {
   const fs::path file = run_.arguments().output_dir / kStopFile;
-  if (!run_.is_main() || !fs::remove(file)) return;
+  if (!run_.is_main() || !fs::is_regular_file(file) || fs::last_write_time(file) > kProgramStart) return;
+  fs::remove(file);
   log_warning("'{}' was there before this run began and is removed: to stop this run, make it again", file.string());
 }
 
@@ -220,7 +223,7 @@ void Trainer::report_usage() {
 
 // Any rank may have been asked, or a file was put into the output folder; all stop at the same step.
 bool Trainer::stop_agreed() {
-  const bool file_asks = run_.is_main() && fs::exists(run_.arguments().output_dir / kStopFile);
+  const bool file_asks = run_.is_main() && fs::is_regular_file(run_.arguments().output_dir / kStopFile);
   double asked = stop_requested() || file_asks ? 1 : 0;
   run_.communicator().sum_host(std::span(&asked, 1));
   return asked > 0;

@@ -133,7 +133,7 @@ constexpr ForeignKeyRule kOptimizerParams[] = {
 
 constexpr ForeignKeyRule kPrecisionKeys[] = {
     {"enabled"},
-    {"auto_cast", Kind::kAccepted, "false", "leave it out"},
+    {"auto_cast", Kind::kIgnored},
     {"loss_scale", Kind::kIgnored},
     {"initial_scale_power", Kind::kIgnored},
     {"loss_scale_window", Kind::kIgnored},
@@ -142,8 +142,7 @@ constexpr ForeignKeyRule kPrecisionKeys[] = {
     {"min_loss_scale", Kind::kIgnored},
     {"check_grad_overflow", Kind::kIgnored},
     {"immediate_grad_update", Kind::kIgnored},
-    {"opt_level", Kind::kIgnored},
-    {"fp16_master_weights_and_grads", Kind::kAccepted, "false", "leave it out"},
+    {"fp16_master_weights_and_grads", Kind::kIgnored},
     {"bf16_master_weights_and_grads", Kind::kAccepted, "false", "bf16 throughout is the run's pure_bf16: true"},
     {"bf16_optimizer_states", Kind::kAccepted, "false", "the optimizer's states are fp32; leave it out"},
 };
@@ -166,7 +165,7 @@ void expect(const ForeignMap& map, std::string_view key, const char* of_run, Exp
 
 void read_precision(const ForeignMap& top, ImportedStrategy& imported) {
   std::vector<std::string> without_effect;  // scaling belongs to fp16, which is off
-  for (const char* key : {"fp16", "amp", "bf16", "bfloat16"}) {
+  for (const char* key : {"fp16", "bf16", "bfloat16"}) {
     if (has_map(top, key)) map_at(top, key).check(kPrecisionKeys, without_effect);
   }
   for (const char* key : {"fp16", "amp"}) {
