@@ -35,8 +35,7 @@ void EndWatch::watch() {
       fmt::print(
           stderr,
           "error: ended by {} while at: {}. Launchers send it when the job is cancelled or another rank has died, "
-          "which "
-          "their own message then names. Nothing was saved; SIGUSR1 or a file 'stop' in output_dir saves first\n",
+          "which their own message then names. Nothing was saved; SIGUSR1 or a file 'stop' in output_dir saves first\n",
           signal == SIGINT ? "SIGINT" : "SIGTERM", communicator_.current_operation());
       std::fflush(stderr);
       ::_exit(1);

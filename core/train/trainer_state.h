@@ -10,7 +10,8 @@
 
 namespace ftrun {
 
-/// Names and meaning of the keys are the Hugging Face trainer's; what only ftrun needs stands under "stateful_callbacks.ftrun".
+/// Names and meaning of the keys are the Hugging Face trainer's; what only ftrun needs stands under
+/// "stateful_callbacks.ftrun".
 struct TrainerState {
   int64_t global_step = 0;
   int64_t max_steps = 0;

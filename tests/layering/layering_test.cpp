@@ -146,14 +146,15 @@ TEST(Layering, CoreIncludesNoPluginAndNamesNone) {
 
 TEST(Layering, CoreFoldersIncludeOnlyWhatLiesBelowThem) {
   // Folders not listed may include anything but train, bench and cli.
-  const std::map<std::string, std::set<std::string>> allowed = {{"base", {"base"}},
-                                                                {"parallel", {"base", "parallel"}},
-                                                                {"config", {"base", "config"}},
-                                                                {"plugin", {"base", "parallel", "config", "plugin"}},
-                                                                {"jinja", {"base", "jinja"}},
-                                                                {"metrics", {"base", "metrics"}},
-                                                                {"io", {"base", "parallel", "config", "io"}},
-                                                                {"data", {"base", "parallel", "config", "jinja", "io", "data"}}};
+  const std::map<std::string, std::set<std::string>> allowed = {
+      {"base", {"base"}},
+      {"parallel", {"base", "parallel"}},
+      {"config", {"base", "config"}},
+      {"plugin", {"base", "parallel", "config", "plugin"}},
+      {"jinja", {"base", "jinja"}},
+      {"metrics", {"base", "metrics"}},
+      {"io", {"base", "parallel", "config", "io"}},
+      {"data", {"base", "parallel", "config", "jinja", "io", "data"}}};
   for (const Line& line : lines_below("core")) {
     const std::string include = included(line);
     if (!include.starts_with("\"core/")) continue;
