@@ -43,7 +43,7 @@ constexpr std::array kHarmless = {
                  " include_num_input_tokens_seen include_tokens_per_second include_effective_tokens_per_second "},
     HarmlessKeys{"a loss that is not finite always stops the run", " logging_nan_inf_filter "},
     HarmlessKeys{"memory is always logged", " skip_memory_metrics "},
-    HarmlessKeys{"how many parameters are trained is always logged", " print_param_status "},
+    HarmlessKeys{"how many parameters are trained is logged where not all are", " print_param_status "},
     HarmlessKeys{"there are no callbacks; a resumed run always restores everything",
                  " restore_callback_states_from_checkpoint "},
     HarmlessKeys{"there is no tracker or dashboard that would use it",

@@ -88,8 +88,8 @@ void choose_template(RunSetup& setup) {
   setup.data.template_name = template_of_tokenizer(setup.data, setup.tokenizer);
   if (setup.data.template_name == "empty") {
     log_warning(
-        "template: not set, and the tokenizer has no chat_template: 'empty' writes texts without marks between "
-        "turns and without an end");
+        "template: not set, and the tokenizer has no chat_template: 'empty' writes texts without marks between turns "
+        "and without an end");
   } else {
     log_info("template: not set: '{}' writes chats as the tokenizer's chat_template does", setup.data.template_name);
   }

@@ -5,8 +5,8 @@
 #include <random>
 #include <thread>
 
+#include "core/base/utf8_text.h"
 #include "core/data/tokenizer/byte_alphabet.h"
-#include "core/data/tokenizer/utf8_text.h"
 #include "tests/tokenizer/golden_files.h"
 
 namespace ftrun {

@@ -4,9 +4,9 @@
 
 #include <cstdlib>
 
+#include "core/base/utf8_text.h"
 #include "core/data/tokenizer/byte_alphabet.h"
 #include "core/data/tokenizer/normalizer.h"
-#include "core/data/tokenizer/utf8_text.h"
 
 namespace ftrun {
 namespace {

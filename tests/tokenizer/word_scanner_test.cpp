@@ -3,7 +3,7 @@
 
 #include <random>
 
-#include "core/data/tokenizer/utf8_text.h"
+#include "core/base/utf8_text.h"
 #include "core/data/tokenizer/word_scanner.h"
 
 namespace ftrun {

@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "core/base/error.h"
+#include "core/base/utf8_text.h"
 #include "core/data/tokenizer/byte_alphabet.h"
-#include "core/data/tokenizer/utf8_text.h"
 #include "core/data/tokenizer/word_scanner.h"
 
 namespace ftrun {

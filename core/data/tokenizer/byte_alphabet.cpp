@@ -1,7 +1,7 @@
 // The GPT-2 byte alphabet: each byte as one printable character.
 #include "core/data/tokenizer/byte_alphabet.h"
 
-#include "core/data/tokenizer/utf8_text.h"
+#include "core/base/utf8_text.h"
 
 namespace ftrun {
 namespace {

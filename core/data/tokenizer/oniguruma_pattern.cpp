@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "core/base/error.h"
+#include "core/base/utf8_text.h"
 #include "core/data/tokenizer/unicode_tables.h"
-#include "core/data/tokenizer/utf8_text.h"
 
 namespace ftrun {
 namespace {

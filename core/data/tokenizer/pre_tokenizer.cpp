@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
+#include "core/base/utf8_text.h"
 #include "core/data/tokenizer/unicode_class.h"
-#include "core/data/tokenizer/utf8_text.h"
 
 namespace ftrun {
 namespace {

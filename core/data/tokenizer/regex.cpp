@@ -7,8 +7,8 @@
 #include <new>
 
 #include "core/base/error.h"
+#include "core/base/utf8_text.h"
 #include "core/data/tokenizer/oniguruma_pattern.h"
-#include "core/data/tokenizer/utf8_text.h"
 
 namespace ftrun {
 

@@ -1,6 +1,6 @@
 // StreamDecoder: text of ids that arrive one by one.
+#include "core/base/utf8_text.h"
 #include "core/data/tokenizer/tokenizer_state.h"
-#include "core/data/tokenizer/utf8_text.h"
 
 namespace ftrun {
 

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "core/base/error.h"
-#include "core/data/tokenizer/utf8_text.h"
+#include "core/base/utf8_text.h"
 
 namespace ftrun {
 namespace {

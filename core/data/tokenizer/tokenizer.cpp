@@ -2,9 +2,9 @@
 // Leaves out: loading (tokenizer_load.cpp), streaming (stream_decoder.cpp).
 #include "core/data/tokenizer/tokenizer.h"
 
+#include "core/base/utf8_text.h"
 #include "core/data/tokenizer/byte_alphabet.h"
 #include "core/data/tokenizer/tokenizer_state.h"
-#include "core/data/tokenizer/utf8_text.h"
 
 namespace ftrun {
 namespace {

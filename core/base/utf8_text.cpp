@@ -1,5 +1,5 @@
 // UTF-8: code points of well-formed text, and replacement of ill-formed bytes.
-#include "core/data/tokenizer/utf8_text.h"
+#include "core/base/utf8_text.h"
 
 #include <cstring>
 
