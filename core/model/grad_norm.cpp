@@ -1,6 +1,8 @@
 // The global gradient norm: fixed blocks of every rank's slices, folded in the order of the layout.
+#include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <utility>
 
 #include "core/base/error.h"
 #include "core/model/rank.h"
@@ -52,10 +54,20 @@ class SliceBlocks {
 
 }  // namespace
 
+void Rank::gradient_final(const Tensor& slice) {
+  final_gradients_.push_back({slice, ops::sum_squares(context_, slice)});
+}
+
 double Rank::grad_norm(std::span<const Tensor> slices) {
   SliceBlocks own;
+  const std::vector<FinalGradient> summed = std::exchange(final_gradients_, {});
   for (const Tensor& slice : slices) {
-    ops::append_sum_squares(context_, slice, own.blocks);
+    const auto same = [&](const FinalGradient& known) {
+      return known.slice.address() == slice.address() && known.slice.element_count() == slice.element_count();
+    };
+    const auto found = std::ranges::find_if(summed, same);
+    ops::append_block_sums(context_, found == summed.end() ? ops::sum_squares(context_, slice) : found->block_sums,
+                     own.blocks);
     own.add(own.blocks.size());
   }
   std::vector<SliceBlocks> ranks;

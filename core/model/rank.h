@@ -146,6 +146,8 @@ class Rank {
   ftrun_optimizer_slice* create_optimizer_slice(int32_t role, int32_t unit, int64_t begin, int64_t end,
                                                 ftrun_placement placement);
   void update(std::span<const ftrun_span> spans, double grad_scale, double learning_rate);
+  /// See ftrun_shard_api.gradient_final.
+  void gradient_final(const Tensor& slice);
   /// See ftrun_shard_api.grad_norm. Every rank gives as many slices.
   double grad_norm(std::span<const Tensor> slices);
   std::span<const std::unique_ptr<ftrun_optimizer_slice>> optimizer_slices() const noexcept { return slices_; }
@@ -168,6 +170,11 @@ class Rank {
   std::vector<std::unique_ptr<Role>> roles_;
   size_t attached_roles_ = 0;
   std::vector<std::unique_ptr<ftrun_optimizer_slice>> slices_;
+  struct FinalGradient {
+    Tensor slice;
+    Tensor block_sums;  ///< f64
+  };
+  std::vector<FinalGradient> final_gradients_;  ///< of this update, until grad_norm
   std::vector<std::unique_ptr<UnitWalk>> walks_;
   ActiveUnit active_;
   AttentionBackend* attention_backend_ = nullptr;

@@ -38,6 +38,7 @@ Tensor Rank::train_micro_batch(int32_t index, int32_t count, const std::function
     walks_.clear();
     context_.unit_label.clear();
   });
+  if (index == 0) final_gradients_.clear();
   for (const auto& role : roles_) role->hold_gradients(false);
   Tape tape;
   Tensor loss;

@@ -60,6 +60,10 @@ ftrun_status grad_norm(ftrun_context* ctx, int32_t n, ftrun_tensor* const* slice
   });
 }
 
+ftrun_status gradient_final(ftrun_context* ctx, ftrun_tensor* slice) noexcept {
+  return guard_abi([&] { rank_of(ctx).gradient_final(borrowed(slice, "gradient_final")); });
+}
+
 ftrun_status copy(ftrun_context* ctx, ftrun_tensor* from, ftrun_tensor* to) noexcept {
   return guard_abi([&] { copy_between(*ctx, borrowed(from, "copy"), borrowed(to, "copy")); });
 }
@@ -77,7 +81,8 @@ constexpr ftrun_shard_api kTable = {{sizeof(ftrun_shard_api), FTRUN_SHARD_API_TA
                                     optimizer_update,
                                     grad_norm,
                                     copy,
-                                    accumulate};
+                                    accumulate,
+                                    gradient_final};
 
 }  // namespace
 

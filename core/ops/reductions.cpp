@@ -79,8 +79,7 @@ Tensor sum_squares(ExecutionContext& ctx, const Tensor& x) {
   return y;
 }
 
-void append_sum_squares(ExecutionContext& ctx, const Tensor& x, std::vector<double>& blocks) {
-  const Tensor sums = sum_squares(ctx, x);
+void append_block_sums(ExecutionContext& ctx, const Tensor& sums, std::vector<double>& blocks) {
   const size_t first = blocks.size();
   blocks.resize(first + static_cast<size_t>(sums.element_count()));
   if (blocks.size() > first) read(ctx, sums, blocks.data() + first, sums.bytes());

@@ -16,7 +16,7 @@ Tensor sum_all(ExecutionContext& ctx, const Tensor& x);
 /// x[N] -> f64[ceil(N / 1024)]: block sums of squares, the partials of the norm. No gradient. N = 0 gives an empty
 /// tensor.
 Tensor sum_squares(ExecutionContext& ctx, const Tensor& x);
-/// sum_squares read back to the host and appended to `blocks` in block order.
-void append_sum_squares(ExecutionContext& ctx, const Tensor& x, std::vector<double>& blocks);
+/// What sum_squares gave, read back to the host and appended to `blocks` in block order.
+void append_block_sums(ExecutionContext& ctx, const Tensor& sums, std::vector<double>& blocks);
 
 }  // namespace ftrun::ops

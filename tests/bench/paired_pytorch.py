@@ -33,13 +33,14 @@ def arguments():
     parser.add_argument("--steps", type=int, default=5, help="measured in each process, after one that is not")
     parser.add_argument("--runs", type=int, default=3, help="processes of each side")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--ftrun_dtype", choices=("bf16", "fp32"), default="fp32")
+    parser.add_argument("--ftrun_dtype", choices=("bf16", "fp32"), nargs="+", default=["bf16"],
+                        help="several are held against the same runs of PyTorch")
     parser.add_argument("--pytorch_dtype", choices=("fp32", "bf16", "bf16_autocast"), default="fp32")
     parser.add_argument("--optimizer", choices=("auto", "fused", "foreach", "for-loop"), default="auto",
                         help="PyTorch's AdamW; auto: the fastest of two, tried first")
     parser.add_argument("--gradient_checkpointing", action="store_true", help="on both sides")
     parser.add_argument("--ftrun", type=pathlib.Path, default=ROOT / "build/bin/ftrun", help="the program")
-    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    parser.add_argument("--json", action="store_true", help="one JSON object per line on stdout, one for each dtype of ftrun")
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -107,9 +108,9 @@ def run_pytorch(args, optimizer, steps):
     return run_json([str(part) for part in command], environment)
 
 
-def run_ftrun(args):
+def run_ftrun(args, dtype):
     command = [args.ftrun, "bench", "--json", "--model", args.model, "--seq", args.seq, "--batch", args.batch,
-               "--steps", args.steps, "--threads", args.threads, "--torch_dtype", args.ftrun_dtype,
+               "--steps", args.steps, "--threads", args.threads, "--torch_dtype", dtype,
                "--gradient_checkpointing", str(args.gradient_checkpointing).lower()]
     return run_json([str(part) for part in command])
 
@@ -126,7 +127,7 @@ def fastest_optimizer(args):
     return min(tried, key=tried.get)
 
 
-def summary(args, ftrun_runs, pytorch_runs):
+def summary(args, dtype, ftrun_runs, pytorch_runs):
     def median(runs, key):
         return statistics.median(run[key] for run in runs)
 
@@ -151,7 +152,7 @@ def summary(args, ftrun_runs, pytorch_runs):
         "machine": first["machine"],
         "model": first["model"],
         "run": {"seq": args.seq, "batch": args.batch, "steps": args.steps, "runs": args.runs,
-                "gradient_checkpointing": args.gradient_checkpointing, "ftrun_dtype": args.ftrun_dtype,
+                "gradient_checkpointing": args.gradient_checkpointing, "ftrun_dtype": dtype,
                 "pytorch_dtype": args.pytorch_dtype, "optimizer": pytorch_runs[0]["optimizer"],
                 "torch": pytorch_runs[0]["torch"]},
         "gemm_peak_tflops": peak,
@@ -190,17 +191,21 @@ def main():
         print(json.dumps(measure_pytorch(args)))
         return
     optimizer = fastest_optimizer(args)
-    ftrun_runs, pytorch_runs = [], []
+    ftrun_runs = {dtype: [] for dtype in args.ftrun_dtype}
+    pytorch_runs = []
     for i in range(args.runs):
-        ftrun_runs.append(run_ftrun(args))
+        for dtype, runs in ftrun_runs.items():
+            runs.append(run_ftrun(args, dtype))
         pytorch_runs.append(run_pytorch(args, optimizer, args.steps))
-        say(f"run {i + 1} of {args.runs}: ftrun {ftrun_runs[-1]['tokens_per_second']:.1f}, "
-            f"PyTorch {pytorch_runs[-1]['tokens_per_second']:.1f} tokens/s")
-    result = summary(args, ftrun_runs, pytorch_runs)
-    if args.json:
-        print(json.dumps(result))
-    else:
-        print_table(result)
+        say(f"run {i + 1} of {args.runs}: "
+            + ", ".join(f"ftrun {dtype} {runs[-1]['tokens_per_second']:.1f}" for dtype, runs in ftrun_runs.items())
+            + f", PyTorch {pytorch_runs[-1]['tokens_per_second']:.1f} tokens/s")
+    for dtype, runs in ftrun_runs.items():
+        result = summary(args, dtype, runs, pytorch_runs)
+        if args.json:
+            print(json.dumps(result), flush=True)
+        else:
+            print_table(result)
 
 
 if __name__ == "__main__":

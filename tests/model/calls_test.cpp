@@ -64,6 +64,38 @@ TEST(HeadCalls, WeightsScaleEachToken) {
   EXPECT_THROW(loss_with(std::span(half).first(2), 1.0), Error);
 }
 
+/// How often the sums of squares of a gradient are taken.
+struct NormPasses : OpObserver {
+  int64_t count = 0;
+  void op_ran(std::string_view name, std::span<const Tensor>, std::span<const Tensor>, double) override {
+    if (name == FTRUN_OP_SUM_SQUARES) ++count;
+  }
+};
+
+TEST(GradNorm, PartialsAreTakenAsGradientsBecomeFinalAndGiveTheSameNorm) {
+  ModelOptions options;
+  options.accumulation = 2;
+  TestModel model("llama", options);
+  const Documents documents = documents_of("llama");
+  NormPasses passes;
+  model.ctx().observer = &passes;
+  train(model, documents, 0.1, 0, 2);
+  EXPECT_EQ(passes.count, 0) << "the first of two micro-batches finishes no gradient";
+  train(model, documents, 0.1, 1, 2);
+  const int64_t units = passes.count;
+  EXPECT_EQ(units, model.role().layout().unit_count());
+  const double norm = model.rank().finish_grads();
+  EXPECT_EQ(passes.count, units) << "every partial was there";
+  model.rank().step(0.0, 0.0);
+  train(model, documents, 0.1, 0, 2);
+  train(model, documents, 0.1, 1, 2);
+  // A partial that nobody asked for ends with the update; with none left, the norm takes its own pass.
+  EXPECT_EQ(model.rank().finish_grads(), norm);
+  EXPECT_EQ(model.rank().finish_grads(), norm);
+  EXPECT_EQ(passes.count, 3 * units);
+  model.ctx().observer = nullptr;
+}
+
 TEST(Attention, ABackendServesEveryLayer) {
   struct Echo : AttentionBackend {
     std::vector<int32_t> layers;

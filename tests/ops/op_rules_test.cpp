@@ -346,9 +346,9 @@ TEST_F(OpRulesTest, RandomNumbersDependOnTheirIndexOnly) {
 
 TEST_F(OpRulesTest, SumSquaresComesInBlocks) {
   std::vector<double> blocks;
-  ops::append_sum_squares(ctx, ops::full(ctx, FTRUN_F32, {2500}, 2.0), blocks);
+  ops::append_block_sums(ctx, ops::sum_squares(ctx, ops::full(ctx, FTRUN_F32, {2500}, 2.0)), blocks);
   EXPECT_THAT(blocks, ElementsAre(4096.0, 4096.0, 452.0 * 4.0));
-  ops::append_sum_squares(ctx, ones({0}), blocks);
+  ops::append_block_sums(ctx, ops::sum_squares(ctx, ones({0})), blocks);
   EXPECT_EQ(blocks.size(), 3u);
 }
 

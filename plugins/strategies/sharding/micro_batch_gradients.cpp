@@ -18,11 +18,12 @@ void MicroBatchGradients::prepare(const sdk::ShardCalls& calls, size_t index) {
   calls.bind_gradient(unit.role, unit.unit, transient_[index]);
 }
 
-void MicroBatchGradients::reduce(const sdk::ShardCalls& calls, size_t index, bool) {
+void MicroBatchGradients::reduce(const sdk::ShardCalls& calls, size_t index, bool is_last) {
   const TrainedUnit& unit = units()[index];
   calls.bind_gradient(unit.role, unit.unit, sdk::Tensor());
   Reduction reduction;
   reduction.index = index;
+  reduction.is_last = is_last;
   reduction.data = std::exchange(transient_[index], sdk::Tensor());
   if (unit.dtypes.wire != unit.dtypes.stored) {
     sdk::Tensor narrowed = calls.empty(unit.dtypes.wire, {unit.elements}, FTRUN_MEMORY_COMMUNICATION);
@@ -54,9 +55,13 @@ void MicroBatchGradients::retire(const sdk::ShardCalls& calls) {
   const Region region = kept(reduction.index);
   const sdk::Tensor slice = calls.slice(reduction.data, 0, region.begin, region.end);
   sdk::Tensor& sum = sums_[reduction.index];
-  if (sum) return calls.accumulate(slice, sum);
-  sum = calls.empty(units()[reduction.index].dtypes.kept, {region.size()}, FTRUN_MEMORY_GRADIENTS, placement_);
-  calls.copy(slice, sum);
+  if (sum) {
+    calls.accumulate(slice, sum);
+  } else {
+    sum = calls.empty(units()[reduction.index].dtypes.kept, {region.size()}, FTRUN_MEMORY_GRADIENTS, placement_);
+    calls.copy(slice, sum);
+  }
+  if (reduction.is_last) calls.gradient_final(sum);
 }
 
 void MicroBatchGradients::finish(const sdk::ShardCalls& calls) {

@@ -27,6 +27,7 @@ class MicroBatchGradients : public Gradients {
  private:
   struct Reduction {
     size_t index = 0;
+    bool is_last = false;
     sdk::Tensor data;  ///< whole unit, wire dtype
     sdk::Work work;
     sdk::Work replicas_work;

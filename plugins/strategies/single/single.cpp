@@ -39,7 +39,12 @@ class Single {
     }
   }
   void unit_exit(const ShardCalls&, const ftrun_unit_event&) {}
-  void grads_ready(const ShardCalls&, const ftrun_unit_event&) {}
+  void grads_ready(const ShardCalls& calls, const ftrun_unit_event& event) {
+    if (event.is_last == 0) return;
+    for (const TrainedUnit& unit : trained_) {
+      if (unit.role == event.role && unit.unit == event.unit) calls.gradient_final(unit.gradient);
+    }
+  }
 
   double finish_grads(const ShardCalls& calls) {
     std::vector<ftrun_tensor*> gradients;

@@ -97,6 +97,10 @@ typedef struct ftrun_shard_api {
   ftrun_status (*copy)(ftrun_context* ctx, ftrun_tensor* from, ftrun_tensor* to);
   /** to += from, converted to to's dtype (f32 or bf16); same element count, both contiguous, placements may differ. */
   ftrun_status (*accumulate)(ftrun_context* ctx, ftrun_tensor* from, ftrun_tensor* to);
+  /** Optional: `slice` (1-d, contiguous) is one that grad_norm will be given and does not change any more before that,
+   * so its sums of squares are taken now, beside the rest of backward and while parts of it are in cache. Nothing
+   * but time depends on it. Ends with grad_norm or the next update's first micro-batch. */
+  ftrun_status (*gradient_final)(ftrun_context* ctx, ftrun_tensor* slice);
 } ftrun_shard_api;
 
 #ifdef __cplusplus

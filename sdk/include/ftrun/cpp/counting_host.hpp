@@ -164,6 +164,7 @@ class CountingHost {
     return FTRUN_OK;
   }
   static ftrun_status copy(ftrun_context*, ftrun_tensor*, ftrun_tensor*) noexcept { return FTRUN_OK; }
+  static ftrun_status gradient_final(ftrun_context*, ftrun_tensor*) noexcept { return FTRUN_OK; }
   static ftrun_shard_api shard_calls() noexcept {
     return {{sizeof(ftrun_shard_api), FTRUN_SHARD_API_TAG},
             bind_compute,
@@ -174,7 +175,8 @@ class CountingHost {
             optimizer_update,
             grad_norm,
             copy,
-            copy};
+            copy,
+            gradient_final};
   }
 
   // Collectives.

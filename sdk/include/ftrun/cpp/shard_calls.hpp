@@ -76,6 +76,7 @@ class ShardCalls : public TensorCalls {
     check(host()->shard->grad_norm(context(), static_cast<int32_t>(slices.size()), slices.data(), &norm));
     return norm;
   }
+  void gradient_final(const Tensor& slice) const { check(host()->shard->gradient_final(context(), slice.get())); }
   void copy(const Tensor& from, const Tensor& to) const { check(host()->shard->copy(context(), from.get(), to.get())); }
   void accumulate(const Tensor& from, const Tensor& to) const {
     check(host()->shard->accumulate(context(), from.get(), to.get()));
