@@ -20,6 +20,7 @@ libxxhash-dev:content hashes of caches
 libopenmpi-dev:collectives between processes and hosts (plugin mpi; left out of the build when missing)
 openmpi-bin:mpirun, which starts the ranks of such a run
 libhwy-dev:SIMD kernels
+libeigen3-dev:singular values (PiSSA)
 libgtest-dev:tests
 libgmock-dev:tests
 libbenchmark-dev:micro-benchmarks

@@ -53,7 +53,10 @@ std::vector<GemmShape> measured_shapes(const TrainingBench& bench) {
   int64_t widest = 0;
   GemmShape linear;
   for (const ModelParameter& parameter : bench.model().parameters()) {
-    if (parameter.role != FTRUN_PARAMETER_LINEAR || parameter.elements <= widest) continue;
+    if (parameter.role != FTRUN_PARAMETER_LINEAR || parameter.origin != ParameterOrigin::kNetwork ||
+        parameter.elements <= widest) {
+      continue;
+    }
     widest = parameter.elements;
     linear = {bench.tokens_per_step(), parameter.shape[0], parameter.shape[1]};
   }
@@ -142,9 +145,12 @@ ordered_json measure(const BenchOptions& options) {
   result["model"] = {{"config", bench.model_config().string()},
                      {"parameters", bench.model().total_elements()},
                      {"flops_per_token", flops}};
-  result["run"] = {{"seq", options.seq},        {"batch", options.batch},
-                   {"steps", options.steps},    {"torch_dtype", options.bf16 ? "bf16" : "fp32"},
-                   {"finetuning_type", "full"}, {"gradient_checkpointing", options.gradient_checkpointing}};
+  result["run"] = {{"seq", options.seq},
+                   {"batch", options.batch},
+                   {"steps", options.steps},
+                   {"torch_dtype", options.bf16 ? "bf16" : "fp32"},
+                   {"finetuning_type", options.finetuning_type},
+                   {"gradient_checkpointing", options.gradient_checkpointing}};
   result["tokens_per_second"] = tokens_per_second;
   result["step_ms"] = step_ms;
   result["phase_ms"] = {{"forward", median_of(steps, &StepTimes::forward)},

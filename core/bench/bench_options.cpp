@@ -43,13 +43,21 @@ std::vector<OptionSpec> own_options() {
           integer("batch", "2", 1 << 20),
           integer("steps", "5", 1 << 20),
           choice("torch_dtype", "bf16", {"bf16", "fp32"}),
-          choice("finetuning_type", "full", {"full"}),
+          choice("finetuning_type", "full", {"full", "lora"}),
           choice("gradient_checkpointing", "false", {"false", "true"})};
 }
 
 /// Configuration keys that pass through.
 constexpr std::array<std::string_view, 8> kPassed = {
     "model_name_or_path", "model", "threads", "strategy", "device", "network", "plugin_path", "seed"};
+/// Those that only finetuning_type lora has a use for.
+constexpr std::array<std::string_view, 8> kPassedWithLora = {"lora_rank",   "lora_alpha",     "lora_dropout",
+                                                             "lora_target", "target_modules", "additional_target",
+                                                             "use_rslora",  "use_dora"};
+
+bool contains(std::span<const std::string_view> keys, std::string_view key) {
+  return std::ranges::find(keys, key) != keys.end();
+}
 
 std::filesystem::path shipped_model() {
   const std::filesystem::path executable = std::filesystem::read_symlink("/proc/self/exe");
@@ -58,6 +66,7 @@ std::filesystem::path shipped_model() {
 
 std::vector<std::string> known_flags(const std::vector<OptionSpec>& own) {
   std::vector<std::string> names(kPassed.begin(), kPassed.end());
+  names.insert(names.end(), kPassedWithLora.begin(), kPassedWithLora.end());
   for (const OptionSpec& spec : own) names.push_back(spec.key);
   return names;
 }
@@ -75,13 +84,15 @@ BenchOptions read_bench_options(const CommandContext& context) {
   BenchOptions options;
   ConfigErrors errors;
   bool has_model = false;
+  std::vector<std::string> lora_keys;
   for (Setting& setting : read_config({}, context.override_arguments).overrides) {
     const auto spec = std::ranges::find(own, setting.key, &OptionSpec::key);
     const std::string_view first = std::string_view(setting.key).substr(0, setting.key.find('.'));
     if (spec != own.end()) {
       errors.collect([&] { values.set(spec->key, convert_value(*spec, setting.value)); });
-    } else if (std::ranges::find(kPassed, first) != kPassed.end()) {
+    } else if (contains(kPassed, first) || contains(kPassedWithLora, first)) {
       has_model = has_model || first.starts_with("model");
+      if (contains(kPassedWithLora, first)) lora_keys.push_back(setting.key);
       options.sources.overrides.push_back(std::move(setting));
     } else {
       const std::vector<std::string> known = known_flags(own);
@@ -89,11 +100,17 @@ BenchOptions read_bench_options(const CommandContext& context) {
                              did_you_mean(setting.key, known), fmt::join(known, ", ")));
     }
   }
+  for (const std::string& key : lora_keys) {
+    if (values.get_string("finetuning_type") != "lora") {
+      errors.add(fmt::format("--{}: only finetuning_type lora has a use for it", key));
+    }
+  }
   errors.throw_if_any();
   if (!has_model) {
     options.sources.overrides.push_back(scalar_setting("model_name_or_path", shipped_model().string(), "default"));
   }
-  options.sources.overrides.push_back(scalar_setting("finetuning_type", "full", "bench"));
+  options.finetuning_type = values.get_string("finetuning_type");
+  options.sources.overrides.push_back(scalar_setting("finetuning_type", options.finetuning_type, "bench"));
   options.seq = values.get_int("seq");
   options.batch = values.get_int("batch");
   options.steps = values.get_int("steps");

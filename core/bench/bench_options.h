@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "core/config/command_context.h"
 #include "core/config/setting.h"
@@ -14,7 +15,8 @@ struct BenchOptions {
   int64_t steps = 5;  ///< measured, after one that is not
   bool bf16 = true;   ///< with fp32 master weights; false: fp32 throughout
   bool gradient_checkpointing = false;
-  ConfigSources sources;  ///< the configuration keys, for open_plugins
+  std::string finetuning_type = "full";  ///< or "lora"
+  ConfigSources sources;                 ///< the configuration keys, for open_plugins
 };
 
 /// Throws INVALID_ARGUMENT for flags that bench has no use for, with the nearest one. Without --model the shipped

@@ -8,6 +8,8 @@
 #include "core/model/abi_struct.h"
 #include "core/model/weight_source.h"
 #include "core/parallel/thread_pool.h"
+#include "core/train/adapters.h"
+#include "core/train/trained_parameters.h"
 
 namespace ftrun {
 namespace {
@@ -38,13 +40,17 @@ TrainingBench::TrainingBench(const BenchOptions& options) : options_(options), h
   a.model_name_or_path = plugins.config.get_string("model_name_or_path");
   setup_.model = read_model_config(a.model_name_or_path / "config.json");
   devices_ = std::make_unique<OpenedDevices>(plugins, host_services_);
-  model_ = open_network(setup_, host_services_);
+  const std::shared_ptr<NetworkModel> model = open_network(setup_, host_services_);
+  const AdapterPlan adapters = plan_adapters(plugins.config, *model);
+  model_ = model;
   optimizer_ = make_optimizer(a.optim, {a.adam_beta1, a.adam_beta2, a.adam_epsilon});
   rank_instance_ =
       std::make_unique<RankInstance>(setup_, host_services_, *devices_, nullptr, optimizer_.get(), &services_);
   Rank& rank = rank_instance_->rank();
+  const std::vector<bool> trained = trained_parameters(plugins.config, *model_, adapters);
   rank.add_role(
-      "policy", model_, [](int32_t) { return true; }, std::make_unique<InitialWeights>(a.seed));
+      "policy", model_, [&](int32_t id) { return trained[static_cast<size_t>(id)]; },
+      adapted_weights(adapters, *model_, std::make_unique<InitialWeights>(a.seed), a.seed));
   rank.attach();
   rank.release_weight_sources();
   for (int64_t row = 0; row <= options.batch; ++row) offsets_.push_back(static_cast<int32_t>(row * options.seq));
@@ -55,12 +61,14 @@ TrainingBench::~TrainingBench() = default;
 double TrainingBench::model_flops_per_token() const noexcept {
   int64_t weights = 0;
   for (const ModelParameter& parameter : model_->parameters()) {
-    if (parameter.role != FTRUN_PARAMETER_EMBEDDING || !parameter.ties.empty()) weights += parameter.elements;
+    const bool is_multiplied = parameter.role != FTRUN_PARAMETER_EMBEDDING || !parameter.ties.empty();
+    if (is_multiplied && parameter.origin == ParameterOrigin::kNetwork) weights += parameter.elements;
   }
   const ftrun_network_info& info = model_->info();
   const double attention =
       static_cast<double>(info.n_layers) * info.n_heads * info.head_dim * static_cast<double>(options_.seq);
-  return 6 * static_cast<double>(weights) + 6 * attention;
+  const double passes = options_.finetuning_type == "lora" ? 4 : 6;
+  return passes * static_cast<double>(weights) + 6 * attention;
 }
 
 Tensor TrainingBench::loss() {

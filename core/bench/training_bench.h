@@ -37,8 +37,9 @@ class TrainingBench {
   const std::filesystem::path& model_config() const noexcept { return setup_.model.file; }
   int64_t tokens_per_step() const noexcept { return options_.seq * options_.batch; }
   /// 6 N + 6 L h T, where N counts the weights that a token is multiplied with (an embedding only when the head uses
-  /// it), L layers, h = heads x head_dim, T tokens of a row. Recompute is not counted. Source: PaLM, appendix B, with
-  /// causal attention counted half.
+  /// it), L layers, h = heads x head_dim, T tokens of a row. With pairs on frozen weights 4 N + 6 L h T: weights have
+  /// no gradient, and the pairs are not counted. Recompute is not counted. Source: PaLM, appendix B, with causal
+  /// attention counted half.
   double model_flops_per_token() const noexcept;
 
   StepTimes step();

@@ -8,6 +8,7 @@
 #include "core/base/error.h"
 #include "core/base/nearest_name.h"
 #include "core/bench/commands.h"
+#include "core/export/commands.h"
 #include "core/train/commands.h"
 
 namespace ftrun {
@@ -34,6 +35,9 @@ std::span<const Command> commands() {
       {"tokenize", "tokenize MODEL_DIR [FILE] [--decode] [--no_special_tokens]",
        "one JSON array of ids per line of FILE or stdin, or the way back", false, tokenize_command,
        " decode no_special_tokens ", kTokenizeDetails},
+      {"export", "export --config FILE [--KEY VALUE]...",
+       "merge adapters into the model, convert its dtype, split its files; checks that it answers as before", true,
+       export_command},
       {"bench", "bench [--model DIR] [--seq N] [--batch N] [--steps N] [--torch_dtype bf16|fp32] [--KEY VALUE]...",
        "this machine's matrix products, and training steps with random weights against them", true, bench_command},
       {"plugins", "plugins [list | info NAME | check FILE] [--plugin_path PATH]",

@@ -48,10 +48,10 @@ constexpr std::array kHarmless = {
                  " restore_callback_states_from_checkpoint "},
     HarmlessKeys{"there is no tracker or dashboard that would use it",
                  " run_name logging_dir disable_tqdm project trackio_space_id add_version create_checkpoint_symlink "},
+    HarmlessKeys{"tensors are merged one after the other on the chosen device", " export_device "},
     HarmlessKeys{"there is one inference engine", " infer_backend infer_dtype attn_impl "},
 };
 
-constexpr std::string_view kNoAdapters = "this build has no adapters: remove it";
 constexpr std::string_view kNoQuantization = "this build does not train quantised models: remove it";
 constexpr std::string_view kNoSuchOptimizer = "this build has AdamW only: remove it";
 
@@ -84,21 +84,16 @@ constexpr std::array kForeign = {
     ForeignKey{"compute_accuracy", "false", "token accuracy is not measured: remove it"},
     ForeignKey{"num_beams", "1", "decoding samples or takes the most likely token; there is no beam search"},
     ForeignKey{"length_penalty", "1,1.0", "there is no beam search"},
+    ForeignKey{"export_legacy_format", "false", "weights are written as safetensors only"},
+    ForeignKey{"export_hub_model_id", "", "models are written to local folders: remove it"},
+    ForeignKey{"export_quantization_bit", "", kNoQuantization},
+    ForeignKey{"export_quantization_dataset", "", kNoQuantization},
     ForeignKey{"push_to_hub", "false", "models are written to local folders"},
     ForeignKey{"save_safetensors", "true", "weights are saved as safetensors only"},
     ForeignKey{"use_unsloth", "false", "kernels are ftrun's own: remove it"},
-    ForeignKey{"adapter_name_or_path", "", kNoAdapters},
-    ForeignKey{"create_new_adapter", "false", kNoAdapters},
-    ForeignKey{"lora_rank", "", kNoAdapters},
-    ForeignKey{"lora_alpha", "", kNoAdapters},
-    ForeignKey{"lora_dropout", "", kNoAdapters},
-    ForeignKey{"lora_target", "", kNoAdapters},
-    ForeignKey{"target_modules", "", kNoAdapters},
-    ForeignKey{"additional_target", "", kNoAdapters},
-    ForeignKey{"loraplus_lr_ratio", "", kNoAdapters},
-    ForeignKey{"use_rslora", "false", kNoAdapters},
-    ForeignKey{"use_dora", "false", kNoAdapters},
-    ForeignKey{"pissa_init", "false", kNoAdapters},
+    ForeignKey{"pissa_convert", "true",
+               "an adapter that began as PiSSA is always saved converted, for the unchanged base"},
+    ForeignKey{"loraplus_lr_embedding", "1e-6,0.000001", "embeddings have no pairs: name them in additional_target"},
     ForeignKey{"deepspeed", "",
                "no strategy plugin here reads DeepSpeed files: remove it and choose with 'strategy: NAME'; "
                "'ftrun plugins list' shows the strategies there are"},
@@ -139,12 +134,9 @@ bool is_accepted(const ForeignKey& key, const SettingValue& value) {
 void refuse_unavailable(const OptionValues& host, const std::set<std::string, std::less<>>& unreadable,
                         std::vector<std::string>& messages) {
   const OptionValue& type = *host.find("finetuning_type");
-  if (type.text != "full" && type.text != "freeze" && !unreadable.contains("finetuning_type")) {
-    const std::string found =
-        host.is_given("finetuning_type")
-            ? fmt::format("{}: finetuning_type: '{}' is not available", type.origin, type.text)
-            : fmt::format("finetuning_type: it is not set and its default '{}' is not available", type.text);
-    messages.push_back(found + ": this build has no adapters: write 'finetuning_type: full' or 'freeze'");
+  if (type.text == "oft" && !unreadable.contains("finetuning_type")) {
+    messages.push_back(
+        fmt::format("{}: finetuning_type: 'oft' is not available: expected full, lora or freeze", type.origin));
   }
   for (const std::string& tracker : host.get_list("report_to")) {
     if (tracker == "none") continue;

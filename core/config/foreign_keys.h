@@ -29,7 +29,7 @@ const ForeignKey* find_foreign_key(std::string_view key);
 /// True when the value says what ftrun does anyway (null always does).
 bool is_accepted(const ForeignKey& key, const SettingValue& value);
 
-/// Appends one message for each host value that is legal but not available in this build (finetuning_type lora), in the
+/// Appends one message for each host value that is legal but not available in this build (finetuning_type oft), in the
 /// order in which a reader mends them. `unreadable`: keys that were given a value of the wrong kind, so that `host` has
 /// their default.
 void refuse_unavailable(const OptionValues& host, const std::set<std::string, std::less<>>& unreadable,

@@ -11,10 +11,12 @@ namespace ftrun::host_tables {
 
 std::span<const ftrun_option> run_options();
 std::span<const ftrun_option> model_options();
+std::span<const ftrun_option> tuner_options();
 std::span<const ftrun_option> data_options();
 std::span<const ftrun_option> optimizer_options();
 std::span<const ftrun_option> output_options();
 std::span<const ftrun_option> generation_options();
+std::span<const ftrun_option> export_options();
 
 inline constexpr double kNoLimit = std::numeric_limits<double>::infinity();
 inline constexpr ftrun_option_flags kFlat = FTRUN_OPTION_FLAT;

@@ -16,10 +16,12 @@ std::vector<OptionSpec> read_all() {
   };
   const std::array groups = {Group{"run", host_tables::run_options()},
                              Group{"model", host_tables::model_options()},
+                             Group{"tuner", host_tables::tuner_options()},
                              Group{"data", host_tables::data_options()},
                              Group{"training", host_tables::optimizer_options()},
                              Group{"logging, evaluation and saving", host_tables::output_options()},
-                             Group{"generation", host_tables::generation_options()}};
+                             Group{"generation", host_tables::generation_options()},
+                             Group{"export", host_tables::export_options()}};
   std::vector<OptionSpec> all;
   for (const Group& group : groups) {
     const ftrun_option_table table = {

@@ -80,6 +80,7 @@ std::map<std::string, std::string> make_contents(const ModelFolderFiles& files) 
     contents = read_tokenizer_files(files.tokenizer_source);
     apply_tokenizer_changes(contents, files);
   }
+  if (!files.with_config) return contents;
   contents["config.json"] = files.config.to_json_text();
   if (files.generation) contents["generation_config.json"] = files.generation->to_json_text();
   return contents;

@@ -21,6 +21,8 @@ std::span<const std::string_view> tokenizer_file_names() noexcept;
 struct ModelFolderFiles {
   /// Where the tokenizer files come from; empty: none are written.
   std::filesystem::path tokenizer_source;
+  /// config.json and generation_config.json are written.
+  bool with_config = true;
   ModelConfig config;
   /// None: the file is not written.
   std::optional<GenerationConfig> generation;

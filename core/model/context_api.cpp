@@ -2,12 +2,12 @@
 #include <vector>
 
 #include "core/model/abi_struct.h"
+#include "core/model/adapted_linear.h"
 #include "core/model/api_tables.h"
 #include "core/model/dropout.h"
 #include "core/model/thunk.h"
 #include "core/ops/attention.h"
 #include "core/ops/embedding.h"
-#include "core/ops/matmul.h"
 #include "core/ops/rms_norm.h"
 #include "core/ops/rope.h"
 
@@ -59,17 +59,17 @@ ftrun_status linear(ftrun_context* ctx, ftrun_tensor* x, int32_t n, const int32_
                     ftrun_tensor** out) noexcept {
   for (int32_t i = 0; i < n; ++i) out[i] = nullptr;
   return guard_abi([&] {
-    const ActiveUnit& active = active_unit(ctx, "linear");
+    ActiveUnit& active = active_unit(ctx, "linear");
     const Tensor input = borrowed(x, "linear");
-    std::vector<Tensor> weight_tensors;
-    std::vector<Tensor> bias_tensors;
-    for (int32_t i = 0; i < n; ++i) {
-      const int32_t bias = biases == nullptr ? -1 : biases[i];
-      check_linear(active, input, weights[i], bias);
-      weight_tensors.push_back(parameter_of(active, weights[i], "linear"));
-      bias_tensors.push_back(bias < 0 ? Tensor() : parameter_of(active, bias, "linear"));
+    const std::span<const int32_t> weight_ids(weights, static_cast<size_t>(n));
+    const std::span<const int32_t> bias_ids(biases, biases == nullptr ? 0 : static_cast<size_t>(n));
+    for (size_t i = 0; i < weight_ids.size(); ++i) {
+      const int32_t bias = bias_ids.empty() ? -1 : bias_ids[i];
+      check_linear(active, input, weight_ids[i], bias);
+      parameter_of(active, weight_ids[i], "linear");
+      if (bias >= 0) parameter_of(active, bias, "linear");
     }
-    std::vector<Tensor> results = ops::linear(*ctx, input, weight_tensors, bias_tensors);
+    std::vector<Tensor> results = adapted_linear(*ctx, active, input, weight_ids, bias_ids);
     for (int32_t i = 0; i < n; ++i) out[i] = results[static_cast<size_t>(i)].release();
   });
 }
@@ -191,12 +191,11 @@ ftrun_status head_logits(ftrun_context* ctx, int32_t role, ftrun_tensor* hidden,
   });
 }
 
-ftrun_status head_scalar(ftrun_context* ctx, int32_t role, ftrun_str name, ftrun_tensor*, ftrun_tensor** out) noexcept {
+ftrun_status head_scalar(ftrun_context* ctx, int32_t role, ftrun_str name, ftrun_tensor* hidden,
+                         ftrun_tensor** out) noexcept {
   *out = nullptr;
-  return guard_abi([&] {
-    throw unimplemented("head_scalar: role '{}' has no scalar head '{}': this version has none",
-                        rank_of(ctx).role(role).name(), text_of(name));
-  });
+  return guard_abi(
+      [&] { *out = rank_of(ctx).head_scalar(role, text_of(name), borrowed(hidden, "head_scalar")).release(); });
 }
 
 ftrun_status rank_and_world(ftrun_context* ctx, int32_t* rank, int32_t* world) noexcept {

@@ -67,7 +67,7 @@ double Rank::grad_norm(std::span<const Tensor> slices) {
     };
     const auto found = std::ranges::find_if(summed, same);
     ops::append_block_sums(context_, found == summed.end() ? ops::sum_squares(context_, slice) : found->block_sums,
-                     own.blocks);
+                           own.blocks);
     own.add(own.blocks.size());
   }
   std::vector<SliceBlocks> ranks;

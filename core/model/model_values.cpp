@@ -46,12 +46,6 @@ Tensor compute_of(Rank& rank, int32_t role, const ParameterPlace& place, int64_t
 
 }  // namespace
 
-std::vector<TensorSpec> saved_tensors(const NetworkModel& model, StoredDtype dtype) {
-  std::vector<TensorSpec> specs;
-  for (const ModelParameter& parameter : model.parameters()) specs.push_back({parameter.name, dtype, parameter.shape});
-  return specs;
-}
-
 void read_values(Rank& rank, int32_t role, int32_t parameter, int64_t begin, int64_t end, StoredDtype to,
                  std::span<std::byte> out) {
   const ParameterPlace& place = rank.role(role).layout().place(parameter);
@@ -93,12 +87,14 @@ void collect_values(Rank& rank, int32_t role, const ElementOwners& owners, int32
 }  // namespace
 
 void for_each_value_chunk(Rank& rank, int32_t role, StoredDtype dtype,
+                          const std::function<bool(const ModelParameter& parameter)>& is_wanted,
                           const std::function<void(std::string_view name, std::span<const std::byte> bytes)>& write) {
   const ElementOwners owners = ElementOwners::of_weights(rank, role);
   const NetworkModel& model = rank.role(role).model();
   std::vector<std::byte> chunk;
   for (size_t id = 0; id < model.parameters().size(); ++id) {
     const ModelParameter& parameter = model.parameters()[id];
+    if (!is_wanted(parameter)) continue;
     for (int64_t from = 0; from < parameter.elements; from += kChunkElements) {
       const int64_t to = std::min(parameter.elements, from + kChunkElements);
       chunk.resize(static_cast<size_t>(to - from) * dtype_size_bytes(dtype));

@@ -61,11 +61,12 @@ class NetworkDeclaration {
       throw invalid_argument("parameter '{}' is declared twice or empty", name);
     check_unit(info.unit, name);
     if (info.ndim < 1 || info.ndim > 2 || info.role < FTRUN_PARAMETER_LINEAR || info.role > FTRUN_PARAMETER_HEAD ||
-        info.initializer < FTRUN_INITIALIZER_NORMAL || info.initializer > FTRUN_INITIALIZER_ONES) {
+        info.initializer < FTRUN_INITIALIZER_NORMAL || info.initializer > FTRUN_INITIALIZER_UNIFORM) {
       throw invalid_argument("parameter '{}': {} axes, role {}, initializer {} are not known", name, info.ndim,
                              info.role, info.initializer);
     }
-    ModelParameter parameter{name, info.role, info.unit, {}, 1, info.initializer, info.initializer_std, {}};
+    ModelParameter parameter{
+        name, info.role, info.unit, {}, 1, info.initializer, info.initializer_std, {}, ParameterOrigin::kNetwork, 1.0};
     for (int32_t axis = 0; axis < info.ndim; ++axis) {
       if (info.shape[axis] < 1 || info.shape[axis] > INT64_MAX / 8 / parameter.elements) {
         throw invalid_argument("parameter '{}': axis {} has size {}", name, axis, info.shape[axis]);
@@ -134,6 +135,30 @@ NetworkModel::NetworkModel(const ftrun_network* table, const ftrun_host* host, c
 }
 
 NetworkModel::~NetworkModel() { table_->destroy(instance_); }
+
+int32_t NetworkModel::add_parameter(ModelParameter parameter) {
+  if (find(parameter.name) >= 0) throw invalid_argument("parameter '{}' is there already", parameter.name);
+  const auto id = static_cast<int32_t>(parameters_.size());
+  parameter.elements = 1;
+  for (const int64_t size : parameter.shape) parameter.elements *= size;
+  units_.at(static_cast<size_t>(parameter.unit)).parameters.push_back(id);
+  parameters_.push_back(std::move(parameter));
+  return id;
+}
+
+void NetworkModel::add_adapter(const LinearAdapter& adapter) {
+  const auto weight = static_cast<size_t>(adapter.weight);
+  if (adapter_of_weight_.size() <= weight) adapter_of_weight_.resize(weight + 1, -1);
+  if (adapter_of_weight_[weight] >= 0) throw internal_error("'{}' has two adapters", parameter(adapter.weight).name);
+  adapter_of_weight_[weight] = static_cast<int32_t>(adapters_.size());
+  adapters_.push_back(adapter);
+}
+
+const LinearAdapter* NetworkModel::adapter_of(int32_t weight) const noexcept {
+  if (weight < 0 || static_cast<size_t>(weight) >= adapter_of_weight_.size()) return nullptr;
+  const int32_t index = adapter_of_weight_[static_cast<size_t>(weight)];
+  return index < 0 ? nullptr : &adapters_[static_cast<size_t>(index)];
+}
 
 const ModelParameter& NetworkModel::parameter(int32_t id) const {
   if (id < 0 || static_cast<size_t>(id) >= parameters_.size()) {

@@ -1,5 +1,6 @@
-// A network plugin's instance and what it declared: parameters, units, dimensions. Validated once, then immutable.
-// Leaves out: values, buffers and ranks (parameter_layout.h, rank.h).
+// A network plugin's instance and what it declared: parameters, units, dimensions; and what the host adds to it,
+// low-rank adapters and scalar heads. Validated once, then immutable. Leaves out: values, buffers and ranks
+// (parameter_layout.h, rank.h).
 #pragma once
 
 #include <cstdint>
@@ -18,6 +19,9 @@ struct ParameterTie {
   std::string name;
 };
 
+/// Who declared a parameter. Adapters and scalar heads are the host's: the network does not know of them.
+enum class ParameterOrigin { kNetwork, kAdapter, kScalarHead };
+
 struct ModelParameter {
   std::string name;
   ftrun_parameter_role role = FTRUN_PARAMETER_LINEAR;
@@ -27,9 +31,30 @@ struct ModelParameter {
   ftrun_initializer initializer = FTRUN_INITIALIZER_NORMAL;
   double initializer_std = 0;
   std::vector<ParameterTie> ties;
+  ParameterOrigin origin = ParameterOrigin::kNetwork;
+  double learning_rate_ratio = 1.0;  ///< of the step's learning rate
 
   /// Norm weights and biases are not decayed.
   bool decays() const noexcept { return role != FTRUN_PARAMETER_NORM && role != FTRUN_PARAMETER_BIAS; }
+};
+
+/// A low-rank pair on one linear weight W [O, I], by parameter ids: y += scale (dropout(x) A^T) B^T with A [R, I] and
+/// B [O, R]. With a magnitude [O] (DoRA) the rows of W + scale B A are normalised and multiplied by it.
+/// Source: PEFT tuners/lora/layer.py and dora.py.
+struct LinearAdapter {
+  int32_t weight = -1;
+  int32_t a = -1;
+  int32_t b = -1;
+  int32_t magnitude = -1;  ///< -1: none
+  double scale = 1.0;
+  double dropout = 0.0;
+};
+
+/// A linear layer from hidden states to one number per token, by parameter ids: weight [1, D], bias [1] or -1.
+struct ScalarHead {
+  std::string name;
+  int32_t weight = -1;
+  int32_t bias = -1;
 };
 
 struct ModelUnit {
@@ -53,6 +78,14 @@ class NetworkModel {
   NetworkModel& operator=(const NetworkModel&) = delete;
   ~NetworkModel();
 
+  // Before anything is made from the model:
+
+  /// Adds a parameter to a unit. Returns its id. INVALID_ARGUMENT when the name is taken.
+  int32_t add_parameter(ModelParameter parameter);
+  /// At most one per weight.
+  void add_adapter(const LinearAdapter& adapter);
+  void add_scalar_head(ScalarHead head) { scalar_heads_.push_back(std::move(head)); }
+
   /// In order of declaration: the order of ids and of saved files.
   const std::vector<ModelParameter>& parameters() const noexcept { return parameters_; }
   const ModelParameter& parameter(int32_t id) const;
@@ -64,6 +97,10 @@ class NetworkModel {
   /// Id by name, or -1. Tied names count.
   int32_t find(std::string_view name) const noexcept;
   const ftrun_network_info& info() const noexcept { return info_; }
+  const std::vector<LinearAdapter>& adapters() const noexcept { return adapters_; }
+  /// The adapter on a weight, or NULL.
+  const LinearAdapter* adapter_of(int32_t weight) const noexcept;
+  const std::vector<ScalarHead>& scalar_heads() const noexcept { return scalar_heads_; }
   /// Elements of all parameters, tied ones once.
   int64_t total_elements() const noexcept;
 
@@ -79,6 +116,9 @@ class NetworkModel {
   void* instance_ = nullptr;
   std::vector<ModelParameter> parameters_;
   std::vector<ModelUnit> units_;
+  std::vector<LinearAdapter> adapters_;
+  std::vector<int32_t> adapter_of_weight_;  ///< index into adapters_ by parameter id, -1: none; may be shorter
+  std::vector<ScalarHead> scalar_heads_;
   ftrun_network_info info_{};
 };
 

@@ -28,7 +28,7 @@ void update_runs(ExecutionContext& ctx, const Optimizer& optimizer, const ftrun_
                  const Tensor& gradient, const Tensor& compute, double grad_scale, double learning_rate,
                  double weight_decay, int64_t step) {
   std::vector<Tensor> states;
-  for (const ftrun_optimizer_slice::DecayRun& run : slice.runs) {
+  for (const ftrun_optimizer_slice::Run& run : slice.runs) {
     const auto part_of = [&](const Tensor& whole) { return whole.slice(0, run.begin, run.end); };
     states.clear();
     for (const Tensor& state : slice.states) states.push_back(part_of(state));
@@ -37,7 +37,7 @@ void update_runs(ExecutionContext& ctx, const Optimizer& optimizer, const ftrun_
     span.master = part_of(slice.master ? slice.master : compute);
     if (slice.master) span.parameter = part_of(compute);
     span.states = states;
-    span.learning_rate = learning_rate;
+    span.learning_rate = learning_rate * run.learning_rate_ratio;
     span.weight_decay = run.decays ? weight_decay : 0.0;
     optimizer.update(ctx, span, grad_scale, step);
   }
@@ -45,20 +45,22 @@ void update_runs(ExecutionContext& ctx, const Optimizer& optimizer, const ftrun_
 
 }  // namespace
 
-std::vector<ftrun_optimizer_slice::DecayRun> decay_runs(const NetworkModel& model, const ParameterLayout& layout,
-                                                        int32_t unit, int64_t begin, int64_t end) {
-  std::vector<ftrun_optimizer_slice::DecayRun> runs;
+std::vector<ftrun_optimizer_slice::Run> optimizer_runs(const NetworkModel& model, const ParameterLayout& layout,
+                                                       int32_t unit, int64_t begin, int64_t end) {
+  std::vector<ftrun_optimizer_slice::Run> runs;
   for (const ParameterPiece& piece : layout.pieces(unit, FTRUN_PART_TRAINED, begin, end)) {
-    const bool decays = model.parameter(piece.id).decays();
+    const ModelParameter& parameter = model.parameter(piece.id);
     const int64_t piece_end = piece.offset + piece.end - piece.begin;
-    if (!runs.empty() && runs.back().decays == decays) {
+    const bool continues = !runs.empty() && runs.back().decays == parameter.decays() &&
+                           runs.back().learning_rate_ratio == parameter.learning_rate_ratio;
+    if (continues) {
       runs.back().end = piece_end;
     } else {
-      runs.push_back({piece.offset, piece_end, decays});
+      runs.push_back({piece.offset, piece_end, parameter.decays(), parameter.learning_rate_ratio});
     }
   }
   // Padding is zero with zero gradients and stays so in any run.
-  if (runs.empty()) runs.push_back({0, 0, false});
+  if (runs.empty()) runs.push_back({});
   runs.back().end = end - begin;
   return runs;
 }

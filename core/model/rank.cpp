@@ -47,7 +47,23 @@ int32_t Rank::add_role(std::string name, std::shared_ptr<const NetworkModel> mod
   const auto decide = is_trained ? is_trained : [](int32_t) { return false; };
   roles_.push_back(
       std::make_unique<Role>(std::move(name), index, std::move(model), arguments_.world, decide, std::move(weights)));
-  return index;
+  walked_roles_.push_back({roles_.back()->name(), roles_.back().get(), true});
+  return static_cast<int32_t>(walked_roles_.size()) - 1;
+}
+
+int32_t Rank::add_adapter_off_role(std::string name, int32_t index) {
+  walked_roles_.push_back({std::move(name), &role(index), false});
+  return static_cast<int32_t>(walked_roles_.size()) - 1;
+}
+
+const Rank::WalkedRole& Rank::walked(int32_t index) const {
+  if (index < 0 || static_cast<size_t>(index) >= walked_roles_.size())
+    throw invalid_argument("there is no role {}: {} are declared", index, walked_roles_.size());
+  return walked_roles_[static_cast<size_t>(index)];
+}
+
+bool Rank::is_recorded(const WalkedRole& walked) const noexcept {
+  return training_ && context_.recording && walked.role->trained() && walked.adapters;
 }
 
 Role& Rank::role(int32_t index) {
@@ -132,7 +148,7 @@ ftrun_optimizer_slice* Rank::create_optimizer_slice(int32_t role_index, int32_t 
   slice->begin = begin;
   slice->end = end;
   slice->placement = placement;
-  slice->runs = decay_runs(owner.model(), owner.layout(), unit, begin, end);
+  slice->runs = optimizer_runs(owner.model(), owner.layout(), unit, begin, end);
   const Shape shape = {end - begin};
   if (arguments_.precision.master_weights) {
     slice->master = empty(context_, FTRUN_F32, shape, FTRUN_MEMORY_OPTIMIZER, placement);

@@ -11,7 +11,7 @@
 //     rank.step(clip coefficient, learning rate);
 //   evaluation: Tensor loss = rank.evaluate([&] { return paradigm's loss; });
 //   generation: AttentionScope scope(rank, &cache); hidden = rank.forward(role, batch); logits = rank.head_logits(...);
-//   saving: saved_tensors() and read_values() (model_values.h); optimizer_pieces() for checkpoints;
+//   saving: for_each_value_chunk() (model_values.h); optimizer_pieces() for checkpoints;
 //   resuming: add_role with HostWeights that read the checkpoint's values, attach, OptimizerPiece::write, set_steps.
 #pragma once
 
@@ -57,7 +57,7 @@ struct RankArguments {
   Precision precision;
   bool gradient_checkpointing = true;
   bool offload_activations = false;  ///< checkpoints wait for backward on the host device
-  int32_t accumulation = 1;  ///< micro-batches per update
+  int32_t accumulation = 1;          ///< micro-batches per update
   uint64_t seed = 42;
   const Optimizer* optimizer = nullptr;  ///< NULL: nothing will be trained
   double weight_decay = 0;
@@ -93,6 +93,10 @@ class Rank {
   /// Adds a role before attach; `is_trained` by parameter id, NULL: none.
   int32_t add_role(std::string name, std::shared_ptr<const NetworkModel> model,
                    const std::function<bool(int32_t id)>& is_trained, std::unique_ptr<WeightSource> weights);
+  /// Another way to walk a role: with its adapters switched off, never recorded. Returns the index for forward and head
+  /// calls, which count roles and these together in the order they are added; everything else (layouts, strategies)
+  /// knows `role` only.
+  int32_t add_adapter_off_role(std::string name, int32_t role);
   /// What the strategy will hold and move with the roles added so far; nothing is attached. UNIMPLEMENTED when the
   /// strategy does not say.
   ftrun_schedule schedule();
@@ -106,6 +110,8 @@ class Rank {
 
   int32_t role_count() const noexcept { return static_cast<int32_t>(roles_.size()); }
   Role& role(int32_t index);
+  /// The role that forward and head calls with this index walk.
+  Role& walked_role(int32_t index) { return *walked(index).role; }
 
   /// See ftrun_context_api.forward. A batch of 0 tokens gives hidden[0, D].
   Tensor forward(int32_t role, const ftrun_batch& batch);
@@ -118,6 +124,8 @@ class Rank {
   };
   LogProbabilities head_logprobs(int32_t role, const Tensor& hidden, std::span<const int32_t> labels,
                                  double temperature, bool with_entropy);
+  /// See ftrun_context_api.head_scalar: f32[T], computed in f32.
+  Tensor head_scalar(int32_t role, std::string_view name, const Tensor& hidden);
   /// logits f32[n, V] of chosen rows.
   Tensor head_logits(int32_t role, const Tensor& hidden, std::span<const int64_t> rows);
 
@@ -154,6 +162,14 @@ class Rank {
 
  private:
   friend class AttentionScope;
+  /// What forward and head calls name by an index.
+  struct WalkedRole {
+    std::string name;
+    Role* role = nullptr;
+    bool adapters = true;
+  };
+  const WalkedRole& walked(int32_t index) const;
+  bool is_recorded(const WalkedRole& walked) const noexcept;
   void attach_role(Role& role);
   void load_part(Role& role, int32_t unit, ftrun_part part, WeightSource& source);
   void backward(Tape& tape, const Tensor& loss);
@@ -161,13 +177,14 @@ class Rank {
   void backward_role(Role& role);
   void ready(Role& role, int32_t unit);
   Tensor head_weight(Role& role);
-  ftrun_phase head_phase(const Role& role) const noexcept;
+  ftrun_phase head_phase(const WalkedRole& walked) const noexcept;
 
   RankArguments arguments_;
   std::unique_ptr<Communicator> own_communicator_;
   ftrun_context context_;
   StrategyHooks hooks_;
   std::vector<std::unique_ptr<Role>> roles_;
+  std::vector<WalkedRole> walked_roles_;
   size_t attached_roles_ = 0;
   std::vector<std::unique_ptr<ftrun_optimizer_slice>> slices_;
   struct FinalGradient {

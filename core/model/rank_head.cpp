@@ -1,4 +1,6 @@
 // Head calls: each brackets the head unit and never holds the logits of all tokens.
+#include <algorithm>
+
 #include "core/base/error.h"
 #include "core/model/rank.h"
 #include "core/ops/embedding.h"
@@ -22,20 +24,20 @@ void check_hidden(const Role& role, const Tensor& hidden, size_t labels, std::st
 
 }  // namespace
 
-ftrun_phase Rank::head_phase(const Role& role) const noexcept {
-  return training_ && context_.recording && role.trained() ? FTRUN_PHASE_FORWARD : FTRUN_PHASE_INFER;
+ftrun_phase Rank::head_phase(const WalkedRole& walked) const noexcept {
+  return is_recorded(walked) ? FTRUN_PHASE_FORWARD : FTRUN_PHASE_INFER;
 }
 
 Tensor Rank::head_weight(Role& role) { return role.parameter(role.model().info().head_parameter); }
 
 Tensor Rank::head_cross_entropy_sum(int32_t index, const Tensor& hidden, std::span<const int32_t> labels,
                                     std::span<const float> weights, double scale) {
-  Role& owner = role(index);
+  Role& owner = *walked(index).role;
   check_hidden(owner, hidden, labels.size(), "head_cross_entropy_sum");
   if (!weights.empty() && weights.size() != labels.size()) {
     throw invalid_argument("head_cross_entropy_sum: {} weights for {} labels", weights.size(), labels.size());
   }
-  UnitBracket bracket(context_, hooks_, owner, owner.model().head_unit(), head_phase(owner), micro_batch_);
+  UnitBracket bracket(context_, hooks_, owner, owner.model().head_unit(), head_phase(walked(index)), micro_batch_);
   Tensor loss;
   if (labels.empty()) {
     loss = ops::full(context_, FTRUN_F32, {1}, 0.0);
@@ -51,10 +53,10 @@ Tensor Rank::head_cross_entropy_sum(int32_t index, const Tensor& hidden, std::sp
 
 Rank::LogProbabilities Rank::head_logprobs(int32_t index, const Tensor& hidden, std::span<const int32_t> labels,
                                            double temperature, bool with_entropy) {
-  Role& owner = role(index);
+  Role& owner = *walked(index).role;
   check_hidden(owner, hidden, labels.size(), "head_logprobs");
   if (!(temperature > 0)) throw invalid_argument("head_logprobs: temperature {}", temperature);
-  UnitBracket bracket(context_, hooks_, owner, owner.model().head_unit(), head_phase(owner), micro_batch_);
+  UnitBracket bracket(context_, hooks_, owner, owner.model().head_unit(), head_phase(walked(index)), micro_batch_);
   LogProbabilities result;
   if (labels.empty()) {
     result.logp = empty(context_, FTRUN_F32, {0});
@@ -68,8 +70,28 @@ Rank::LogProbabilities Rank::head_logprobs(int32_t index, const Tensor& hidden, 
   return result;
 }
 
+Tensor Rank::head_scalar(int32_t index, std::string_view name, const Tensor& hidden) {
+  Role& owner = *walked(index).role;
+  check_hidden(owner, hidden, static_cast<size_t>(hidden ? hidden.dim(0) : 0), "head_scalar");
+  const auto& heads = owner.model().scalar_heads();
+  const auto head = std::ranges::find(heads, name, &ScalarHead::name);
+  if (head == heads.end()) {
+    throw invalid_argument("head_scalar: role '{}' has no scalar head '{}'", walked(index).name, name);
+  }
+  UnitBracket bracket(context_, hooks_, owner, owner.model().head_unit(), head_phase(walked(index)), micro_batch_);
+  const auto in_f32 = [&](int32_t id) { return ops::cast(context_, owner.parameter(id), FTRUN_F32); };
+  Tensor values = empty(context_, FTRUN_F32, {0});
+  if (hidden.dim(0) > 0) {
+    const Tensor values_T1 = ops::linear(context_, ops::cast(context_, hidden, FTRUN_F32), in_f32(head->weight),
+                                         head->bias < 0 ? Tensor() : in_f32(head->bias));
+    values = ops::reshape(context_, values_T1, {hidden.dim(0)});
+  }
+  bracket.close();
+  return values;
+}
+
 Tensor Rank::head_logits(int32_t index, const Tensor& hidden, std::span<const int64_t> rows) {
-  Role& owner = role(index);
+  Role& owner = *walked(index).role;
   check_hidden(owner, hidden, static_cast<size_t>(hidden ? hidden.dim(0) : 0), "head_logits");
   std::vector<int32_t> chosen;
   for (const int64_t row : rows) {

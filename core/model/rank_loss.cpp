@@ -21,9 +21,10 @@ class ScopeExit {
 }  // namespace
 
 Tensor Rank::forward(int32_t index, const ftrun_batch& batch) {
-  Role& walked = role(index);
-  const bool recorded = training_ && context_.recording && walked.trained();
-  auto walk = std::make_unique<UnitWalk>(walked, make_batch_state(context_, walked.model(), batch));
+  const WalkedRole& target = walked(index);
+  const bool recorded = is_recorded(target);
+  auto walk = std::make_unique<UnitWalk>(*target.role, make_batch_state(context_, target.role->model(), batch),
+                                         target.adapters);
   Tensor hidden = walk->forward(context_, hooks_, micro_batch_, recorded, arguments_.gradient_checkpointing);
   if (recorded) walks_.push_back(std::move(walk));
   return hidden;

@@ -32,9 +32,9 @@ Tensor moved_to(ExecutionContext& ctx, Device& device, const Tensor& activation)
 /// What context calls see while a unit is computed, and the name in messages.
 class ActiveUnitScope {
  public:
-  ActiveUnitScope(ftrun_context& ctx, Role& role, const BatchState& batch, int32_t unit)
+  ActiveUnitScope(ftrun_context& ctx, Role& role, const BatchState& batch, int32_t unit, bool adapters)
       : ctx_(ctx), former_(ctx.rank->active()), former_label_(std::move(ctx.unit_label)) {
-    ctx.rank->active() = {&role, &batch, unit, 0};
+    ctx.rank->active() = {&role, &batch, unit, 0, adapters};
     ctx.unit_label = role.model().units()[static_cast<size_t>(unit)].name;
   }
   ActiveUnitScope(const ActiveUnitScope&) = delete;
@@ -114,7 +114,7 @@ void UnitBracket::close() {
 }
 
 Tensor UnitWalk::compute(ftrun_context& ctx, int32_t unit, const Tensor& input) {
-  const ActiveUnitScope scope(ctx, role_, *batch_, unit);
+  const ActiveUnitScope scope(ctx, role_, *batch_, unit, adapters_);
   Tensor out = Tensor::adopt(role_.model().unit_forward(&ctx, unit, input.get()));
   const Shape expected = {batch_->tokens, role_.model().info().hidden_size};
   if (!(out.shape() == expected)) {

@@ -62,6 +62,7 @@ struct ActiveUnit {
   const BatchState* batch = nullptr;
   int32_t unit = -1;
   int32_t dropout_site = 0;
+  bool adapters = true;  ///< the walk uses the adapters on linear weights
 };
 
 /// One recorded walk, waiting for backward: with checkpointing each unit's input, without it each unit's own tape.
@@ -74,7 +75,8 @@ class UnitWalk {
     Tensor output;
   };
 
-  UnitWalk(Role& role, std::shared_ptr<const BatchState> batch) : role_(role), batch_(std::move(batch)) {}
+  UnitWalk(Role& role, std::shared_ptr<const BatchState> batch, bool adapters = true)
+      : role_(role), batch_(std::move(batch)), adapters_(adapters) {}
   Role& role() const noexcept { return role_; }
 
   /// Computes units embedding .. final norm and returns hidden[T, D]. Recorded: a leaf whose gradient starts backward.
@@ -90,6 +92,7 @@ class UnitWalk {
 
   Role& role_;
   std::shared_ptr<const BatchState> batch_;
+  bool adapters_;
   std::vector<Segment> segments_;
   std::shared_ptr<GradientTarget> hidden_gradient_;
   Tensor gradient_;  // of the output of the unit that comes next in backward

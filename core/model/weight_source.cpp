@@ -24,6 +24,9 @@ void in_chunks(int64_t begin, int64_t end, const Tensor& destination, Body&& bod
   }
 }
 
+/// The head of a sequence classifier, as core/train/scalar_heads.h names it.
+constexpr std::string_view kScoreWeight = "score.weight";
+
 bool is_rotary_buffer(std::string_view name) { return name.ends_with("rotary_emb.inv_freq"); }
 
 bool is_floating(StoredDtype dtype) {
@@ -77,7 +80,11 @@ FileWeights::FileWeights(std::shared_ptr<const ModelWeights> weights, const Netw
   for (const std::string& name : weights_->names()) {
     if (is_rotary_buffer(name)) ignorable.push_back(name);
   }
+  const bool is_classifier = model.find(kScoreWeight) >= 0;
+  if (is_classifier) unused_head_ = model.parameter(model.info().head_parameter).name;
   for (const ModelParameter& parameter : model.parameters()) {
+    if (parameter.name != kScoreWeight && parameter.origin != ParameterOrigin::kNetwork) continue;
+    if (is_missing_head(parameter)) continue;
     const std::string& name = stored_name(*weights_, parameter);
     expected.push_back({name, StoredDtype::kF32, parameter.shape});
     for (const ParameterTie& tie : parameter.ties) {
@@ -85,7 +92,10 @@ FileWeights::FileWeights(std::shared_ptr<const ModelWeights> weights, const Netw
     }
   }
   weights_->require_exactly(expected, ignorable);
-  for (const ModelParameter& parameter : model.parameters()) require_tied_copies_equal(*weights_, parameter);
+  for (const ModelParameter& parameter : model.parameters()) {
+    if (parameter.origin == ParameterOrigin::kNetwork && !is_missing_head(parameter))
+      require_tied_copies_equal(*weights_, parameter);
+  }
   for (const TensorSpec& spec : expected) {
     const TensorEntry& entry = *weights_->find(spec.name);
     if (!is_floating(entry.dtype)) {
@@ -95,6 +105,11 @@ FileWeights::FileWeights(std::shared_ptr<const ModelWeights> weights, const Netw
   }
 }
 
+bool FileWeights::is_missing_head(const ModelParameter& parameter) const {
+  return !unused_head_.empty() && parameter.name == unused_head_ &&
+         weights_->find(stored_name(*weights_, parameter)) == nullptr;
+}
+
 const TensorEntry& FileWeights::entry_of(const ModelParameter& parameter) const {
   return weights_->require(stored_name(*weights_, parameter), parameter.shape);
 }
@@ -102,6 +117,11 @@ const TensorEntry& FileWeights::entry_of(const ModelParameter& parameter) const 
 void FileWeights::fill(ExecutionContext& ctx, const ModelParameter& parameter, int64_t begin, int64_t end,
                        const Tensor& destination) {
   if (shapes_only(ctx)) return;
+  if (is_missing_head(parameter)) {
+    auto zeros = attributes<ftrun_fill_attributes>();
+    execute(ctx, FTRUN_OP_FILL, {}, {destination}, &zeros);
+    return;
+  }
   const TensorEntry& entry = entry_of(parameter);
   const StoredDtype to = stored_dtype_of(destination.dtype());
   const uint64_t width = dtype_size_bytes(to);
@@ -121,7 +141,8 @@ void FileWeights::fill(ExecutionContext& ctx, const ModelParameter& parameter, i
 
 void InitialWeights::fill(ExecutionContext& ctx, const ModelParameter& parameter, int64_t begin, int64_t end,
                           const Tensor& destination) {
-  if (parameter.initializer != FTRUN_INITIALIZER_NORMAL) {
+  const bool is_uniform = parameter.initializer == FTRUN_INITIALIZER_UNIFORM;
+  if (parameter.initializer != FTRUN_INITIALIZER_NORMAL && !is_uniform) {
     auto fill = attributes<ftrun_fill_attributes>();
     fill.value = parameter.initializer == FTRUN_INITIALIZER_ONES ? 1.0 : 0.0;
     execute(ctx, FTRUN_OP_FILL, {}, {destination}, &fill);
@@ -130,15 +151,18 @@ void InitialWeights::fill(ExecutionContext& ctx, const ModelParameter& parameter
   auto random = attributes<ftrun_random_attributes>();
   random.seed = seed_;
   random.stream = stream_of_name(parameter.name);
+  // Mean and standard deviation, or the interval.
+  random.a = is_uniform ? -parameter.initializer_std : 0.0;
   random.b = parameter.initializer_std;
+  const char* draw = is_uniform ? FTRUN_OP_RANDOM_UNIFORM : FTRUN_OP_RANDOM_NORMAL;
   in_chunks(begin, end, destination, [&](int64_t from, int64_t, const Tensor& piece) {
     random.offset = static_cast<uint64_t>(from);
     if (piece.dtype() == FTRUN_F32) {
-      execute(ctx, FTRUN_OP_RANDOM_NORMAL, {}, {piece}, &random);
+      execute(ctx, draw, {}, {piece}, &random);
       return;
     }
     const Tensor numbers = empty_like(ctx, piece, FTRUN_F32, FTRUN_MEMORY_WORKSPACE);
-    execute(ctx, FTRUN_OP_RANDOM_NORMAL, {}, {numbers}, &random);
+    execute(ctx, draw, {}, {numbers}, &random);
     execute(ctx, FTRUN_OP_COPY, {numbers}, {piece});
   });
 }

@@ -28,16 +28,20 @@ class WeightSource {
 /// Weights from safetensors files. Reads nothing but what is asked for, straight from the mapped file.
 class FileWeights : public WeightSource {
  public:
-  /// Checks the whole folder before anything is read: every parameter is there (a tied one under either name) with its
-  /// shape in a floating-point dtype, and nothing is left over but tied names and rotary inv_freq buffers. Throws
-  /// INVALID_ARGUMENT listing what is missing, left over or misshapen.
+  /// Checks the whole folder before anything is read: every parameter of the network is there (a tied one under either
+  /// name) with its shape in a floating-point dtype, and nothing is left over but tied names and rotary inv_freq
+  /// buffers; a model with a scalar head `score.weight` has that in its files and may lack the head that it does not
+  /// use (zeros). Throws INVALID_ARGUMENT listing what is missing, left over or misshapen.
   FileWeights(std::shared_ptr<const ModelWeights> weights, const NetworkModel& model);
   void fill(ExecutionContext& ctx, const ModelParameter& parameter, int64_t begin, int64_t end,
             const Tensor& destination) override;
 
  private:
   const TensorEntry& entry_of(const ModelParameter& parameter) const;
+  bool is_missing_head(const ModelParameter& parameter) const;
+
   std::shared_ptr<const ModelWeights> weights_;
+  std::string unused_head_;  ///< of a sequence classifier: the head's name
 };
 
 /// Initial values as the network declared them: element i of a normal parameter is number i of the Philox stream keyed

@@ -13,11 +13,8 @@
 #include "core/io/checkpoint.h"
 #include "core/io/convert.h"
 #include "core/io/disk_space.h"
-#include "core/io/model_folder.h"
-#include "core/io/model_weights.h"
-#include "core/io/sharded_writer.h"
-#include "core/model/model_values.h"
 #include "core/model/weight_source.h"
+#include "core/train/model_saving.h"
 #include "core/train/optimizer_shards.h"
 #include "core/train/trained_parameters.h"
 
@@ -72,28 +69,6 @@ class ResumedWeights : public WeightSource {
   HostWeights trained_;
 };
 
-ModelFolderFiles folder_files(const Run& run) {
-  const SavedTemplate& saved = run.setup().saved_template;
-  const ModelConfig& model = run.setup().model;
-  ModelConfigChanges changes;
-  changes.dtype = run.saved_dtype();
-  changes.bos_token_id = saved.bos_id;
-  changes.pad_token_id = saved.pad_id;
-  // One end id is replaced and a list keeps its others, as transformers' trainer does it.
-  const bool is_list = model.raw.contains("eos_token_id") && model.raw["eos_token_id"].is_array();
-  if (saved.eos_id) {
-    changes.eos_token_ids =
-        is_list ? eos_ids_with(saved.eos_id, model.eos_token_ids) : std::vector{int64_t{*saved.eos_id}};
-  }
-  ModelFolderFiles files;
-  files.tokenizer_source = run.arguments().tokenizer_name_or_path;
-  files.config = with_changes(model, changes);
-  files.generation = with_token_ids(run.setup().generation, saved.bos_id, saved.eos_id, saved.pad_id);
-  files.chat_template = saved.chat_template;
-  files.special_tokens = saved.special_tokens;
-  return files;
-}
-
 // Settings that make a run what it is. Those that other checks cover (seed, data) are not among them.
 constexpr std::array kRecordedKeys = {
     "learning_rate",
@@ -128,6 +103,16 @@ constexpr std::array kRecordedKeys = {
     "freeze_trainable_layers",
     "freeze_trainable_modules",
     "freeze_extra_modules",
+    "lora_rank",
+    "lora_alpha",
+    "lora_dropout",
+    "lora_target",
+    "additional_target",
+    "use_rslora",
+    "use_dora",
+    "loraplus_lr_ratio",
+    "pissa_init",
+    "pissa_iter",
 };
 
 nlohmann::json recorded_value(const OptionValue& value) {
@@ -167,7 +152,8 @@ void warn_of_changes(const Run& run, const TrainerState& state) {
 void check_same_state(const Run& run, const TrainerState& state, const fs::path& file) {
   const OptionValues& values = run.setup().config().host();
   for (const char* key : {"bf16", "pure_bf16", "finetuning_type", "freeze_trainable_layers", "freeze_trainable_modules",
-                          "freeze_extra_modules"}) {
+                          "freeze_extra_modules", "lora_rank", "lora_alpha", "lora_target", "additional_target",
+                          "use_rslora", "use_dora", "pissa_init", "pissa_iter"}) {
     const auto before = state.arguments.find(key);
     const nlohmann::json now = recorded_value(*values.find(key));
     if (before == state.arguments.end() || *before == now) continue;
@@ -258,32 +244,17 @@ int64_t global_batch(const Run& run) {
 }
 
 void save_model_folder(Run& run, const fs::path& folder) {
-  while_running([&] {
-    std::unique_ptr<ShardedModelWriter> writer;
-    if (run.is_main()) {
-      // What can fail comes before what cannot be taken back: files that are missing, the disk that is full.
-      const ModelFolderFiles files = folder_files(run);
-      model_files_bytes(files);
-      fs::create_directories(folder);
-      writer = std::make_unique<ShardedModelWriter>(folder, saved_tensors(run.model(), run.saved_dtype()));
-      remove_model_weights(folder);  // of an earlier run: they must not stand beside this one's config
-      save_model_files(folder, files);
-    }
-    for_each_value_chunk(run.rank(), run.trained_role(), run.saved_dtype(),
-                         [&](std::string_view name, std::span<const std::byte> bytes) { writer->write(name, bytes); });
-    if (writer) writer->finish();
-  });
+  while_running([&] { save_model(run, folder); });
 }
 
 SaveBytes save_bytes(const Run& run) {
   SaveBytes bytes;
-  bytes.model =
-      sharded_model_bytes(saved_tensors(run.model(), run.saved_dtype())) + model_files_bytes(folder_files(run));
+  bytes.model = saved_model_bytes(run);
   bytes.checkpoint = bytes.model;
   if (run.arguments().save_only_model) return bytes;
   bytes.checkpoint +=
       optimizer_state_bytes(trained_elements(run.model(), run.trained()), run.optimizer().state_names().size(),
-                            !saved_exactly(run, run.saved_dtype()));
+                            !saved_exactly(run, trained_file_dtype(run)));
   return bytes;
 }
 
@@ -299,7 +270,7 @@ fs::path save_checkpoint(Run& run, const TrainerState& state) {
     }
     save_model_folder(run, folder);
     if (!run.arguments().save_only_model) {
-      write_optimizer_shard(run.rank(), run.trained_role(), folder, !saved_exactly(run, run.saved_dtype()));
+      write_optimizer_shard(run.rank(), run.trained_role(), folder, !saved_exactly(run, trained_file_dtype(run)));
     }
     // The set is complete once every rank has flushed its file.
     communicator.barrier("saving a checkpoint");
@@ -339,8 +310,7 @@ void require_disk_for_run(Run& run, int64_t first_step) {
 }
 
 void load_weights(Run& run, const fs::path& folder) {
-  FileWeights source(std::make_shared<ModelWeights>(folder), run.model());
-  run.rank().load_values(run.trained_role(), source);
+  run.rank().load_values(run.trained_role(), *weights_of_saved(run, folder));
 }
 
 TrainerState restore_checkpoint(Run& run, const fs::path& checkpoint) {
@@ -348,7 +318,7 @@ TrainerState restore_checkpoint(Run& run, const fs::path& checkpoint) {
   TrainerState state = parse_trainer_state(read_file(file), file);
   check_same_run(run, state, file);
   warn_of_changes(run, state);
-  const StoredDtype saved = ModelWeights(checkpoint).main_dtype();
+  const StoredDtype saved = dtype_of_saved(run, checkpoint);
   const OptimizerShards shards(checkpoint, run.model(), run.trained(), state_names(run, saved));
   if (saved_exactly(run, saved)) {
     load_weights(run, checkpoint);

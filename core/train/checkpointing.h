@@ -11,7 +11,7 @@
 
 namespace ftrun {
 
-/// Writes config, tokenizer files and weights into `folder` (created where missing): what transformers opens. Here and
+/// model_saving.h's save_model. Here and
 /// in save_checkpoint, what cannot be written is DATA_LOSS: the run fails (exit code 1).
 void save_model_folder(Run& run, const std::filesystem::path& folder);
 

@@ -39,6 +39,11 @@ std::string files_text(const Run& run) {
     text +=
         fmt::format("content of the model's weights = {:016x}\n", ModelWeights(a.model_name_or_path).content_hash());
   }
+  std::vector<std::shared_ptr<const PeftAdapter>> adapters = run.adapters().merged;
+  if (run.adapters().continued) adapters.push_back(run.adapters().continued);
+  for (const auto& adapter : adapters) {
+    text += fmt::format("content of the adapter '{}' = {:016x}\n", adapter->folder().string(), adapter->content_hash());
+  }
   return text;
 }
 

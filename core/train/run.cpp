@@ -2,17 +2,21 @@
 #include "core/train/run.h"
 
 #include <algorithm>
+#include <sstream>
 
 #include "core/base/error.h"
 #include "core/base/failure_detail.h"
 #include "core/base/files.h"
 #include "core/base/logging.h"
+#include "core/config/folder_setting.h"
+#include "core/config/option_api.h"
 #include "core/io/model_weights.h"
 #include "core/model/abi_struct.h"
 #include "core/model/weight_source.h"
 #include "core/parallel/thread_pool.h"
 #include "core/train/input_agreement.h"
 #include "core/train/memory_estimate.h"
+#include "core/train/scalar_heads.h"
 #include "core/train/trained_parameters.h"
 
 namespace ftrun {
@@ -28,8 +32,11 @@ ftrun_status add_role(const ftrun_declaration* declaration, const ftrun_role_req
   const auto role = read_abi_struct(written, FTRUN_ROLE_REQUEST_TAG, "ftrun_role_request");
   auto& roles = *static_cast<Declared*>(declaration->self)->roles;
   *index = static_cast<int32_t>(roles.size());
-  roles.push_back(
-      {std::string(text_of(role.name)), std::string(text_of(role.model_key)), (role.flags & FTRUN_ROLE_TRAINED) != 0});
+  std::vector<std::string> heads;
+  std::istringstream names{std::string(text_of(role.scalar_heads))};
+  for (std::string name; std::getline(names, name, ',');) heads.push_back(name);
+  roles.push_back({std::string(text_of(role.name)), std::string(text_of(role.model_key)), std::move(heads),
+                   (role.flags & FTRUN_ROLE_TRAINED) != 0, (role.flags & FTRUN_ROLE_ADAPTER_OFF) != 0});
   return FTRUN_OK;
 }
 
@@ -63,17 +70,36 @@ void run_parallel(int64_t count, const std::function<void(int64_t)>& body) {
   }
 }
 
+/// The value of a plugin's own key or of the host's; NULL when neither has it.
+const OptionValue* find_setting(const ftrun_options* options, const std::string& key) {
+  const OptionValue* own = options->own->find(key);
+  return own != nullptr ? own : options->host->find(key);
+}
+
 void add_unique(std::vector<int32_t>& ids, int64_t id) {
   if (std::find(ids.begin(), ids.end(), id) == ids.end()) ids.push_back(static_cast<int32_t>(id));
 }
 
 }  // namespace
 
-std::shared_ptr<const NetworkModel> open_network(const RunSetup& setup, const HostServices& services) {
+std::shared_ptr<NetworkModel> open_network(const RunSetup& setup, const HostServices& services) {
+  return open_network(setup, services, setup.model);
+}
+
+std::shared_ptr<NetworkModel> open_network(const RunSetup& setup, const HostServices& services,
+                                           const ModelConfig& model) {
   const ChosenPlugin& network = setup.plugins->network;
+  const std::vector<std::string> claimed = network.plugin->architectures();
+  const bool fits = std::ranges::any_of(
+      model.architectures, [&](const std::string& name) { return std::ranges::find(claimed, name) != claimed.end(); });
+  if (!fits && &model != &setup.model) {
+    throw invalid_argument("{} is [{}], but the models of a run share a network, and '{}' is [{}]",
+                           place_of_key(model.file, "architectures"), fmt::join(model.architectures, ", "),
+                           network.plugin->id(), fmt::join(claimed, ", "));
+  }
   return std::make_shared<NetworkModel>(&network.plugin->network(),
                                         make_host_table("network/" + network.plugin->id(), services), network.options,
-                                        read_file(setup.model.file), setup.model.file);
+                                        read_file(model.file), model.file);
 }
 
 ParadigmInstance::ParadigmInstance(const ChosenPlugin& chosen, const ftrun_host* host) : plugin_(chosen.plugin) {
@@ -143,15 +169,52 @@ Run::~Run() {
   paradigm_.reset();
 }
 
-void Run::make_model() {
+void Run::check_roles() const {
   const auto& roles = paradigm_->roles();
-  if (roles.size() != 1 || !roles.front().trained || roles.front().model_key != "model_name_or_path") {
-    throw unimplemented(
-        "paradigm '{}' declares roles beyond one trained model of model_name_or_path: not in this build",
-        paradigm_->plugin().id());
+  const std::string& id = paradigm_->plugin().id();
+  const auto trained = std::ranges::count_if(roles, [](const auto& role) { return role.trained; });
+  if (trained != 1 || !roles.front().trained || roles.front().model_key != "model_name_or_path") {
+    throw unimplemented("paradigm '{}' trains {} roles: expected the first one, of model_name_or_path, and no other",
+                        id, trained);
   }
-  model_ = open_network(setup_, link_.host_services());
-  trained_ = trained_parameters(setup_.config(), *model_);
+  for (const auto& role : roles) {
+    if (!role.adapter_off) continue;
+    if (!adapters_.is_trained) {
+      throw invalid_argument("paradigm '{}': role '{}' is the trained model without its adapter, and there is none", id,
+                             role.name);
+    }
+    if (adapters_.principal) {
+      throw invalid_argument(
+          "{}: pissa_init: role '{}' of '{}' is the trained model with its adapter off, and PiSSA takes a part of the "
+          "base "
+          "into the adapter: give it a model of its own, or remove pissa_init",
+          setup_.config().origin("pissa_init"), role.name, id);
+    }
+    if (adapters_.whole_parameters.empty()) continue;
+    throw invalid_argument(
+        "{}: additional_target: role '{}' of '{}' is the trained model with its adapter off, and modules that are "
+        "trained "
+        "whole cannot be switched off: give it a model of its own, or remove additional_target",
+        setup_.config().origin("additional_target"), role.name, id);
+  }
+}
+
+void Run::make_model() {
+  const std::shared_ptr<NetworkModel> model = open_network(setup_, link_.host_services());
+  adapters_ = plan_adapters(setup_.config(), *model);
+  check_roles();
+  const auto& policy = paradigm_->roles().front();
+  if (adapters_.is_trained && is_sequence_classifier(setup_.model)) {
+    throw unimplemented(
+        "{}: finetuning_type: 'lora' on a sequence classifier ({}): begin from a language model, whose head is saved "
+        "beside the "
+        "adapter, or write 'finetuning_type: full'",
+        setup_.config().origin("finetuning_type"), place_of_key(setup_.model.file, "architectures"));
+  }
+  if (policy.scalar_heads.empty()) require_language_model(setup_.model, policy.name);
+  for (const std::string& head : policy.scalar_heads) add_scalar_head(*model, setup_.model, head);
+  model_ = model;
+  trained_ = trained_parameters(setup_.config(), *model_, adapters_);
   const int64_t elements = trained_elements(*model_, trained_);
   if (!is_main() || elements == model_->total_elements()) return;
   log_info("trained parameters: {} of {} ({:.2f} %)", elements, model_->total_elements(),
@@ -176,9 +239,77 @@ Precision Run::precision() const {
   return arguments().bf16 ? Precision::bf16() : arguments().pure_bf16 ? Precision::pure_bf16() : Precision::f32();
 }
 
-std::unique_ptr<WeightSource> Run::initial_weights() const {
+std::unique_ptr<WeightSource> Run::base_weights() const {
   if (arguments().train_from_scratch) return std::make_unique<InitialWeights>(arguments().seed);
   return std::make_unique<FileWeights>(std::make_shared<ModelWeights>(arguments().model_name_or_path), *model_);
+}
+
+std::unique_ptr<WeightSource> Run::initial_weights() const {
+  return with_scalar_head(adapted_weights(adapters_, *model_, base_weights(), arguments().seed));
+}
+
+std::unique_ptr<WeightSource> Run::weights_without_principal() const {
+  AdapterPlan plan = adapters_;
+  plan.principal = nullptr;
+  return with_scalar_head(adapted_weights(plan, *model_, base_weights(), arguments().seed));
+}
+
+std::unique_ptr<WeightSource> Run::with_scalar_head(std::unique_ptr<WeightSource> weights) const {
+  if (model_->scalar_heads().empty()) return weights;
+  std::vector<std::filesystem::path> folders;
+  if (adapters_.continued) folders.push_back(adapters_.continued->folder());
+  folders.push_back(arguments().model_name_or_path);
+  return std::make_unique<ScalarHeadWeights>(std::move(weights), *model_, folders, arguments().seed, false);
+}
+
+// A model beside the trained one. What is merged into the trained model's base is merged here too where both are one
+// folder.
+void Run::add_frozen_role(const ParadigmInstance::RoleRequest& request) {
+  const OptionValue* value = find_setting(setup_.plugins->paradigm.options, request.model_key);
+  if (value == nullptr || !value->is_set) {
+    throw invalid_argument("{}: paradigm '{}' needs a model for its role '{}': set {}", request.model_key,
+                           paradigm_->plugin().id(), request.name, request.model_key);
+  }
+  const std::filesystem::path folder = value->text;
+  require_model_folder(value->origin, request.model_key, value->text);
+  const ModelConfig config = read_model_config(folder / "config.json");
+  const std::shared_ptr<NetworkModel> model = open_network(setup_, link_.host_services(), config);
+  if (config.vocab_size != setup_.model.vocab_size) {
+    throw invalid_argument(
+        "{}: {}: its vocabulary has {} ids, that of model_name_or_path has {}: both read the same rows", value->origin,
+        request.model_key, config.vocab_size, setup_.model.vocab_size);
+  }
+  if (request.scalar_heads.empty()) require_language_model(config, request.name);
+  for (const std::string& head : request.scalar_heads) add_scalar_head(*model, config, head);
+  std::unique_ptr<WeightSource> weights;
+  if (arguments().train_from_scratch && request.model_key == "model_name_or_path") {
+    weights = std::make_unique<InitialWeights>(arguments().seed);
+  } else {
+    weights = std::make_unique<FileWeights>(std::make_shared<ModelWeights>(folder), *model);
+  }
+  if (request.model_key == "model_name_or_path") {
+    AdapterPlan merged;
+    merged.merged = adapters_.merged;
+    weights = adapted_weights(merged, *model, std::move(weights), arguments().seed);
+  }
+  if (!request.scalar_heads.empty()) {
+    weights =
+        std::make_unique<ScalarHeadWeights>(std::move(weights), *model, std::vector{folder}, arguments().seed, true);
+  }
+  rank().add_role(request.name, model, nullptr, std::move(weights));
+}
+
+void Run::add_roles() {
+  for (const auto& request : paradigm_->roles()) {
+    if (request.adapter_off) {
+      rank().add_adapter_off_role(request.name, trained_role());
+    } else if (request.trained) {
+      rank().add_role(
+          request.name, model_, [this](int32_t id) { return trained_[static_cast<size_t>(id)]; }, initial_weights());
+    } else {
+      add_frozen_role(request);
+    }
+  }
 }
 
 void Run::make_rank() {
@@ -196,9 +327,7 @@ void Run::make_rank() {
   } else if (!a.train_from_scratch) {
     saved_dtype_ = ModelWeights(a.model_name_or_path).main_dtype();
   }
-  rank().add_role(
-      paradigm_->roles().front().name, model_, [this](int32_t id) { return trained_[static_cast<size_t>(id)]; },
-      initial_weights());
+  add_roles();
   check_memory();
   rank().attach();
   rank().release_weight_sources();

@@ -12,6 +12,7 @@
 #include "core/model/rank.h"
 #include "core/optim/optimizer.h"
 #include "core/tensor/device.h"
+#include "core/train/adapters.h"
 #include "core/train/data_service.h"
 #include "core/train/generate_service.h"
 #include "core/train/output_claim.h"
@@ -23,7 +24,10 @@
 namespace ftrun {
 
 /// The network of a setup, declared from the text of its config.json.
-std::shared_ptr<const NetworkModel> open_network(const RunSetup& setup, const HostServices& services);
+std::shared_ptr<NetworkModel> open_network(const RunSetup& setup, const HostServices& services);
+/// The same network plugin for the config.json of another folder, whose architecture it must claim.
+std::shared_ptr<NetworkModel> open_network(const RunSetup& setup, const HostServices& services,
+                                           const ModelConfig& model);
 
 /// An instance of the paradigm with what it declared. Destroys it when destroyed.
 class ParadigmInstance {
@@ -36,7 +40,9 @@ class ParadigmInstance {
   struct RoleRequest {
     std::string name;
     std::string model_key;
+    std::vector<std::string> scalar_heads;
     bool trained = false;
+    bool adapter_off = false;
   };
   const std::vector<RoleRequest>& roles() const noexcept { return roles_; }
   const std::vector<std::string>& denominators() const noexcept { return denominators_; }
@@ -109,15 +115,22 @@ class Run {
   /// dtype of saved weights.
   StoredDtype saved_dtype() const noexcept { return saved_dtype_; }
   Precision precision() const;
+  /// Adapters of the trained role.
+  const AdapterPlan& adapters() const noexcept { return adapters_; }
   /// By parameter id: what finetuning_type trains.
   const std::vector<bool>& trained() const noexcept { return trained_; }
   /// Where weights come from at the start: the model folder's files, or initial values.
   std::unique_ptr<WeightSource> initial_weights() const;
-
-  /// Weights as they were before any training: the model folder's, or made again from the seed.
+  /// initial_weights as they would be if pairs had started at zero (see AdapterPlan::principal).
+  std::unique_ptr<WeightSource> weights_without_principal() const;
 
  private:
+  std::unique_ptr<WeightSource> base_weights() const;
+  std::unique_ptr<WeightSource> with_scalar_head(std::unique_ptr<WeightSource> weights) const;
   void make_model();
+  void check_roles() const;
+  void add_roles();
+  void add_frozen_role(const ParadigmInstance::RoleRequest& request);
   void check_memory();
   void make_rank();
   void begin(const std::function<void(const DataLedger&)>& on_ledger);
@@ -132,6 +145,7 @@ class Run {
   DataService data_;
   GenerateService generate_;
   std::shared_ptr<const NetworkModel> model_;
+  AdapterPlan adapters_;
   std::vector<bool> trained_;
   std::unique_ptr<Optimizer> optimizer_;
   std::unique_ptr<ParadigmInstance> paradigm_;

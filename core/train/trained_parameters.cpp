@@ -102,11 +102,17 @@ class FreezeSelection {
 
 }  // namespace
 
-std::vector<bool> trained_parameters(const ResolvedConfig& config, const NetworkModel& model) {
-  std::vector<bool> trained(model.parameters().size(), true);
-  if (config.get_string("finetuning_type") != "freeze") return trained;
-  const FreezeSelection selection(config, model);
-  for (size_t id = 0; id < trained.size(); ++id) trained[id] = selection.is_trained(model.parameters()[id]);
+std::vector<bool> trained_parameters(const ResolvedConfig& config, const NetworkModel& model, const AdapterPlan& plan) {
+  const std::vector<ModelParameter>& parameters = model.parameters();
+  std::vector<bool> trained(parameters.size(), !plan.is_trained);
+  if (config.get_string("finetuning_type") == "freeze") {
+    const FreezeSelection selection(config, model);
+    for (size_t id = 0; id < trained.size(); ++id) trained[id] = selection.is_trained(parameters[id]);
+  }
+  for (size_t id = 0; id < trained.size(); ++id) {
+    if (parameters[id].origin != ParameterOrigin::kNetwork) trained[id] = true;
+  }
+  for (const int32_t id : plan.whole_parameters) trained[static_cast<size_t>(id)] = true;
   return trained;
 }
 

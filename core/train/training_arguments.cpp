@@ -162,6 +162,13 @@ void refuse_sampling_keys(const ResolvedConfig& config, Complaints& complaints) 
   }
 }
 
+// Keys of `ftrun export`.
+void refuse_export_keys(const ResolvedConfig& config, Complaints& complaints) {
+  for (const char* key : {"export_dir", "export_size", "export_tolerance"}) {
+    if (config.is_given(key)) complaints.add(key, "is not used by training: it belongs to ftrun export");
+  }
+}
+
 void read_precision(const ResolvedConfig& config, Complaints& complaints, TrainingArguments& a) {
   a.bf16 = config.get_bool("bf16");
   a.pure_bf16 = config.get_bool("pure_bf16");
@@ -177,12 +184,38 @@ void read_precision(const ResolvedConfig& config, Complaints& complaints, Traini
 
 void read_tuning(const ResolvedConfig& config, Complaints& complaints) {
   const std::string& type = config.get_string("finetuning_type");
-  if (type == "freeze") return;
-  for (const char* key : {"freeze_trainable_layers", "freeze_trainable_modules", "freeze_extra_modules"}) {
-    if (!config.is_given(key)) continue;
-    complaints.add(
-        key, "finetuning_type ({}) is '{}', which has no use for it: remove it, or write 'finetuning_type: freeze'",
-        config.origin("finetuning_type"), type);
+  const auto only_for = [&](const char* owner, std::initializer_list<const char*> keys) {
+    if (type == owner) return;
+    for (const char* key : keys) {
+      if (!config.is_given(key)) continue;
+      complaints.add(key,
+                     "finetuning_type ({}) is '{}', which has no use for it: remove it, or write 'finetuning_type: {}'",
+                     config.origin("finetuning_type"), type, owner);
+    }
+  };
+  only_for("freeze", {"freeze_trainable_layers", "freeze_trainable_modules", "freeze_extra_modules"});
+  only_for("lora",
+           {"adapter_name_or_path", "create_new_adapter", "lora_rank", "lora_alpha", "lora_dropout", "lora_target",
+            "additional_target", "use_rslora", "use_dora", "loraplus_lr_ratio", "pissa_init", "pissa_iter"});
+  if (type == "lora" && config.get_bool("create_new_adapter") && !config.is_set("adapter_name_or_path")) {
+    complaints.add("create_new_adapter", "there is no adapter_name_or_path whose adapters it would merge");
+  }
+  if (type == "lora" && config.get_bool("pissa_init")) {
+    if (config.get_bool("use_dora"))
+      complaints.add("pissa_init", "excludes use_dora: the adapter could not be saved for the unchanged base");
+    if (config.is_set("adapter_name_or_path") && !config.get_bool("create_new_adapter")) {
+      complaints.add("pissa_init",
+                     "begins a new adapter, but the training of adapter_name_or_path goes on: remove it, or set "
+                     "create_new_adapter: true");
+    }
+  } else if (config.is_given("pissa_iter")) {
+    complaints.add("pissa_iter", "pissa_init is not set: remove it");
+  }
+  if (type == "lora" && config.get_bool("train_from_scratch")) {
+    complaints.add("train_from_scratch",
+                   "finetuning_type ({}) is 'lora', whose base would be random: write "
+                   "'finetuning_type: full'",
+                   config.origin("finetuning_type"));
   }
 }
 
@@ -223,6 +256,7 @@ TrainingArguments read_training_arguments(const ResolvedConfig& config) {
   a.plot_loss = config.get_bool("plot_loss");
   check_batches(config, complaints);
   refuse_sampling_keys(config, complaints);
+  refuse_export_keys(config, complaints);
   read_precision(config, complaints, a);
   read_periods(config, complaints, a);
   a.do_eval = a.do_eval || a.evaluation.unit != Period::Unit::kNever;

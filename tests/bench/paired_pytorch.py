@@ -8,7 +8,8 @@ the test suite needs this; it needs torch and transformers (tests/golden/require
     python tests/bench/paired_pytorch.py --model configs/models/qwen2.5-0.5b --seq 1024 --batch 2
 
 PyTorch's side: transformers' model of the config.json with random weights, its default attention, cross-entropy on
-every token, clip_grad_norm_ and AdamW: what a user writes without further libraries. --pytorch_dtype bf16 holds weights
+every token, clip_grad_norm_ and AdamW: what a user writes without further libraries (--finetuning_type lora: with PEFT's
+pairs on every linear layer of the blocks). --pytorch_dtype bf16 holds weights
 and moments in bf16 (no fp32 master, so less work and memory than ftrun's bf16); bf16_autocast keeps them in fp32.
 """
 import argparse
@@ -38,6 +39,8 @@ def arguments():
     parser.add_argument("--pytorch_dtype", choices=("fp32", "bf16", "bf16_autocast"), default="fp32")
     parser.add_argument("--optimizer", choices=("auto", "fused", "foreach", "for-loop"), default="auto",
                         help="PyTorch's AdamW; auto: the fastest of two, tried first")
+    parser.add_argument("--finetuning_type", choices=("full", "lora"), default="full", help="on both sides")
+    parser.add_argument("--lora_rank", type=int, default=8)
     parser.add_argument("--gradient_checkpointing", action="store_true", help="on both sides")
     parser.add_argument("--ftrun", type=pathlib.Path, default=ROOT / "build/bin/ftrun", help="the program")
     parser.add_argument("--json", action="store_true", help="one JSON object per line on stdout, one for each dtype of ftrun")
@@ -56,11 +59,16 @@ def measure_pytorch(args):
     config.use_cache = False
     dtype = torch.bfloat16 if args.pytorch_dtype == "bf16" else torch.float32
     model = AutoModelForCausalLM.from_config(config, dtype=dtype)
+    if args.finetuning_type == "lora":
+        from peft import LoraConfig, get_peft_model
+        model = get_peft_model(model, LoraConfig(task_type="CAUSAL_LM", r=args.lora_rank, lora_alpha=2 * args.lora_rank,
+                                                 target_modules="all-linear"))
     model.train()
     if args.gradient_checkpointing:
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     variant = {"fused": {"fused": True}, "foreach": {"foreach": True}, "for-loop": {"foreach": False}}[args.optimizer]
-    optimizer = torch.optim.AdamW(model.parameters(), lr=5e-5, **variant)
+    trained = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=5e-5, **variant)
     autocast = torch.autocast("cpu", torch.bfloat16, enabled=args.pytorch_dtype == "bf16_autocast")
 
     phases = []
@@ -72,7 +80,7 @@ def measure_pytorch(args):
         marks.append(time.perf_counter())
         loss.backward()
         marks.append(time.perf_counter())
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(trained, 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         marks.append(time.perf_counter())
@@ -101,7 +109,7 @@ def run_json(command, environment=None):
 def run_pytorch(args, optimizer, steps):
     command = [sys.executable, __file__, "--worker", "--model", args.model, "--seq", args.seq, "--batch", args.batch,
                "--steps", steps, "--threads", args.threads, "--pytorch_dtype", args.pytorch_dtype,
-               "--optimizer", optimizer]
+               "--optimizer", optimizer, "--finetuning_type", args.finetuning_type, "--lora_rank", args.lora_rank]
     if args.gradient_checkpointing:
         command.append("--gradient_checkpointing")
     environment = dict(os.environ, OMP_NUM_THREADS=str(args.threads), MKL_NUM_THREADS=str(args.threads))
@@ -111,7 +119,10 @@ def run_pytorch(args, optimizer, steps):
 def run_ftrun(args, dtype):
     command = [args.ftrun, "bench", "--json", "--model", args.model, "--seq", args.seq, "--batch", args.batch,
                "--steps", args.steps, "--threads", args.threads, "--torch_dtype", dtype,
-               "--gradient_checkpointing", str(args.gradient_checkpointing).lower()]
+               "--gradient_checkpointing", str(args.gradient_checkpointing).lower(),
+               "--finetuning_type", args.finetuning_type]
+    if args.finetuning_type == "lora":
+        command += ["--lora_rank", args.lora_rank]
     return run_json([str(part) for part in command])
 
 
@@ -151,7 +162,7 @@ def summary(args, dtype, ftrun_runs, pytorch_runs):
     result = {
         "machine": first["machine"],
         "model": first["model"],
-        "run": {"seq": args.seq, "batch": args.batch, "steps": args.steps, "runs": args.runs,
+        "run": {"finetuning_type": args.finetuning_type, "seq": args.seq, "batch": args.batch, "steps": args.steps, "runs": args.runs,
                 "gradient_checkpointing": args.gradient_checkpointing, "ftrun_dtype": dtype,
                 "pytorch_dtype": args.pytorch_dtype, "optimizer": pytorch_runs[0]["optimizer"],
                 "torch": pytorch_runs[0]["torch"]},

@@ -101,7 +101,7 @@ TEST(ForeignKeys, AcceptOnlyWhatTheyMeanAnyway) {
   ASSERT_NE(fp16, nullptr);
   EXPECT_TRUE(is_accepted(*fp16, scalar_setting("fp16", "False", "x").value));
   EXPECT_FALSE(is_accepted(*fp16, scalar_setting("fp16", "true", "x").value));
-  EXPECT_FALSE(is_accepted(*find_foreign_key("lora_rank"), scalar_setting("lora_rank", "", "x").value));
+  EXPECT_FALSE(is_accepted(*find_foreign_key("pissa_convert"), scalar_setting("pissa_convert", "", "x").value));
 }
 
 }  // namespace

@@ -122,7 +122,9 @@ TEST(Resolve, HarmlessKeysAreNoticed) {
 
 TEST(Resolve, ForeignKeysAreRefusedWithTheReason) {
   EXPECT_EQ(resolve_text("fp16: false\nstreaming: false\nquantization_bit: null\n").notices().size(), 0u);
-  EXPECT_EQ(resolve_refusal("lora_rank: 8\n"), "a.yaml:2: lora_rank: this build has no adapters: remove it");
+  EXPECT_EQ(resolve_refusal("pissa_convert: false\n"),
+            "a.yaml:2: pissa_convert: 'false' is not available: an adapter that began as PiSSA is always saved "
+            "converted, for the unchanged base");
   EXPECT_EQ(resolve_refusal("torch_dtype: bfloat16\n"),
             "a.yaml:2: torch_dtype: precision is chosen with 'bf16: true' (bf16 with fp32 master weights) or "
             "'pure_bf16: true' (bf16 throughout); without them it is fp32");
@@ -150,22 +152,12 @@ TEST(Resolve, TrackersAreRefusedByName) {
   }
 }
 
-TEST(Resolve, AdaptersAreRefused) {
+TEST(Resolve, OneTunerIsMissing) {
   ConfigSources sources;
+  EXPECT_EQ(resolve(sources, {}).get_string("finetuning_type"), "lora");
+  sources.document = parse_config_text("tuner_type: oft\n", "a.yaml");
   EXPECT_EQ(refusal([&] { resolve(sources, {}); }),
-            "finetuning_type: it is not set and its default 'lora' is not available: this build has no adapters: "
-            "write 'finetuning_type: full' or 'freeze'");
-  sources.document = parse_config_text("tuner_type: lora\n", "a.yaml");
-  EXPECT_EQ(refusal([&] { resolve(sources, {}); }),
-            "a.yaml:1: finetuning_type: 'lora' is not available: this build has no adapters: write "
-            "'finetuning_type: full' or 'freeze'");
-  sources.document = parse_config_text("lora_rank: 8\nfinetuning_type: lora\nlora_target: all\n", "a.yaml");
-  EXPECT_EQ(refusal([&] { resolve(sources, {}); }),
-            "3 errors in the configuration:\n"
-            "  a.yaml:1: lora_rank: this build has no adapters: remove it\n"
-            "  a.yaml:2: finetuning_type: 'lora' is not available: this build has no adapters: write "
-            "'finetuning_type: full' or 'freeze'\n"
-            "  a.yaml:3: lora_target: this build has no adapters: remove it");
+            "a.yaml:1: finetuning_type: 'oft' is not available: expected full, lora or freeze");
   sources.document = parse_config_text("finetuning_type: fulll\n", "a.yaml");
   EXPECT_EQ(refusal([&] { resolve(sources, {}); }),
             "a.yaml:1: finetuning_type: expected one of full, lora, freeze, oft, got 'fulll' (did you mean 'full'?)");

@@ -38,6 +38,19 @@ TEST(Bench, JsonNamesAddUp) {
   EXPECT_GT(bench.at("peak_rss_mib").get<int64_t>(), 0);
 }
 
+TEST(Bench, PairsLeaveTheBaseWithoutGradientsAndStates) {
+  const ProgramResult result =
+      run_ftrun({"bench", "--model", "configs/models/qwen2-tiny", "--seq", "64", "--batch", "3", "--steps", "1",
+                 "--finetuning_type", "lora", "--lora_rank", "2", "--json"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const json bench = json::parse(result.out);
+  const json& bytes = bench.at("device_bytes");
+  const int64_t parameters = bench.at("model").at("parameters");
+  EXPECT_GE(bytes.at("weights").get<int64_t>(), 2 * parameters);
+  EXPECT_LT(bytes.at("gradients").get<int64_t>(), parameters / 2);
+  EXPECT_LT(bytes.at("optimizer").get<int64_t>(), 3 * parameters);
+}
+
 TEST(Bench, FlagsWithoutUseAreRefused) {
   const struct {
     std::vector<std::string> arguments;
@@ -46,7 +59,8 @@ TEST(Bench, FlagsWithoutUseAreRefused) {
                {{"bench", "--stepz", "8"}, "did you mean 'steps'"},
                {{"bench", "--seq", "0"}, "--seq: seq: expected an integer >= 1"},
                {{"bench", "--torch_dtype", "fp16"}, "expected one of bf16, fp32"},
-               {{"bench", "--finetuning_type", "lora"}, "finetuning_type"},
+               {{"bench", "--lora_rank", "4"}, "--lora_rank: only finetuning_type lora has a use for it"},
+               {{"bench", "--finetuning_type", "lora", "--lora_target", "q_prj"}, "did you mean 'q_proj'"},
                {{"bench", "--model", "/nonexistent"}, "/nonexistent"},
                {{"bench", "extra"}, "unexpected argument 'extra'"}};
   for (const auto& one : cases) {

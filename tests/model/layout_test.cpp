@@ -117,7 +117,7 @@ TEST(OptimizerSlice, RunsCoverTheSliceAndNormsAndBiasesDoNotDecay) {
   const auto model = tied_model();
   const ParameterLayout layout(*model, 1, [](int32_t) { return true; });
   const int64_t padded = layout.part(1, FTRUN_PART_TRAINED).padded_elements;
-  const auto runs = decay_runs(*model, layout, 1, 0, padded);
+  const auto runs = optimizer_runs(*model, layout, 1, 0, padded);
   ASSERT_EQ(runs.size(), 3u);
   EXPECT_EQ(runs[0].end, 15);
   EXPECT_TRUE(runs[0].decays);
@@ -125,10 +125,10 @@ TEST(OptimizerSlice, RunsCoverTheSliceAndNormsAndBiasesDoNotDecay) {
   EXPECT_FALSE(runs[1].decays);
   EXPECT_EQ(runs[2].end, padded);
   EXPECT_TRUE(runs[2].decays);
-  const auto middle = decay_runs(*model, layout, 1, 16, 32);
+  const auto middle = optimizer_runs(*model, layout, 1, 16, 32);
   EXPECT_EQ(middle.front().begin, 0);
   EXPECT_EQ(middle.back().end, 16);
-  EXPECT_FALSE(decay_runs(*model, layout, 2, 0, 16).front().decays);
+  EXPECT_FALSE(optimizer_runs(*model, layout, 2, 0, 16).front().decays);
 }
 
 TEST(NetworkModel, DeclarationsAreChecked) {

@@ -103,7 +103,9 @@ TestModel::TestModel(const std::string& golden_case, const ModelOptions& options
   const std::string network = options.network.empty() ? golden_case.substr(0, golden_case.find('_')) : options.network;
   const auto* table = static_cast<const ftrun_network*>(open_plugin("network", network)->table);
   const std::filesystem::path config = folder / options.config;
-  model_ = std::make_shared<NetworkModel>(table, test_host(), nullptr, read_text(config), config);
+  const auto network_model = std::make_shared<NetworkModel>(table, test_host(), nullptr, read_text(config), config);
+  if (options.adapt) options.adapt(*network_model);
+  model_ = network_model;
   optimizer_ = make_optimizer("adamw_torch", options.optimizer);
   strategy_.table = options.strategy != nullptr
                         ? options.strategy
@@ -196,14 +198,14 @@ Documents golden_documents(const SafetensorsFile& golden, const std::string& pre
   return documents;
 }
 
-std::vector<float> all_logits(TestModel& model, const Documents& documents) {
+std::vector<float> all_logits(TestModel& model, const Documents& documents, int32_t role) {
   const ftrun_batch batch = documents.batch();
   Tensor logits;
   model.rank().evaluate([&] {
-    const Tensor hidden = model.rank().forward(0, batch);
+    const Tensor hidden = model.rank().forward(role, batch);
     std::vector<int64_t> rows(documents.ids.size());
     for (size_t i = 0; i < rows.size(); ++i) rows[i] = static_cast<int64_t>(i);
-    logits = model.rank().head_logits(0, hidden, rows);
+    logits = model.rank().head_logits(role, hidden, rows);
     return Tensor();
   });
   return read_floats(model.ctx(), logits);
@@ -221,7 +223,8 @@ double train(TestModel& model, const Documents& documents, double scale, int32_t
 std::vector<std::vector<float>> gradients(TestModel& model) {
   std::vector<std::vector<float>> all;
   for (size_t id = 0; id < model.model().parameters().size(); ++id) {
-    all.push_back(read_floats(model.ctx(), model.role().gradient(static_cast<int32_t>(id))));
+    const Tensor gradient = model.role().gradient(static_cast<int32_t>(id));
+    all.push_back(gradient ? read_floats(model.ctx(), gradient) : std::vector<float>());
   }
   return all;
 }

@@ -53,6 +53,8 @@ struct ModelOptions {
   bool trained = true;
   /// By name, instead of `trained`.
   std::function<bool(const std::string& name)> is_trained;
+  /// Adds adapters before anything is made from the model.
+  std::function<void(NetworkModel&)> adapt;
   /// NULL: `single`.
   const ftrun_strategy* strategy = nullptr;
   /// NULL: a device of its own.
@@ -108,12 +110,12 @@ inline double golden_number(const SafetensorsFile& golden, const std::string& na
 }
 
 /// Logits of every position, f32, [T * V].
-std::vector<float> all_logits(TestModel& model, const Documents& documents);
+std::vector<float> all_logits(TestModel& model, const Documents& documents, int32_t role = 0);
 
 /// scale * summed cross entropy, recorded and run backward as micro-batch `index` of `count`.
 double train(TestModel& model, const Documents& documents, double scale, int32_t index = 0, int32_t count = 1);
 
-/// Every parameter's gradient, in order of ids, as f32.
+/// Every parameter's gradient, in order of ids, as f32; empty where it is frozen.
 std::vector<std::vector<float>> gradients(TestModel& model);
 /// Every parameter's weights as saved in f32.
 std::vector<std::vector<float>> weights(TestModel& model);

@@ -59,6 +59,30 @@ TEST(Equivalence, HybridShardIsSingleToRounding) {
   expect_equivalent(run_well(alone), single("llama"), alone.name());
 }
 
+TEST(Equivalence, LowRankPairsWithDropoutAndTheBaseAsReference) {
+  for (const char* model : kModels) {
+    StrategyCase given = make_case(model, "single", 1, 1);
+    given.adapter_rank = 2;
+    given.with_reference = true;
+    const Outcome expected = run_well(given);
+    for (const int32_t world : {2, 4}) {
+      for (const int32_t accumulation : {1, 3}) {
+        std::map<std::string, Outcome> outcomes;
+        for (const char* strategy : kStrategies) {
+          given.strategy = strategy;
+          given.world = world;
+          given.accumulation = accumulation;
+          outcomes[strategy] = run_well(given);
+          expect_equivalent(outcomes[strategy], expected, given.name() + " with pairs");
+        }
+        expect_same_bits(outcomes["zero1"], outcomes["ddp"], "zero1 and ddp, with pairs");
+        expect_same_bits(outcomes["zero3"], outcomes["zero2"], "zero3 and zero2, with pairs");
+        expect_same_bits(outcomes["fsdp"], outcomes["zero2"], "fsdp and zero2, with pairs");
+      }
+    }
+  }
+}
+
 TEST(Equivalence, FrozenRolesAndFrozenPartsAreServedToo) {
   for (const char* model : kModels) {
     StrategyCase given = make_case(model, "single", 1, 1);

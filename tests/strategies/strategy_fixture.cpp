@@ -14,6 +14,7 @@
 #include "core/config/host_options.h"
 #include "core/config/option_api.h"
 #include "core/model/abi_struct.h"
+#include "core/model/adapter_weights.h"
 #include "core/model/api_tables.h"
 #include "core/parallel/thread_pool.h"
 #include "tests/collectives/rank_team.h"
@@ -66,6 +67,37 @@ class CaseOptions {
   ftrun_options options_ = {&own_, &host_};
 };
 
+int32_t add_pair_parameter(NetworkModel& model, int32_t weight, const std::string& part, std::vector<int64_t> shape) {
+  const std::string& name = model.parameter(weight).name;
+  ModelParameter parameter;
+  parameter.name = name.substr(0, name.rfind('.')) + "." + part;
+  parameter.unit = model.parameter(weight).unit;
+  parameter.shape = std::move(shape);
+  parameter.initializer_std = 0.1;
+  parameter.origin = ParameterOrigin::kAdapter;
+  return model.add_parameter(std::move(parameter));
+}
+
+/// Neither factor starts at zero, so that both have gradients at once.
+void add_pairs(NetworkModel& model, int64_t rank) {
+  const auto declared = static_cast<int32_t>(model.parameters().size());
+  for (int32_t id = 0; id < declared; ++id) {
+    const ModelParameter& weight = model.parameter(id);
+    const bool in_block = model.units()[static_cast<size_t>(weight.unit)].kind == FTRUN_UNIT_BLOCK;
+    if (weight.role != FTRUN_PARAMETER_LINEAR || !in_block) continue;
+    const std::vector<int64_t> shape = weight.shape;
+    const bool has_magnitude = weight.name.find("down_proj") != std::string::npos;
+    LinearAdapter adapter;
+    adapter.weight = id;
+    adapter.scale = 2.0;
+    adapter.dropout = 0.1;
+    adapter.a = add_pair_parameter(model, id, "lora_A.weight", {rank, shape[1]});
+    adapter.b = add_pair_parameter(model, id, "lora_B.weight", {shape[0], rank});
+    if (has_magnitude) adapter.magnitude = add_pair_parameter(model, id, "lora_magnitude_vector", {shape[0]});
+    model.add_adapter(adapter);
+  }
+}
+
 std::shared_ptr<const NetworkModel> open_model(const StrategyCase& given) {
   const std::filesystem::path folder = std::filesystem::path(FTRUN_SOURCE_DIR) / "tests/golden/models" / given.model;
   const std::string network = given.model.substr(0, given.model.find('_'));
@@ -75,10 +107,12 @@ std::shared_ptr<const NetworkModel> open_model(const StrategyCase& given) {
     json = {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
   }
   const auto* table = static_cast<const ftrun_network*>(load_plugin("network", network)->table);
-  return std::make_shared<NetworkModel>(table, strategy_host(), nullptr, json, folder / "config.json");
+  const auto model = std::make_shared<NetworkModel>(table, strategy_host(), nullptr, json, folder / "config.json");
+  if (given.adapter_rank > 0) add_pairs(*model, given.adapter_rank);
+  return model;
 }
 
-std::unique_ptr<WeightSource> open_weights(const StrategyCase& given, const NetworkModel& model) {
+std::unique_ptr<WeightSource> open_base(const StrategyCase& given, const NetworkModel& model) {
   if (!given.config_json.empty()) {
     return std::make_unique<HostWeights>([](const ModelParameter& parameter, int64_t begin, std::span<float> values) {
       const float centre = parameter.role == FTRUN_PARAMETER_NORM ? 1.0f : 0.0f;
@@ -90,6 +124,12 @@ std::unique_ptr<WeightSource> open_weights(const StrategyCase& given, const Netw
   }
   const std::filesystem::path folder = std::filesystem::path(FTRUN_SOURCE_DIR) / "tests/golden/models" / given.model;
   return std::make_unique<FileWeights>(std::make_shared<ModelWeights>(folder), model);
+}
+
+std::unique_ptr<WeightSource> open_weights(const StrategyCase& given, const NetworkModel& model) {
+  std::unique_ptr<WeightSource> base = open_base(given, model);
+  if (given.adapter_rank == 0) return base;
+  return std::make_unique<NewAdapterWeights>(std::move(base), model, 11);
 }
 
 /// Rows of made-up tokens with uneven masks, end to end.
@@ -230,10 +270,16 @@ class CaseRank {
     arguments.weight_decay = 0.05;
     rank_ = std::make_unique<Rank>(arguments);
     const auto trained = [this](int32_t id) {
+      if (given_.adapter_rank > 0) return model_->parameter(id).origin == ParameterOrigin::kAdapter;
       return !given_.is_trained || given_.is_trained(model_->parameter(id).name);
     };
     rank_->add_role("policy", model_, trained, open_weights(given_, *model_));
-    if (given_.with_reference) rank_->add_role("reference", model_, nullptr, open_weights(given_, *model_));
+    if (!given_.with_reference) return;
+    if (given_.adapter_rank > 0) {
+      rank_->add_adapter_off_role("reference", 0);
+    } else {
+      rank_->add_role("reference", model_, nullptr, open_weights(given_, *model_));
+    }
   }
 
   /// Items of micro-batch `micro`: item i goes to micro-batch i / (N B), rank (i / B) mod N.

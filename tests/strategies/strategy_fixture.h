@@ -25,7 +25,10 @@ struct StrategyCase {
   std::string config_json;      ///< instead of it: this config with made-up weights, of the model's network
   Precision precision = Precision::f32();
   bool gradient_checkpointing = true;
-  bool with_reference = false;  ///< a frozen copy of the model is asked in every micro-batch
+  bool with_reference =
+      false;  ///< a frozen copy of the model is asked in every micro-batch; with pairs: the base without them
+  int32_t adapter_rank =
+      0;  ///< low-rank pairs (DoRA on down_proj) on the blocks' linear weights are trained, nothing else
   /// By parameter name; NULL: everything is trained.
   std::function<bool(const std::string& name)> is_trained;
   std::string device = "cpu";  ///< the rank's; the host device is `cpu` beside it

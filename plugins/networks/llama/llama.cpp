@@ -10,8 +10,8 @@ ftrun::decoder::DecoderConfig read_llama(const ftrun::decoder::ConfigReader& con
   return result;
 }
 
-constexpr ftrun_network kTable =
-    ftrun::sdk::NetworkThunks<ftrun::decoder::DecoderNetwork<read_llama>>::table(FTRUN_STR("LlamaForCausalLM"));
+constexpr ftrun_network kTable = ftrun::sdk::NetworkThunks<ftrun::decoder::DecoderNetwork<read_llama>>::table(
+    FTRUN_STR("LlamaForCausalLM,LlamaForSequenceClassification"));
 
 }  // namespace
 

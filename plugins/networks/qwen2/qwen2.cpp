@@ -9,8 +9,8 @@ ftrun::decoder::DecoderConfig read_qwen2(const ftrun::decoder::ConfigReader& con
   return result;
 }
 
-constexpr ftrun_network kTable =
-    ftrun::sdk::NetworkThunks<ftrun::decoder::DecoderNetwork<read_qwen2>>::table(FTRUN_STR("Qwen2ForCausalLM"));
+constexpr ftrun_network kTable = ftrun::sdk::NetworkThunks<ftrun::decoder::DecoderNetwork<read_qwen2>>::table(
+    FTRUN_STR("Qwen2ForCausalLM,Qwen2ForSequenceClassification"));
 
 }  // namespace
 

@@ -11,8 +11,8 @@ ftrun::decoder::DecoderConfig read_qwen3(const ftrun::decoder::ConfigReader& con
   return result;
 }
 
-constexpr ftrun_network kTable =
-    ftrun::sdk::NetworkThunks<ftrun::decoder::DecoderNetwork<read_qwen3>>::table(FTRUN_STR("Qwen3ForCausalLM"));
+constexpr ftrun_network kTable = ftrun::sdk::NetworkThunks<ftrun::decoder::DecoderNetwork<read_qwen3>>::table(
+    FTRUN_STR("Qwen3ForCausalLM,Qwen3ForSequenceClassification"));
 
 }  // namespace
 

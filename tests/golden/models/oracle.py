@@ -5,6 +5,7 @@ to float64, and the loss is computed here on float64 logits. Rope frequencies st
 transformers' own float32 values. The bf16 models run unpatched.
 """
 import contextlib
+import copy
 
 import torch
 import torch.nn.functional as F
@@ -69,13 +70,11 @@ def build(family, config_dict):
 
 def clone_as(model, dtype):
     """A copy in `dtype`. Model.to would also cast the rope frequencies (a buffer), so only parameters are cast."""
-    twin = type(model)(model.config).eval()
-    twin.load_state_dict(model.state_dict())
+    twin = copy.deepcopy(model).eval()
     for module in twin.modules():
         for key, p in module._parameters.items():
             if p is not None:
                 p.data = p.data.to(dtype)
-    twin.tie_weights()
     return twin
 
 

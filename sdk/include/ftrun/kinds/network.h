@@ -27,6 +27,7 @@ typedef int32_t ftrun_initializer;
 #define FTRUN_INITIALIZER_NORMAL ((ftrun_initializer)0) /**< mean 0, standard deviation `initializer_std` */
 #define FTRUN_INITIALIZER_ZEROS ((ftrun_initializer)1)
 #define FTRUN_INITIALIZER_ONES ((ftrun_initializer)2)
+#define FTRUN_INITIALIZER_UNIFORM ((ftrun_initializer)3) /**< between -`initializer_std` and +`initializer_std` */
 
 #define FTRUN_PARAMETER_INFO_TAG FTRUN_TAG('P', 'A', 'R', 'M')
 typedef struct ftrun_parameter_info {
@@ -49,16 +50,17 @@ typedef struct ftrun_unit_info {
 } ftrun_unit_info;
 
 #define FTRUN_NETWORK_BUILDER_TAG FTRUN_TAG('N', 'B', 'L', 'D')
-/** Given to declare; copies what it is handed. Units in the order they are walked: one EMBEDDING, BLOCKs, one FINAL_NORM, one
- * HEAD. Ids count up from 0. */
+/** Given to declare; copies what it is handed. Units in the order they are walked: one EMBEDDING, BLOCKs, one
+ * FINAL_NORM, one HEAD. Ids count up from 0. */
 typedef struct ftrun_network_builder {
   ftrun_head head;
-  void *self;
-  ftrun_status (*add_unit)(const struct ftrun_network_builder *builder, const ftrun_unit_info *unit, int32_t *id);
-  ftrun_status (*add_parameter)(const struct ftrun_network_builder *builder, const ftrun_parameter_info *parameter,
-                                int32_t *id);
-  /** `unit` also uses `parameter`, under a second name that files may carry (tied weights; saved under the first name only). */
-  ftrun_status (*tie_parameter)(const struct ftrun_network_builder *builder, int32_t parameter, int32_t unit,
+  void* self;
+  ftrun_status (*add_unit)(const struct ftrun_network_builder* builder, const ftrun_unit_info* unit, int32_t* id);
+  ftrun_status (*add_parameter)(const struct ftrun_network_builder* builder, const ftrun_parameter_info* parameter,
+                                int32_t* id);
+  /** `unit` also uses `parameter`, under a second name that files may carry (tied weights; saved under the first name
+   * only). */
+  ftrun_status (*tie_parameter)(const struct ftrun_network_builder* builder, int32_t parameter, int32_t unit,
                                 ftrun_str tied_name);
 } ftrun_network_builder;
 
@@ -73,17 +75,17 @@ typedef struct ftrun_network_info {
   int32_t n_heads;
   int32_t n_kv_heads;
   int32_t head_dim;
-  int32_t head_parameter;       /**< id of the [V, D] matrix of the head */
+  int32_t head_parameter; /**< id of the [V, D] matrix of the head */
   int32_t reserved;
-  const float *rope_inv_freq;   /**< [head_dim / 2] */
-  double rope_scaling;          /**< factor on cos and sin */
+  const float* rope_inv_freq; /**< [head_dim / 2] */
+  double rope_scaling;        /**< factor on cos and sin */
 } ftrun_network_info;
 
 #define FTRUN_NETWORK_CREATE_TAG FTRUN_TAG('N', 'C', 'R', 'E')
 typedef struct ftrun_network_create_args {
   ftrun_head head;
-  const ftrun_host *host;
-  const ftrun_options *options;
+  const ftrun_host* host;
+  const ftrun_options* options;
   ftrun_str config_json; /**< the whole config.json; transformers 4 or 5 dialect */
   ftrun_str config_path; /**< for error messages */
 } ftrun_network_create_args;
@@ -95,16 +97,17 @@ typedef struct ftrun_network {
   /** Comma-separated names of config.json's `architectures` that this network is. Static. */
   ftrun_str architectures;
   /** Reads config.json. INVALID_ARGUMENT names file, key, expectation for a value it cannot honour. [control-thread] */
-  ftrun_status (*create)(const ftrun_network_create_args *args, void **network);
+  ftrun_status (*create)(const ftrun_network_create_args* args, void** network);
   /** [control-thread] */
-  void (*destroy)(void *network);
+  void (*destroy)(void* network);
   /** [control-thread] */
-  ftrun_status (*declare)(void *network, const ftrun_network_builder *builder);
+  ftrun_status (*declare)(void* network, const ftrun_network_builder* builder);
   /** After declare. [any-thread] */
-  ftrun_status (*info)(void *network, ftrun_network_info *out);
-  /** Computes one EMBEDDING (in is NULL), BLOCK or FINAL_NORM unit: in[T, D] borrowed, *out[T, D] owned by the caller. A pure
-   * function of its input, the batch and the parameters: the host may call it again to recompute. [rank-thread] */
-  ftrun_status (*unit_forward)(void *network, ftrun_context *ctx, int32_t unit, ftrun_tensor *in, ftrun_tensor **out);
+  ftrun_status (*info)(void* network, ftrun_network_info* out);
+  /** Computes one EMBEDDING (in is NULL), BLOCK or FINAL_NORM unit: in[T, D] borrowed, *out[T, D] owned by the caller.
+   * A pure function of its input, the batch and the parameters: the host may call it again to recompute. [rank-thread]
+   */
+  ftrun_status (*unit_forward)(void* network, ftrun_context* ctx, int32_t unit, ftrun_tensor* in, ftrun_tensor** out);
 } ftrun_network;
 
 #ifdef __cplusplus

@@ -1,0 +1,133 @@
+// Written aside, checked, renamed.
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "core/base/error.h"
+#include "core/base/files.h"
+#include "core/base/logging.h"
+#include "core/export/commands.h"
+#include "core/export/merge_check.h"
+#include "core/export/merged_model.h"
+#include "core/export/ollama_modelfile.h"
+#include "core/io/model_folder.h"
+#include "core/train/scalar_heads.h"
+
+namespace ftrun {
+namespace fs = std::filesystem;
+namespace {
+
+/// A folder beside the final one; removed again unless committed.
+class FolderAside {
+ public:
+  explicit FolderAside(const fs::path& target) : target_(fs::absolute(target).lexically_normal()) {
+    if (!target_.has_filename()) target_ = target_.parent_path();
+    folder_ = target_.parent_path() / ("." + target_.filename().string() + ".writing");
+    fs::create_directories(target_.parent_path());
+    fs::remove_all(folder_);
+    fs::create_directory(folder_);
+  }
+  FolderAside(const FolderAside&) = delete;
+  FolderAside& operator=(const FolderAside&) = delete;
+  ~FolderAside() {
+    std::error_code ignored;
+    if (!committed_) fs::remove_all(folder_, ignored);
+  }
+  const fs::path& path() const noexcept { return folder_; }
+  void commit() {
+    sync_folder(folder_);
+    const fs::path former = folder_.string() + ".former";
+    fs::remove_all(former);
+    if (fs::exists(target_)) fs::rename(target_, former);
+    fs::rename(folder_, target_);
+    committed_ = true;
+    sync_folder(target_.parent_path());
+    fs::remove_all(former);
+  }
+
+ private:
+  fs::path target_;
+  fs::path folder_;
+  bool committed_ = false;
+};
+
+ModelFolderFiles folder_files(const ExportSetup& setup) {
+  const SavedTemplate& saved = setup.run.saved_template;
+  ModelConfigChanges changes;
+  changes.dtype = setup.dtype;
+  if (setup.encoder) {
+    changes.bos_token_id = saved.bos_id;
+    changes.pad_token_id = saved.pad_id;
+    if (saved.eos_id) changes.eos_token_ids = eos_ids_with(saved.eos_id, setup.run.model.eos_token_ids);
+  }
+  ModelFolderFiles files;
+  files.tokenizer_source = setup.run.arguments.tokenizer_name_or_path;
+  files.config = with_changes(setup.run.model, changes);
+  files.generation = setup.encoder ? with_token_ids(setup.run.generation, saved.bos_id, saved.eos_id, saved.pad_id)
+                                   : setup.run.generation;
+  files.chat_template = saved.chat_template;
+  files.special_tokens = saved.special_tokens;
+  return files;
+}
+
+/// A reward model's head goes along; the last adapter's wins over the base's.
+void copy_value_head(const ExportSetup& setup, const fs::path& folder) {
+  std::vector<fs::path> sources;
+  for (const auto& adapter : setup.adapters.merged) sources.insert(sources.begin(), adapter->folder());
+  sources.push_back(setup.run.arguments.model_name_or_path);
+  for (const fs::path& source : sources) {
+    if (!fs::is_regular_file(source / kValueHeadFile)) continue;
+    write_file_atomically(folder / kValueHeadFile, read_file(source / kValueHeadFile));
+    return;
+  }
+}
+
+void require_near(const ExportSetup& setup, const LogitsDistance& distance) {
+  log_info(
+      "logits of the exported model against base and adapters on {} positions: largest difference {:.3g}, {:.2g} of "
+      "the "
+      "largest logit {:.3g} (allowed {:.2g}); most likely token the same on {}",
+      distance.positions, distance.largest_difference, distance.relative(), distance.largest_logit, setup.tolerance,
+      distance.same_first);
+  if (distance.relative() <= setup.tolerance) return;
+  throw Error(
+      FTRUN_DATA_LOSS,
+      fmt::format("the exported model answers differently: its logits are {:.3g} of the largest apart, {:.2g} is "
+                  "allowed: nothing was written; a wider save_dtype comes nearer, export_tolerance allows more",
+                  distance.relative(), setup.tolerance));
+}
+
+void print_result(const ExportSetup& setup, const LogitsDistance& distance) {
+  std::vector<std::string> adapters;
+  for (const auto& adapter : setup.adapters.merged) adapters.push_back(adapter->folder().string());
+  const nlohmann::ordered_json result = {{"export_dir", setup.export_dir.string()},
+                                         {"merged_adapters", adapters},
+                                         {"dtype", std::string(dtype_name(setup.dtype))},
+                                         {"logits_checked", distance.positions},
+                                         {"largest_difference", distance.largest_difference},
+                                         {"relative_difference", distance.relative()},
+                                         {"tolerance", setup.tolerance}};
+  fmt::print("{}\n", result.dump());
+}
+
+}  // namespace
+
+int export_command(const CommandContext& context) {
+  const ExportSetup setup = prepare_export(context);
+  const SampleLogits before = logits_before(setup);
+  FolderAside folder(setup.export_dir);
+  write_merged(setup, folder.path());
+  save_model_files(folder.path(), folder_files(setup));
+  copy_value_head(setup, folder.path());
+  write_file_atomically(folder.path() / "Modelfile",
+                        ollama_modelfile(setup.encoder.get(), setup.run.model.max_position_embeddings));
+  const LogitsDistance distance = distance_of(before, logits_after(setup, folder.path()));
+  require_near(setup, distance);
+  folder.commit();
+  log_info("exported '{}'", setup.export_dir.string());
+  if (context.json) print_result(setup, distance);
+  return 0;
+}
+
+}  // namespace ftrun

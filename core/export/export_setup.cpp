@@ -1,0 +1,135 @@
+// The order of checks is the order in which a user can mend things.
+#include "core/export/export_setup.h"
+
+#include <algorithm>
+#include <array>
+
+#include "core/base/error.h"
+#include "core/base/logging.h"
+#include "core/config/document.h"
+#include "core/config/folder_setting.h"
+#include "core/data/chat_template.h"
+#include "core/data/template_detection.h"
+#include "core/io/model_weights.h"
+#include "core/parallel/thread_pool.h"
+#include "core/train/data_service.h"
+
+namespace ftrun {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr std::array<std::string_view, 18> kUsed = {"model_name_or_path",
+                                                    "tokenizer_name_or_path",
+                                                    "adapter_name_or_path",
+                                                    "finetuning_type",
+                                                    "template",
+                                                    "template_dir",
+                                                    "default_system",
+                                                    "enable_thinking",
+                                                    "preserve_thinking",
+                                                    "export_dir",
+                                                    "export_size",
+                                                    "export_tolerance",
+                                                    "save_dtype",
+                                                    "overwrite_output_dir",
+                                                    "threads",
+                                                    "network",
+                                                    "device",
+                                                    "plugin_path"};
+
+void require_used_keys(const ResolvedConfig& config) {
+  std::vector<std::string> lines;
+  for (const auto& [key, value] : config.host().entries()) {
+    if (!config.is_given(key) || std::ranges::find(kUsed, key) != kUsed.end()) continue;
+    lines.push_back(fmt::format("{}: {}: 'export' has no use for it: remove it", value.origin, key));
+  }
+  if (!lines.empty()) throw invalid_argument("{}", fmt::join(lines, "\n"));
+}
+
+void require_usable_export_dir(const ResolvedConfig& config, const fs::path& folder, const fs::path& model) {
+  const std::string& origin = config.origin("export_dir");
+  if (fs::exists(folder) && !fs::is_directory(folder)) {
+    throw invalid_argument("{}: export_dir: '{}' is not a folder", origin, folder.string());
+  }
+  if (!fs::exists(folder) || fs::is_empty(folder)) return;
+  if (fs::equivalent(folder, model)) {
+    throw invalid_argument("{}: export_dir: '{}' is model_name_or_path: choose another folder", origin,
+                           folder.string());
+  }
+  if (config.get_bool("overwrite_output_dir")) return;
+  throw invalid_argument("{}: export_dir: '{}' is not empty: choose another, or set overwrite_output_dir: true", origin,
+                         folder.string());
+}
+
+StoredDtype export_dtype(const ResolvedConfig& config, const ModelConfig& model, const fs::path& folder) {
+  const std::string& wanted = config.get_string("save_dtype");
+  if (wanted != "auto") return *parse_config_dtype_name(wanted);
+  return model.dtype ? *model.dtype : ModelWeights(folder).main_dtype();
+}
+
+/// Training saves the tokenizer with its template beside an adapter; it wins over the base's.
+fs::path tokenizer_folder(const ResolvedConfig& config, const AdapterPlan& adapters, const fs::path& model) {
+  if (const auto given = config.find_string("tokenizer_name_or_path")) return *given;
+  if (!adapters.merged.empty() && fs::is_regular_file(adapters.merged.back()->folder() / "tokenizer.json")) {
+    return adapters.merged.back()->folder();
+  }
+  return model;
+}
+
+std::shared_ptr<const TemplateEncoder> encoder_of(RunSetup& setup) {
+  const ResolvedConfig& config = setup.config();
+  DataSpec& spec = setup.data;
+  spec.template_name = config.find_string("template").value_or("");
+  spec.template_search_path = template_search_path(config);
+  spec.enable_thinking = config.get_bool("enable_thinking");
+  spec.preserve_thinking = config.get_bool("preserve_thinking");
+  spec.default_system = config.find_string("default_system");
+  if (config.is_given("template")) spec.origins["template"] = config.origin("template");
+  if (spec.template_name.empty()) {
+    try {
+      spec.template_name = template_of_tokenizer(spec, setup.tokenizer);
+    } catch (const Error& error) {
+      log_warning("the Modelfile has no TEMPLATE: {}", error.what());
+      return nullptr;
+    }
+  }
+  return make_template_encoder(spec, setup.tokenizer);
+}
+
+}  // namespace
+
+ExportSetup prepare_export(const CommandContext& context) {
+  const ConfigSources sources = read_config(context.config_file, context.override_arguments);
+  ExportSetup setup;
+  RunSetup& run = setup.run;
+  run.registry = std::make_unique<Registry>(open_registry(sources));
+  run.plugins = std::make_unique<OpenedPlugins>(open_plugins(*run.registry, sources, Needs::kNoParadigm));
+  const ResolvedConfig& config = run.config();
+  for (const std::string& notice : config.notices()) log_info("{}", notice);
+  require_used_keys(config);
+  for (const char* key : {"model_name_or_path", "export_dir"}) {
+    if (!config.is_set(key)) throw invalid_argument("{}: it is not set, and 'export' needs it", key);
+  }
+  require_model_folder(config.origin("model_name_or_path"), "model_name_or_path",
+                       config.get_string("model_name_or_path"));
+  const fs::path folder = config.get_string("model_name_or_path");
+  setup.export_dir = config.get_string("export_dir");
+  require_usable_export_dir(config, setup.export_dir, folder);
+  setup.max_shard_bytes = static_cast<uint64_t>(config.get_float("export_size") * 1e9);
+  configure_threads(static_cast<int32_t>(config.get_int("threads")));
+  run.arguments.model_name_or_path = folder;
+  run.model = read_model_config(folder / "config.json");
+  run.generation = generation_config_of(folder, run.model);
+  setup.devices = std::make_unique<OpenedDevices>(*run.plugins, host_services());
+  setup.model = open_network(run, host_services());
+  setup.adapters = plan_adapters(config, *setup.model, true);
+  setup.dtype = export_dtype(config, run.model, folder);
+  setup.tolerance = config.find_float("export_tolerance").value_or(setup.dtype == StoredDtype::kF32 ? 1e-3 : 2e-2);
+  run.arguments.tokenizer_name_or_path = tokenizer_folder(config, setup.adapters, folder);
+  run.tokenizer = Tokenizer::load(run.arguments.tokenizer_name_or_path);
+  setup.encoder = encoder_of(run);
+  if (setup.encoder) run.saved_template = saved_template(*setup.encoder);
+  return setup;
+}
+
+}  // namespace ftrun

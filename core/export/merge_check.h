@@ -1,0 +1,35 @@
+// Does the written model answer as the base with its adapter beside it does? Logits of both on a few texts.
+// Leaves out: what is done about it (export_command.cpp).
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <vector>
+
+#include "core/export/export_setup.h"
+
+namespace ftrun {
+
+/// Logits f32 of every position of the sample texts, computed in f32.
+struct SampleLogits {
+  int64_t positions = 0;
+  int64_t vocabulary = 0;
+  std::vector<float> values;  ///< [positions, vocabulary]
+};
+
+/// Of the base with the last adapter beside it and the others merged; of the base where there is none.
+SampleLogits logits_before(const ExportSetup& setup);
+/// Of the model that was written to `folder`.
+SampleLogits logits_after(const ExportSetup& setup, const std::filesystem::path& folder);
+
+struct LogitsDistance {
+  double largest_difference = 0;
+  double largest_logit = 0;
+  int64_t positions = 0;
+  int64_t same_first = 0;  ///< positions whose most likely token is the same
+
+  double relative() const noexcept { return largest_logit > 0 ? largest_difference / largest_logit : 0; }
+};
+LogitsDistance distance_of(const SampleLogits& before, const SampleLogits& after);
+
+}  // namespace ftrun

@@ -1,0 +1,298 @@
+// Names of targets against what the network declared; pairs as parameters of the weight's unit.
+#include "core/train/adapters.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "core/base/error.h"
+#include "core/base/nearest_name.h"
+#include "core/config/folder_setting.h"
+#include "core/model/adapter_weights.h"
+
+namespace ftrun {
+namespace {
+
+/// As PEFT: the whole name, or its end after a dot.
+bool matches(const std::string& module, const std::string& target) {
+  return module == target || module.ends_with("." + target);
+}
+
+std::string last_part(const std::string& module) { return module.substr(module.rfind('.') + 1); }
+
+bool is_in_block(const NetworkModel& model, const ModelParameter& parameter) {
+  return model.units()[static_cast<size_t>(parameter.unit)].kind == FTRUN_UNIT_BLOCK;
+}
+
+/// A linear weight that can carry a pair. The head's cannot: logits are never held, so nothing could be added to them.
+bool is_adaptable(const NetworkModel& model, const ModelParameter& parameter) {
+  return parameter.origin == ParameterOrigin::kNetwork && parameter.role == FTRUN_PARAMETER_LINEAR &&
+         is_in_block(model, parameter);
+}
+
+std::vector<int32_t> weights_of_targets(const ResolvedConfig& config, const NetworkModel& model) {
+  const std::vector<std::string>& targets = config.get_list("lora_target");
+  const bool all = std::ranges::find(targets, "all") != targets.end();
+  std::vector<int32_t> weights;
+  std::set<std::string> names = {"all"};
+  std::set<std::string> used;
+  for (size_t id = 0; id < model.parameters().size(); ++id) {
+    const ModelParameter& parameter = model.parameters()[id];
+    if (!is_adaptable(model, parameter)) continue;
+    const std::string module = module_of_weight(parameter.name);
+    names.insert(last_part(module));
+    bool wanted = all;
+    for (const std::string& target : targets) {
+      if (!matches(module, target)) continue;
+      wanted = true;
+      used.insert(target);
+    }
+    if (wanted) weights.push_back(static_cast<int32_t>(id));
+  }
+  const std::vector<std::string> known(names.begin(), names.end());
+  for (const std::string& target : targets) {
+    if (target == "all" || used.contains(target)) continue;
+    throw invalid_argument(
+        "{}: lora_target: no linear layer of the blocks is '{}'{}: expected {}{}", config.origin("lora_target"), target,
+        did_you_mean(target, known), fmt::join(known, ", "),
+        target == "lm_head" || target == "embed_tokens" ? "; to train it whole, name it in additional_target" : "");
+  }
+  return weights;
+}
+
+/// The module names a parameter outside of pairs answers to: its own and those it is tied to.
+std::vector<std::string> modules_of(const ModelParameter& parameter) {
+  std::vector<std::string> modules;
+  const auto add = [&](const std::string& name) { modules.push_back(name.substr(0, name.rfind('.'))); };
+  add(parameter.name);
+  for (const ParameterTie& tie : parameter.ties) add(tie.name);
+  return modules;
+}
+
+/// Which names of a parameter's are targets: bit i for modules_of()[i].
+size_t named(const std::vector<std::string>& modules, const std::vector<std::string>& targets,
+             std::set<std::string>& used) {
+  size_t count = 0;
+  for (const std::string& module : modules) {
+    bool is_named = false;
+    for (const std::string& target : targets) {
+      if (!matches(module, target)) continue;
+      used.insert(target);
+      is_named = true;
+    }
+    count += is_named ? 1 : 0;
+  }
+  return count;
+}
+
+/// Parameters of the named modules, to be trained whole.
+std::vector<int32_t> whole_parameters(const std::string& place, const NetworkModel& model,
+                                      const std::vector<std::string>& targets) {
+  std::vector<int32_t> parameters;
+  std::set<std::string> used;
+  std::set<std::string> names;
+  for (size_t id = 0; id < model.parameters().size(); ++id) {
+    const ModelParameter& parameter = model.parameters()[id];
+    if (parameter.origin != ParameterOrigin::kNetwork) continue;
+    const std::vector<std::string> modules = modules_of(parameter);
+    for (const std::string& module : modules) names.insert(last_part(module));
+    const size_t count = named(modules, targets, used);
+    if (count == 0) continue;
+    if (count != modules.size()) {
+      throw invalid_argument(
+          "{}: the model ties {} (one tensor under several names): trained under one name they would answer "
+          "differently "
+          "once loaded elsewhere: name all of them",
+          place, fmt::join(modules, " and "));
+    }
+    parameters.push_back(static_cast<int32_t>(id));
+  }
+  const std::vector<std::string> known(names.begin(), names.end());
+  for (const std::string& target : targets) {
+    if (used.contains(target)) continue;
+    throw invalid_argument("{}: this model has no module '{}'{}: expected {}", place, target,
+                           did_you_mean(target, known), fmt::join(known, ", "));
+  }
+  return parameters;
+}
+
+PeftConfig configured(const ResolvedConfig& config) {
+  PeftConfig peft;
+  peft.base_model_name_or_path = config.get_string("model_name_or_path");
+  peft.r = config.get_int("lora_rank");
+  peft.lora_alpha = config.find_float("lora_alpha").value_or(2.0 * static_cast<double>(peft.r));
+  peft.lora_dropout = config.get_float("lora_dropout");
+  peft.use_rslora = config.get_bool("use_rslora");
+  peft.use_dora = config.get_bool("use_dora");
+  return peft;
+}
+
+/// Adds the pairs of one run.
+class PairBuilder {
+ public:
+  PairBuilder(NetworkModel& model, const PeftConfig& peft, double learning_rate_ratio)
+      : model_(model), peft_(peft), ratio_(learning_rate_ratio) {}
+
+  void add(int32_t weight, int64_t rank, double scale) {
+    const std::vector<int64_t> shape = model_.parameter(weight).shape;
+    const std::string module = module_of_weight(model_.parameter(weight).name);
+    LinearAdapter adapter;
+    adapter.weight = weight;
+    adapter.scale = scale;
+    adapter.dropout = peft_.lora_dropout;
+    const double bound = 1.0 / std::sqrt(static_cast<double>(shape[1]));
+    adapter.a = parameter(weight, module + ".lora_A.weight", {rank, shape[1]}, FTRUN_INITIALIZER_UNIFORM, bound, 1.0);
+    adapter.b = parameter(weight, module + ".lora_B.weight", {shape[0], rank}, FTRUN_INITIALIZER_ZEROS, 0.0, ratio_);
+    if (peft_.use_dora) {
+      adapter.magnitude =
+          parameter(weight, module + ".lora_magnitude_vector", {shape[0]}, FTRUN_INITIALIZER_ONES, 0.0, 1.0);
+    }
+    model_.add_adapter(adapter);
+  }
+
+ private:
+  int32_t parameter(int32_t weight, std::string name, std::vector<int64_t> shape, ftrun_initializer initializer,
+                    double initializer_std, double learning_rate_ratio) {
+    ModelParameter added;
+    added.name = std::move(name);
+    added.role = FTRUN_PARAMETER_LINEAR;
+    added.unit = model_.parameter(weight).unit;
+    added.shape = std::move(shape);
+    added.initializer = initializer;
+    added.initializer_std = initializer_std;
+    added.origin = ParameterOrigin::kAdapter;
+    added.learning_rate_ratio = learning_rate_ratio;
+    return model_.add_parameter(std::move(added));
+  }
+
+  NetworkModel& model_;
+  const PeftConfig& peft_;
+  double ratio_;
+};
+
+double learning_rate_ratio(const ResolvedConfig& config) {
+  return config.find_float("loraplus_lr_ratio").value_or(1.0);
+}
+
+void require_rank_fits(const ResolvedConfig& config, const ModelParameter& weight, int64_t rank) {
+  if (rank <= std::min(weight.shape[0], weight.shape[1])) return;
+  throw invalid_argument("{}: lora_rank: {} is more than the weight of '{}' has ({})", config.origin("lora_rank"), rank,
+                         module_of_weight(weight.name), fmt::join(weight.shape, "x"));
+}
+
+void add_pairs(NetworkModel& model, const PeftAdapter& adapter, const PeftConfig& settings, double ratio) {
+  PairBuilder builder(model, settings, ratio);
+  for (const PeftPair& pair : adapter.pairs()) {
+    builder.add(model.find(pair.module + ".weight"), pair.rank(), pair.scale);
+  }
+}
+
+/// What the file says must be what the adapter is; silence takes the adapter's.
+void require_agreement(const ResolvedConfig& config, const PeftAdapter& adapter) {
+  const PeftConfig& has = adapter.config();
+  const PeftConfig wants = configured(config);
+  const auto require = [&](const char* key, bool agrees, const std::string& value) {
+    if (!config.is_given(key) || agrees) return;
+    throw invalid_argument(
+        "{}: {}: the adapter in '{}', whose training goes on, has {}: remove it, or set create_new_adapter: true",
+        config.origin(key), key, adapter.folder().string(), value);
+  };
+  require("lora_rank", wants.r == has.r, fmt::format("{}", has.r));
+  require("lora_alpha", wants.lora_alpha == has.lora_alpha, fmt::format("{}", has.lora_alpha));
+  require("use_rslora", wants.use_rslora == has.use_rslora, fmt::format("{}", has.use_rslora));
+  require("use_dora", wants.use_dora == has.use_dora, fmt::format("{}", has.use_dora));
+  require("lora_target", false, fmt::format("{}", fmt::join(has.target_modules, ", ")));
+  require("additional_target", false, fmt::format("{}", fmt::join(has.modules_to_save, ", ")));
+}
+
+void add_continued(const ResolvedConfig& config, NetworkModel& model, AdapterPlan& plan) {
+  const PeftAdapter& adapter = *plan.continued;
+  require_agreement(config, adapter);
+  require_adapter_fits(adapter, model);
+  plan.config = adapter.config();
+  plan.config.base_model_name_or_path = config.get_string("model_name_or_path");
+  if (config.is_given("lora_dropout")) plan.config.lora_dropout = config.get_float("lora_dropout");
+  add_pairs(model, adapter, plan.config, learning_rate_ratio(config));
+  std::vector<std::string> whole;
+  for (const auto& [name, entry] : adapter.saved()) whole.push_back(name.substr(0, name.rfind('.')));
+  plan.whole_parameters = whole_parameters("'" + adapter.folder().string() + "'", model, whole);
+}
+
+void add_new(const ResolvedConfig& config, NetworkModel& model, AdapterPlan& plan) {
+  plan.config = configured(config);
+  const std::vector<int32_t> weights = weights_of_targets(config, model);
+  std::set<std::string> targets;
+  PairBuilder builder(model, plan.config, learning_rate_ratio(config));
+  for (const int32_t weight : weights) {
+    require_rank_fits(config, model.parameter(weight), plan.config.r);
+    targets.insert(last_part(module_of_weight(model.parameter(weight).name)));
+    builder.add(weight, plan.config.r, plan.config.scale(plan.config.lora_alpha, plan.config.r));
+  }
+  if (config.get_bool("pissa_init")) {
+    plan.principal = std::make_shared<PrincipalPairs>(model, config.get_int("pissa_iter"));
+  }
+  plan.config.target_modules.assign(targets.begin(), targets.end());
+  // A target that names single layers is kept as it was written: its last part would adapt all layers.
+  const std::vector<std::string>& written = config.get_list("lora_target");
+  if (std::ranges::find(written, "all") == written.end()) plan.config.target_modules = written;
+  std::ranges::sort(plan.config.target_modules);
+  if (!config.is_set("additional_target")) return;
+  plan.config.modules_to_save = config.get_list("additional_target");
+  std::ranges::sort(plan.config.modules_to_save);
+  plan.whole_parameters =
+      whole_parameters(config.origin("additional_target") + ": additional_target", model, plan.config.modules_to_save);
+  for (const int32_t id : plan.whole_parameters) {
+    if (model.adapter_of(id) == nullptr) continue;
+    throw invalid_argument("{}: additional_target: '{}' is in lora_target too: it is trained whole or by a pair",
+                           config.origin("additional_target"), module_of_weight(model.parameter(id).name));
+  }
+}
+
+std::vector<std::shared_ptr<const PeftAdapter>> opened(const ResolvedConfig& config, const NetworkModel& model) {
+  std::vector<std::shared_ptr<const PeftAdapter>> adapters;
+  if (!config.is_set("adapter_name_or_path")) return adapters;
+  for (const std::string& folder : config.get_list("adapter_name_or_path")) {
+    require_model_folder(config.origin("adapter_name_or_path"), "adapter_name_or_path", folder);
+    try {
+      adapters.push_back(std::make_shared<PeftAdapter>(folder));
+      require_adapter_fits(*adapters.back(), model);
+    } catch (const Error& error) {
+      throw Error(error.code(),
+                  fmt::format("{}: adapter_name_or_path: {}", config.origin("adapter_name_or_path"), error.what()));
+    }
+  }
+  return adapters;
+}
+
+}  // namespace
+
+void add_pairs(NetworkModel& model, const PeftAdapter& adapter) {
+  require_adapter_fits(adapter, model);
+  add_pairs(model, adapter, adapter.config(), 1.0);
+}
+
+AdapterPlan plan_adapters(const ResolvedConfig& config, NetworkModel& model, bool for_inference) {
+  AdapterPlan plan;
+  plan.merged = opened(config, model);
+  if (for_inference || config.get_string("finetuning_type") != "lora") return plan;
+  plan.is_trained = true;
+  if (!plan.merged.empty() && !config.get_bool("create_new_adapter")) {
+    plan.continued = plan.merged.back();
+    plan.merged.pop_back();
+    add_continued(config, model, plan);
+  } else {
+    add_new(config, model, plan);
+  }
+  return plan;
+}
+
+std::unique_ptr<WeightSource> adapted_weights(const AdapterPlan& plan, const NetworkModel& model,
+                                              std::unique_ptr<WeightSource> base, uint64_t seed) {
+  for (const auto& adapter : plan.merged) base = std::make_unique<MergedWeights>(std::move(base), adapter, model);
+  if (plan.continued) return std::make_unique<AdapterFileWeights>(std::move(base), plan.continued);
+  if (plan.principal) return std::make_unique<PissaWeights>(std::move(base), model, plan.principal);
+  if (plan.is_trained) return std::make_unique<NewAdapterWeights>(std::move(base), model, seed);
+  return base;
+}
+
+}  // namespace ftrun

@@ -1,0 +1,168 @@
+// Low-rank adapters against PEFT: plain, DoRA, rslora with a module trained whole (tests/golden/models/lora.py).
+// Leaves out: which adapters a configuration asks for (tests/e2e/lora_test.cpp).
+#include <gtest/gtest.h>
+
+#include "core/base/error.h"
+#include "core/model/adapter_weights.h"
+#include "core/model/pissa.h"
+#include "tests/model/golden_checks.h"
+
+namespace ftrun::test {
+namespace {
+
+std::shared_ptr<const PeftAdapter> adapter_of(const std::string& name) {
+  return std::make_shared<const PeftAdapter>(golden_folder(name) / "lora");
+}
+
+int32_t add_parameter(NetworkModel& model, int32_t weight, std::string name, std::vector<int64_t> shape) {
+  ModelParameter parameter;
+  parameter.name = std::move(name);
+  parameter.unit = model.parameter(weight).unit;
+  parameter.shape = std::move(shape);
+  parameter.origin = ParameterOrigin::kAdapter;
+  return model.add_parameter(std::move(parameter));
+}
+
+void add_pairs(NetworkModel& model, const PeftAdapter& adapter, double dropout) {
+  for (const PeftPair& pair : adapter.pairs()) {
+    LinearAdapter added;
+    added.weight = model.find(pair.module + ".weight");
+    added.scale = pair.scale;
+    added.dropout = dropout;
+    added.a = add_parameter(model, added.weight, pair.module + ".lora_A.weight", pair.a->shape);
+    added.b = add_parameter(model, added.weight, pair.module + ".lora_B.weight", pair.b->shape);
+    if (pair.magnitude != nullptr) {
+      added.magnitude =
+          add_parameter(model, added.weight, pair.module + ".lora_magnitude_vector", pair.magnitude->shape);
+    }
+    model.add_adapter(added);
+  }
+}
+
+std::unique_ptr<WeightSource> base_of(const std::string& name, const NetworkModel& model) {
+  return std::make_unique<FileWeights>(std::make_shared<ModelWeights>(golden_folder(name)), model);
+}
+
+/// The case's model with its adapter beside the frozen base.
+ModelOptions adapted(const std::string& name, double dropout = 0) {
+  const auto adapter = adapter_of(name);
+  ModelOptions options;
+  options.adapt = [adapter, dropout](NetworkModel& model) { add_pairs(model, *adapter, dropout); };
+  options.weights = [adapter, name](const NetworkModel& model) {
+    return std::make_unique<AdapterFileWeights>(base_of(name, model), adapter);
+  };
+  options.is_trained = [adapter](const std::string& parameter) {
+    return parameter.find(".lora_") != std::string::npos || adapter->saved().contains(parameter);
+  };
+  return options;
+}
+
+ModelOptions merged(const std::string& name) {
+  ModelOptions options;
+  options.trained = false;
+  options.weights = [name](const NetworkModel& model) {
+    return std::make_unique<MergedWeights>(base_of(name, model), adapter_of(name), model);
+  };
+  return options;
+}
+
+class Lora : public testing::TestWithParam<std::string> {
+ protected:
+  SafetensorsFile expected() const { return open_golden(GetParam(), "lora/golden.safetensors"); }
+  Documents documents() const { return golden_documents(open_golden(GetParam()), "forward."); }
+};
+
+TEST_P(Lora, LogitsAndGradients) {
+  const SafetensorsFile golden = open_golden(GetParam());
+  TestModel model(GetParam(), adapted(GetParam()));
+  EXPECT_LE(largest_difference(all_logits(model, documents()), golden_values(expected(), "forward.logits")), 1e-4);
+  train(model, documents(), 1.0 / golden_number(golden, "forward.num_targets"));
+  expect_gradients(model, expected(), "forward.", 1e-4);
+}
+
+TEST_P(Lora, TenAdamWStepsTrainTheAdapterOnly) {
+  expect_training(GetParam(), adapted(GetParam()), expected(), {1e-5, 1e-4, 2e-6, 2e-4});
+}
+
+TEST_P(Lora, MergedAnswersAsTheAdapterDoes) {
+  TestModel model(GetParam(), merged(GetParam()));
+  const std::vector<float> logits = all_logits(model, documents());
+  EXPECT_LE(largest_difference(logits, golden_values(expected(), "merged.logits")), 1e-4);
+  EXPECT_LE(largest_difference(logits, golden_values(expected(), "forward.logits")), 1e-3);
+}
+
+TEST_P(Lora, SwitchedOffTheBaseAnswers) {
+  TestModel model(GetParam(), adapted(GetParam()));
+  if (!adapter_of(GetParam())->saved().empty()) return;  // whole modules cannot be switched off: refused by the run
+  const int32_t off = model.rank().add_adapter_off_role("reference", 0);
+  const std::vector<float> logits = all_logits(model, documents(), off);
+  EXPECT_LE(largest_difference(logits, golden_values(open_golden(GetParam()), "forward.logits")), 1e-4);
+}
+
+TEST_P(Lora, RecomputeGivesTheSameBitsWithDropoutToo) {
+  std::vector<std::vector<float>> found[2];
+  for (const bool recompute : {false, true}) {
+    ModelOptions options = adapted(GetParam(), 0.25);
+    options.gradient_checkpointing = recompute;
+    TestModel model(GetParam(), options);
+    train(model, documents(), 0.01);
+    found[recompute ? 1 : 0] = gradients(model);
+  }
+  EXPECT_EQ(found[0], found[1]);
+}
+
+TEST_P(Lora, DropoutScalesWhatItKeepsAndIsOffInEvaluation) {
+  TestModel with(GetParam(), adapted(GetParam(), 0.5));
+  TestModel without(GetParam(), adapted(GetParam()));
+  EXPECT_EQ(all_logits(with, documents()), all_logits(without, documents()));
+  EXPECT_NE(train(with, documents(), 0.01), train(without, documents(), 0.01));
+}
+
+INSTANTIATE_TEST_SUITE_P(Peft, Lora, testing::Values("llama", "qwen2", "qwen3_untied"),
+                         [](const auto& test) { return test.param; });
+
+TEST(Pissa, TheBaseKeepsWhatPeftLeavesInIt) {
+  constexpr double kScale = 2.0;
+  const SafetensorsFile base(golden_folder("qwen3") / "model.safetensors");
+  const SafetensorsFile rest(golden_folder("qwen3") / "pissa.safetensors");
+  ASSERT_FALSE(rest.tensors().empty());
+  for (const TensorEntry& entry : rest.tensors()) {
+    const std::vector<double> wanted = golden_values(rest, entry.name);
+    const std::vector<double> whole = golden_values(base, entry.name);
+    const std::vector<float> weight(whole.begin(), whole.end());
+    const int64_t rows = entry.shape[0];
+    const int64_t columns = entry.shape[1];
+    for (const int64_t iterations : {int64_t{-1}, int64_t{200}}) {
+      const PrincipalPair pair = principal_pair(weight, rows, columns, 3, kScale, iterations);
+      double worst = 0;
+      for (int64_t o = 0; o < rows; ++o) {
+        for (int64_t i = 0; i < columns; ++i) {
+          double left = whole[static_cast<size_t>(o * columns + i)];
+          for (int64_t r = 0; r < 3; ++r) {
+            left -= kScale * static_cast<double>(pair.b_OR[static_cast<size_t>(o * 3 + r)]) *
+                    static_cast<double>(pair.a_RI[static_cast<size_t>(r * columns + i)]);
+          }
+          worst = std::max(worst, std::abs(left - wanted[static_cast<size_t>(o * columns + i)]));
+        }
+      }
+      EXPECT_LE(worst, 1e-5) << entry.name << " with " << iterations << " iterations";
+    }
+  }
+}
+
+TEST(LoraFiles, AnAdapterOfAnotherBaseIsRefusedWithShapes) {
+  ModelOptions options;
+  options.weights = [](const NetworkModel& model) {
+    return std::make_unique<MergedWeights>(base_of("qwen2", model), adapter_of("llama"), model);
+  };
+  try {
+    TestModel model("qwen2", options);
+    FAIL() << "accepted";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), FTRUN_INVALID_ARGUMENT);
+    EXPECT_NE(std::string(error.what()).find("the model's weight is "), std::string::npos) << error.what();
+  }
+}
+
+}  // namespace
+}  // namespace ftrun::test
