@@ -44,6 +44,7 @@ double median(std::vector<double> values) {
 
 double median_of(const std::vector<StepTimes>& steps, double StepTimes::*phase) {
   std::vector<double> values;
+  values.reserve(steps.size());
   for (const StepTimes& step : steps) values.push_back(step.*phase);
   return median(std::move(values));
 }

@@ -85,29 +85,27 @@ void copy_value_head(const ExportSetup& setup, const fs::path& folder) {
 
 void require_near(const ExportSetup& setup, const LogitsDistance& distance) {
   log_info(
-      "logits of the exported model against base and adapters on {} positions: largest difference {:.3g}, {:.2g} of "
-      "the "
-      "largest logit {:.3g} (allowed {:.2g}); most likely token the same on {}",
-      distance.positions, distance.largest_difference, distance.relative(), distance.largest_logit, setup.tolerance,
+      "logits of the exported model against base and adapters on {} positions: {:.2g} of them apart in the mean "
+      "(allowed "
+      "{:.2g}), at most {:.3g} where the largest is {:.3g}; most likely token the same on {}",
+      distance.positions, distance.relative_rms(), setup.tolerance, distance.largest_difference, distance.largest_logit,
       distance.same_first);
-  if (distance.relative() <= setup.tolerance) return;
-  throw Error(
-      FTRUN_DATA_LOSS,
-      fmt::format("the exported model answers differently: its logits are {:.3g} of the largest apart, {:.2g} is "
-                  "allowed: nothing was written; a wider save_dtype comes nearer, export_tolerance allows more",
-                  distance.relative(), setup.tolerance));
+  if (distance.is_within(setup.tolerance)) return;
+  throw Error(FTRUN_DATA_LOSS,
+              fmt::format("the exported model answers differently: its logits are {:.2g} of them apart in the mean and "
+                          "{:.2g} at most, {:.2g} and five times that are allowed: nothing was written; a wider "
+                          "save_dtype comes nearer, export_tolerance allows more",
+                          distance.relative_rms(), distance.relative(), setup.tolerance));
 }
 
 void print_result(const ExportSetup& setup, const LogitsDistance& distance) {
   std::vector<std::string> adapters;
   for (const auto& adapter : setup.adapters.merged) adapters.push_back(adapter->folder().string());
-  const nlohmann::ordered_json result = {{"export_dir", setup.export_dir.string()},
-                                         {"merged_adapters", adapters},
-                                         {"dtype", std::string(dtype_name(setup.dtype))},
-                                         {"logits_checked", distance.positions},
-                                         {"largest_difference", distance.largest_difference},
-                                         {"relative_difference", distance.relative()},
-                                         {"tolerance", setup.tolerance}};
+  const nlohmann::ordered_json result = {
+      {"export_dir", setup.export_dir.string()},           {"merged_adapters", adapters},
+      {"dtype", std::string(dtype_name(setup.dtype))},     {"logits_checked", distance.positions},
+      {"largest_difference", distance.largest_difference}, {"relative_difference", distance.relative()},
+      {"relative_rms", distance.relative_rms()},           {"tolerance", setup.tolerance}};
   fmt::print("{}\n", result.dump());
 }
 

@@ -101,11 +101,16 @@ LogitsDistance distance_of(const SampleLogits& before, const SampleLogits& after
       // A value that is not a number is as far away as can be.
       if (!(difference <= distance.largest_difference))
         distance.largest_difference = std::isnan(difference) ? HUGE_VAL : difference;
+      distance.mean_square_difference += difference * difference;
+      distance.mean_square_logit += static_cast<double>(a[i]) * static_cast<double>(a[i]);
       distance.largest_logit = std::max(distance.largest_logit, std::abs(static_cast<double>(a[i])));
     }
     distance.same_first +=
         std::max_element(a, a + before.vocabulary) - a == std::max_element(b, b + before.vocabulary) - b;
   }
+  const auto count = static_cast<double>(std::max<size_t>(before.values.size(), 1));
+  distance.mean_square_difference /= count;
+  distance.mean_square_logit /= count;
   return distance;
 }
 

@@ -2,6 +2,7 @@
 // Leaves out: what is done about it (export_command.cpp).
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <filesystem>
 #include <vector>
@@ -25,10 +26,23 @@ SampleLogits logits_after(const ExportSetup& setup, const std::filesystem::path&
 struct LogitsDistance {
   double largest_difference = 0;
   double largest_logit = 0;
+  double mean_square_difference = 0;
+  double mean_square_logit = 0;
   int64_t positions = 0;
   int64_t same_first = 0;  ///< positions whose most likely token is the same
 
+  /// Largest difference as a share of the largest logit.
   double relative() const noexcept { return largest_logit > 0 ? largest_difference / largest_logit : 0; }
+  /// Root mean square of the differences as a share of that of the logits.
+  double relative_rms() const noexcept {
+    return mean_square_logit > 0 ? std::sqrt(mean_square_difference / mean_square_logit) : 0;
+  }
+  /// Rounding of weights spreads over all logits and reaches a few times its mean; what is wrong with one tensor does
+  /// not.
+  bool is_within(double tolerance) const noexcept {
+    constexpr double kLargestPerMean = 5;
+    return relative_rms() <= tolerance && relative() <= kLargestPerMean * tolerance;
+  }
 };
 LogitsDistance distance_of(const SampleLogits& before, const SampleLogits& after);
 

@@ -163,7 +163,8 @@ std::string peft_tensor_name(std::string_view name) { return fmt::format("{}{}",
 bool is_adapter_folder(const fs::path& folder) { return fs::is_regular_file(folder / kAdapterConfigFile); }
 
 PeftAdapter::PeftAdapter(const fs::path& folder) : folder_(folder) {
-  if (!fs::is_directory(folder)) throw not_found("'{}' is not a folder", folder.string());
+  if (!fs::is_directory(folder))
+    throw not_found("'{}' is not a folder: expected an adapter as PEFT saves it", folder.string());
   const fs::path config_file = folder / kAdapterConfigFile;
   if (!fs::is_regular_file(config_file)) {
     throw not_found("'{}' has no {}: expected an adapter as PEFT saves it", folder.string(), kAdapterConfigFile);

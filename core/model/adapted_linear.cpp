@@ -124,6 +124,7 @@ std::vector<Tensor> adapted_linear(ftrun_context& ctx, ActiveUnit& active, const
   for (const Layer& layer : layers) all_plain = all_plain && is_plain(ctx, active, layer.adapter);
   if (all_plain) return plain(ctx, active, x, layers);
   std::vector<Tensor> results;
+  results.reserve(layers.size());
   for (const Layer& layer : layers) {
     results.push_back(is_plain(ctx, active, layer.adapter) ? plain(ctx, active, x, std::span(&layer, 1)).front()
                                                            : composed(ctx, active, x, layer));

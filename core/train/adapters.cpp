@@ -7,7 +7,6 @@
 
 #include "core/base/error.h"
 #include "core/base/nearest_name.h"
-#include "core/config/folder_setting.h"
 #include "core/model/adapter_weights.h"
 
 namespace ftrun {
@@ -252,7 +251,6 @@ std::vector<std::shared_ptr<const PeftAdapter>> opened(const ResolvedConfig& con
   std::vector<std::shared_ptr<const PeftAdapter>> adapters;
   if (!config.is_set("adapter_name_or_path")) return adapters;
   for (const std::string& folder : config.get_list("adapter_name_or_path")) {
-    require_model_folder(config.origin("adapter_name_or_path"), "adapter_name_or_path", folder);
     try {
       adapters.push_back(std::make_shared<PeftAdapter>(folder));
       require_adapter_fits(*adapters.back(), model);

@@ -213,6 +213,7 @@ TEST_F(Lora, RefusesWhatDoesNotFit) {
       {{{"freeze_trainable_layers", "1"}}, "freeze_trainable_layers: finetuning_type"},
       {{{"train_from_scratch", "true"}}, "whose base would be random"},
       {{{"adapter_name_or_path", (folder_ / "base").string()}}, "has no adapter_config.json"},
+      {{{"adapter_name_or_path", (folder_ / "nowhere").string()}}, "is not a folder: expected an adapter"},
       {{{"adapter_name_or_path", "tests/golden/models/llama/lora"}, {"lora_rank", ""}},
        "adapter_name_or_path: 'tests/golden"},
       {{{"export_dir", "x"}}, "it belongs to ftrun export"},
