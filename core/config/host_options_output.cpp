@@ -28,7 +28,7 @@ std::span<const ftrun_option> output_options() {
       flag("load_best_model_at_end", "false",
            "save the weights of the best evaluation as the result; every new best is saved as a checkpoint"),
       unset("metric_for_best_model", FTRUN_OPTION_STRING,
-            "measure that 'best' means, loss or perplexity; loss unless given"),
+            "measure that 'best' means: loss, perplexity or what the paradigm measures; loss unless given"),
       flag("greater_is_better", "", "whether more of it is better; unless given: true if it does not end in 'loss'"),
       sdk::with_aliases(integer("early_stopping_steps", "", 1, "stop after so many evaluations without a better one"),
                         "early_stop_interval"),

@@ -142,6 +142,7 @@ Readers readers_of(ChatTemplate& result) {
           {"replace_eos", flag(result.replace_eos)},
           {"efficient_eos", flag(result.efficient_eos)},
           {"reasoning", flag(result.reasoning)},
+          {"document_end", text(result.document_end)},
           {"thought_open", text(result.thought_open)},
           {"thought_close", text(result.thought_close)},
           {"call_open", text(result.call_open)},

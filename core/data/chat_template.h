@@ -39,6 +39,7 @@ struct ChatTemplate {
   bool replace_eos = false;
   bool efficient_eos = false;  ///< EOS once at the very end; earlier turns learn it at the next turn's first position
   bool reasoning = false;      ///< responses without a thought get an empty one (LLaMA-Factory's ReasoningTemplate)
+  std::string document_end;    ///< the token that ends plain texts where it is not the tokenizer's EOS; "" otherwise
   std::string thought_open = "<think>\n";
   std::string thought_close = "\n</think>\n\n";
   std::string call_open = "<tool_call>";

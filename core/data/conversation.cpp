@@ -17,9 +17,9 @@ std::string_view role_name(MessageRole role) noexcept {
   return "unknown";
 }
 
-std::vector<Message> whole_conversation(const AlignedRow& row) {
+std::vector<Message> whole_conversation(const AlignedRow& row, size_t response) {
   std::vector<Message> messages = row.prompt;
-  if (!row.responses.empty()) messages.push_back(row.responses.front());
+  if (response < row.responses.size()) messages.push_back(row.responses[response]);
   return messages;
 }
 

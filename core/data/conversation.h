@@ -22,13 +22,15 @@ struct Message {
   std::string content;
 };
 
-/// One row in the common form. Supervised rows have exactly one response; a preference format would have two.
-/// `prompt` has odd length and alternates user|observation with assistant|function, beginning with the former.
+/// One row in the common form. `prompt` has odd length and alternates user|observation with assistant|function,
+/// beginning with the former; a plain row's text is its only message.
 struct AlignedRow {
   std::vector<Message> prompt;
-  std::vector<Message> responses;
+  std::vector<Message> responses;  ///< one; pairwise rows: the chosen, then the rejected; plain rows: none
   std::string system;
-  std::string tools;  ///< JSON text of the tool descriptions, or empty
+  std::string tools;       ///< JSON text of the tool descriptions, or empty
+  bool desirable = false;  ///< labelled rows: the answer is a good one
+  double margin = 0;       ///< pairwise rows: by how much the chosen answer should score above the rejected
 };
 
 /// A row that cannot be written in this template or format; becomes a bad row of the ledger, not an error of the run.
@@ -41,7 +43,7 @@ class RowError : public std::exception {
   std::string reason_;
 };
 
-/// prompt followed by responses[0].
-std::vector<Message> whole_conversation(const AlignedRow& row);
+/// prompt followed by responses[response].
+std::vector<Message> whole_conversation(const AlignedRow& row, size_t response = 0);
 
 }  // namespace ftrun

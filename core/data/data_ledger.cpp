@@ -20,6 +20,7 @@ struct NamedCategory {
 
 constexpr NamedCategory kCategories[] = {
     {"bad", "dropped: do not fit the format", &DataLedger::bad},
+    {"prompt_exceeds_cutoff", "dropped: the prompt alone exceeds cutoff_len", &DataLedger::prompt_exceeds_cutoff},
     {"without_supervision", "dropped: no token to learn from", &DataLedger::without_supervision},
     {"truncated", "truncated to cutoff_len", &DataLedger::truncated},
     {"lost_eos", "lost the end of an answer (EOS)", &DataLedger::lost_eos},
@@ -47,24 +48,26 @@ RowCategory category_from(const Json& json) {
 }
 
 Json to_json(const SplitTotals& split) {
-  return {{"documents", split.documents},
-          {"rows", split.rows},
-          {"tokens", split.tokens},
-          {"supervised_tokens", split.supervised_tokens},
-          {"longest_row", split.longest_row}};
+  return {{"documents", split.documents},     {"rows", split.rows},
+          {"tokens", split.tokens},           {"supervised_tokens", split.supervised_tokens},
+          {"longest_row", split.longest_row}, {"desirable", split.desirable}};
 }
 
 SplitTotals split_from(const Json& json) {
-  return {json.at("documents").get<int64_t>(), json.at("rows").get<int64_t>(), json.at("tokens").get<int64_t>(),
-          json.at("supervised_tokens").get<int64_t>(), json.at("longest_row").get<int64_t>()};
+  return {json.at("documents").get<int64_t>(),   json.at("rows").get<int64_t>(),
+          json.at("tokens").get<int64_t>(),      json.at("supervised_tokens").get<int64_t>(),
+          json.at("longest_row").get<int64_t>(), json.at("desirable").get<int64_t>()};
 }
 
-std::string split_line(const char* name, const SplitTotals& split, bool packed) {
+std::string split_line(const char* name, const SplitTotals& split, const DataLedger& ledger) {
   if (split.documents == 0) return {};
   const double share =
       100.0 * static_cast<double>(split.supervised_tokens) / static_cast<double>(std::max<int64_t>(split.tokens, 1));
-  return fmt::format("  {:<6} {} rows{}, {} tokens, {} to learn from ({:.1f}%), longest row {}\n", name, split.rows,
-                     packed ? fmt::format(" packed from {}", split.documents) : "", split.tokens,
+  std::string rows = fmt::format("{} {}", split.rows, ledger.kind == RowKind::kPairwise ? "pairs" : "rows");
+  if (ledger.packing) rows += fmt::format(" packed from {}", split.documents);
+  if (ledger.kind == RowKind::kLabelled)
+    rows += fmt::format(" ({} desirable, {} undesirable)", split.desirable, split.rows - split.desirable);
+  return fmt::format("  {:<6} {}, {} tokens, {} to learn from ({:.1f}%), longest row {}\n", name, rows, split.tokens,
                      split.supervised_tokens, share, split.longest_row);
 }
 
@@ -76,13 +79,14 @@ void RowCategory::add(int32_t file, int64_t line, std::string reason) {
 }
 
 std::string DataLedger::to_text(size_t marks_per_category) const {
-  std::string text = fmt::format("data: {} rows read, {} kept, cutoff_len {}{}\n", rows_read, rows_kept, cutoff_len,
-                                 neat_packing ? ", neat packing" : (packing ? ", packing" : ""));
+  std::string text = fmt::format("data: {} rows read, {} kept, {}cutoff_len {}{}\n", rows_read, rows_kept,
+                                 kind == RowKind::kSupervised ? "" : fmt::format("{}, ", row_kind_text(kind)),
+                                 cutoff_len, neat_packing ? ", neat packing" : (packing ? ", packing" : ""));
   for (const DatasetTotals& dataset : datasets)
     text += fmt::format("  {} ({}): {} of {} rows kept\n", dataset.name, dataset.format, dataset.rows_kept,
                         dataset.rows_read);
-  text += split_line("train", train, packing);
-  text += split_line("eval", eval, packing);
+  text += split_line("train", train, *this);
+  text += split_line("eval", eval, *this);
   for (const NamedCategory& named : kCategories) {
     const RowCategory& category = this->*named.category;
     if (category.count == 0) continue;
@@ -104,6 +108,7 @@ nlohmann::json DataLedger::to_json() const {
   Json json = {{"files", files},
                {"rows_read", rows_read},
                {"rows_kept", rows_kept},
+               {"kind", row_kind_name(kind)},
                {"cutoff_len", cutoff_len},
                {"packing", packing},
                {"neat_packing", neat_packing},
@@ -126,6 +131,7 @@ DataLedger DataLedger::from_json(const nlohmann::json& json) {
   json.at("files").get_to(ledger.files);
   json.at("rows_read").get_to(ledger.rows_read);
   json.at("rows_kept").get_to(ledger.rows_kept);
+  ledger.kind = parse_row_kind(json.at("kind").get<std::string>());
   json.at("cutoff_len").get_to(ledger.cutoff_len);
   json.at("packing").get_to(ledger.packing);
   json.at("neat_packing").get_to(ledger.neat_packing);

@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "core/data/row_kind.h"
+
 namespace ftrun {
 
 /// Where a row came from and, for bad rows, why it does not fit.
@@ -38,6 +40,7 @@ struct SplitTotals {
   int64_t tokens = 0;             ///< of all rows
   int64_t supervised_tokens = 0;  ///< targets, counted after the shift by one
   int64_t longest_row = 0;        ///< tokens
+  int64_t desirable = 0;          ///< labelled rows: how many answers are good ones
 };
 
 struct DataLedger {
@@ -45,12 +48,14 @@ struct DataLedger {
   std::vector<DatasetTotals> datasets;
   int64_t rows_read = 0;
   int64_t rows_kept = 0;
-  RowCategory bad;                  ///< do not fit the format; dropped
-  RowCategory without_supervision;  ///< no target is left after masking and truncation; dropped
-  RowCategory truncated;            ///< cut to fit cutoff_len; kept
-  RowCategory lost_eos;             ///< a trained response lost its end tokens to the cut; kept
-  RowCategory lost_prompt_tail;     ///< a prompt lost its tail, and with it the assistant header; kept
-  RowCategory lost_turns;           ///< whole turns did not fit; kept
+  RowKind kind = RowKind::kSupervised;
+  RowCategory bad;                    ///< do not fit the format; dropped
+  RowCategory prompt_exceeds_cutoff;  ///< preference rows whose prompt alone is longer than cutoff_len; dropped
+  RowCategory without_supervision;    ///< no target is left after masking and truncation; dropped
+  RowCategory truncated;              ///< cut to fit cutoff_len; kept
+  RowCategory lost_eos;               ///< a trained response lost its end tokens to the cut; kept
+  RowCategory lost_prompt_tail;       ///< a prompt lost its tail, and with it the assistant header; kept
+  RowCategory lost_turns;             ///< whole turns did not fit; kept
   SplitTotals train, eval;
   int32_t cutoff_len = 0;
   bool packing = false;

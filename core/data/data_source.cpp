@@ -19,8 +19,8 @@ namespace fs = std::filesystem;
 
 constexpr const char* kInfoFile = "dataset_info.json";
 constexpr std::array kHubKeys = {"hf_hub_url", "ms_hub_url", "om_hub_url", "script_url", "cloud_file_name"};
-constexpr std::array kColumnKeys = {"prompt", "query", "response", "history", "messages", "system", "tools"};
-constexpr std::array kPreferenceColumns = {"chosen", "rejected", "kto_tag"};
+constexpr std::array kColumnKeys = {"prompt", "query",  "response", "history", "messages", "system",
+                                    "tools",  "chosen", "rejected", "kto_tag", "margin"};
 constexpr std::array kMediaColumns = {"images", "videos", "audios"};
 constexpr std::array kTagKeys = {"role_tag",        "content_tag",  "user_tag",  "assistant_tag",
                                  "observation_tag", "function_tag", "system_tag"};
@@ -33,8 +33,8 @@ bool contains(const Keys& keys, std::string_view key) {
 /// One dataset's entry, with line numbers from a second, position-keeping parse (JSON is YAML).
 class InfoEntry {
  public:
-  InfoEntry(fs::path file, std::string name, const nlohmann::json& entry, const YAML::Node& marks)
-      : file_(std::move(file)), name_(std::move(name)), entry_(entry), marks_(marks) {}
+  InfoEntry(fs::path file, std::string name, const nlohmann::json& entry, const YAML::Node& marks, RowKind kind)
+      : file_(std::move(file)), name_(std::move(name)), entry_(entry), marks_(marks), kind_(kind) {}
 
   DataSource read() const {
     if (!entry_.is_object()) throw error(marks_, "expected an object");
@@ -43,12 +43,13 @@ class InfoEntry {
     source.name = name_;
     source.format = entry_.contains("formatting") ? text("formatting") : "alpaca";
     const RowFormat& format = known_format(source.format);
+    check_kind();
     refuse_unused(format);
     // As LLaMA-Factory does: a given `columns` or `tags` replaces the defaults, unlisted ones do not exist.
-    source.columns = entry_.contains("columns") ? columns() : format.default_columns;
+    source.columns = entry_.contains("columns") ? columns() : format.default_columns(kind_);
     source.tags = entry_.contains("tags") ? names_of("tags", kTagKeys) : format.default_tags;
     try {
-      format.bind(source.columns, source.tags);
+      format.bind(source.columns, source.tags, kind_);
     } catch (const Error& reason) {
       throw error(mark("columns"), "{}", reason.what());
     }
@@ -77,17 +78,43 @@ class InfoEntry {
     return entry_[key].get<std::string>();
   }
 
+  /// What the entry says of itself must be what is asked for.
+  void check_kind() const {
+    const bool is_ranking = entry_.contains("ranking") && entry_["ranking"] != false;
+    const bool wants_pairs = kind_ == RowKind::kPairwise;
+    if (is_ranking && !wants_pairs)
+      throw error(mark("ranking"), "is preference data (ranking: true), and this stage learns from {}",
+                  row_kind_text(kind_));
+    if (!is_ranking && wants_pairs)
+      throw error(mark("ranking"),
+                  "has no pairs (ranking is not true), and this stage learns from {}: a set of pairs "
+                  "has ranking: true and the columns chosen and rejected",
+                  row_kind_text(kind_));
+    if (!entry_.contains("columns")) return;
+    const ColumnMap given = columns();
+    for (const char* column : {"chosen", "rejected", "kto_tag"}) {
+      const bool wanted = std::string_view(column) == "kto_tag" ? kind_ == RowKind::kLabelled : wants_pairs;
+      if (given.contains(column) && !wanted)
+        throw error(mark("columns"), "is preference data (column {}), and this stage learns from {}", column,
+                    row_kind_text(kind_));
+    }
+    if (kind_ == RowKind::kLabelled && !given.contains("kto_tag"))
+      throw error(mark("columns"), "has no labels (columns.kto_tag), and this stage learns from {}",
+                  row_kind_text(kind_));
+  }
+
   // LLaMA-Factory ignores these without a word.
   void refuse_unused(const RowFormat& format) const {
+    const std::vector<std::string> known = format.column_keys(kind_);
     if (entry_.contains("tags") && format.default_tags.empty()) {
       throw error(mark("tags"), "tags: the {} format has no roles that they could name; its columns are {}",
-                  format.name, fmt::to_string(fmt::join(format.column_keys, ", ")));
+                  format.name, fmt::to_string(fmt::join(known, ", ")));
     }
-    if (!entry_.contains("columns")) return;
+    if (!entry_.contains("columns") || known.empty()) return;
     for (const auto& item : columns()) {
-      if (contains(format.column_keys, item.first)) continue;
+      if (contains(known, item.first)) continue;
       throw error(mark("columns"), "columns.{}: the {} format has no use for it; its columns are {}", item.first,
-                  format.name, fmt::to_string(fmt::join(format.column_keys, ", ")));
+                  format.name, fmt::to_string(fmt::join(known, ", ")));
     }
   }
 
@@ -111,17 +138,14 @@ class InfoEntry {
       if (!contains(known, key)) throw error(mark(key), "unknown key '{}'{}", key, did_you_mean(key, known));
     }
     if (!entry_.contains("file_name")) throw error(marks_, "needs file_name");
-    if (entry_.contains("ranking") && entry_["ranking"] != false)
-      throw error(mark("ranking"), "is preference data (ranking: true), and this stage learns from single answers");
+    if (entry_.contains("ranking") && !entry_["ranking"].is_boolean())
+      throw error(mark("ranking"), "ranking: expected true or false");
     if (entry_.contains("split") && entry_["split"] != "train")
       throw error(mark("split"), "split is for data on a hub; a file has one split, 'train'");
   }
 
   ColumnMap columns() const {
     for (const auto& item : entry_["columns"].items()) {
-      if (contains(kPreferenceColumns, item.key()))
-        throw error(mark("columns"), "is preference data (column {}), and this stage learns from single answers",
-                    item.key());
       if (contains(kMediaColumns, item.key()))
         throw error(mark("columns"), "column {}: text is the only medium supported", item.key());
     }
@@ -147,12 +171,17 @@ class InfoEntry {
   std::string name_;
   const nlohmann::json& entry_;
   YAML::Node marks_;
+  RowKind kind_;
 };
 
+std::string_view file_types(RowKind kind) {
+  return kind == RowKind::kPlain ? ".json, .jsonl and .txt" : ".json and .jsonl";
+}
+
 // Why a file of this type holds no rows, with what to do; "" for the types that do.
-std::string type_problem(const fs::path& file) {
+std::string type_problem(const fs::path& file, RowKind kind) {
   const std::string ending = file.extension().string();
-  if (ending == ".json" || ending == ".jsonl") return {};
+  if (ending == ".json" || ending == ".jsonl" || (ending == ".txt" && kind == RowKind::kPlain)) return {};
   std::string advice = "convert it to JSON lines";
   if (ending == ".txt") advice = "plain text is for pretraining; instruction data is .json or .jsonl";
   for (const std::string type : {"csv", "parquet"}) {
@@ -162,7 +191,7 @@ std::string type_problem(const fs::path& file) {
         "orient='records', lines=True)\"",
         type);
   }
-  return fmt::format("file type '{}' is not supported, only .json and .jsonl: {}", ending, advice);
+  return fmt::format("file type '{}' is not supported, only {}: {}", ending, file_types(kind), advice);
 }
 
 std::vector<std::string> keys_of(const nlohmann::json& object) {
@@ -183,7 +212,7 @@ void refuse_dataset_dir(const fs::path& folder, std::string_view place) {
 }
 
 /// A folder stands for its files in the order of their names.
-std::vector<fs::path> files_in(const fs::path& folder, std::string_view place) {
+std::vector<fs::path> files_in(const fs::path& folder, std::string_view place, RowKind kind) {
   refuse_dataset_dir(folder, place);
   std::vector<fs::path> files;
   for (const auto& entry : fs::directory_iterator(folder)) {
@@ -191,11 +220,9 @@ std::vector<fs::path> files_in(const fs::path& folder, std::string_view place) {
   }
   std::sort(files.begin(), files.end());
   for (const fs::path& file : files) {
-    if (type_problem(file).empty()) continue;
-    throw invalid_argument(
-        "{}: '{}' is a folder and holds '{}': expected a file, or a folder of .json and .jsonl files "
-        "only",
-        place, folder.string(), file.filename().string());
+    if (type_problem(file, kind).empty()) continue;
+    throw invalid_argument("{}: '{}' is a folder and holds '{}': expected a file, or a folder of {} files only", place,
+                           folder.string(), file.filename().string(), file_types(kind));
   }
   if (files.empty()) {
     throw not_found("{}: '{}' is a folder without files: expected a .json or .jsonl file, or a folder of them", place,
@@ -204,10 +231,10 @@ std::vector<fs::path> files_in(const fs::path& folder, std::string_view place) {
   return files;
 }
 
-std::vector<fs::path> expand_files(const fs::path& path, std::string_view place) {
+std::vector<fs::path> expand_files(const fs::path& path, std::string_view place, RowKind kind) {
   if (!fs::exists(path)) throw not_found("{}: file '{}' does not exist", place, path.string());
-  if (fs::is_directory(path)) return files_in(path, place);
-  if (const std::string problem = type_problem(path); !problem.empty()) {
+  if (fs::is_directory(path)) return files_in(path, place, kind);
+  if (const std::string problem = type_problem(path, kind); !problem.empty()) {
     throw invalid_argument("{}: '{}': {}", place, path.string(), problem);
   }
   return {path};
@@ -237,15 +264,31 @@ DetectionRow detection_row(const MappedFile& file, const std::string& value, std
   throw invalid_argument("{}: no row of '{}' can be read; the first: {}", place, value, fault);
 }
 
-DataSource detect_source(const std::string& value, const fs::path& path, std::string_view place) {
+/// What a first row of that kind must have, for messages.
+std::string_view wanted_columns(RowKind kind) {
+  switch (kind) {
+    case RowKind::kPairwise:
+      return "chosen and rejected beside a prompt: messages (openai), conversations (sharegpt) or instruction (alpaca)";
+    case RowKind::kLabelled:
+      return "kto_tag or label (true or false) beside messages (openai), conversations (sharegpt) or instruction and "
+             "output (alpaca)";
+    case RowKind::kPlain:
+      return "text";
+    case RowKind::kSupervised:
+      break;
+  }
+  return "messages (openai), conversations (sharegpt) or instruction (alpaca)";
+}
+
+DataSource detect_source(const std::string& value, const fs::path& path, std::string_view place, RowKind kind) {
   DataSource source;
   source.name = value;
-  source.files = expand_files(path, place);
+  source.files = expand_files(path, place, kind);
   const MappedFile file(source.files.front());
   const DetectionRow detection = detection_row(file, value, place);
   const nlohmann::ordered_json& row = detection.row;
   for (const RowFormat& format : row_formats()) {
-    auto found = format.detect(row);
+    auto found = format.detect(row, kind);
     if (!found) continue;
     source.format = format.name;
     source.columns = std::move(found->first);
@@ -257,15 +300,14 @@ DataSource detect_source(const std::string& value, const fs::path& path, std::st
     for (const auto& item : row.items()) keys.push_back(item.key());
   }
   throw invalid_argument(
-      "{}:{}: cannot tell the format of dataset '{}': expected messages (openai), conversations (sharegpt) or "
-      "instruction "
-      "(alpaca) in this row, found {}; describe its columns in dataset_info.json{}",
-      source.files.front().string(), detection.line, value,
+      "{}:{}: cannot tell the format of dataset '{}': this stage learns from {}: expected {} in this row, found {}; "
+      "describe its columns in dataset_info.json{}",
+      source.files.front().string(), detection.line, value, row_kind_text(kind), wanted_columns(kind),
       keys.empty() ? std::string(json_kind(row)) : fmt::to_string(fmt::join(keys, ", ")),
       row.is_object() && row.contains("text") ? " (plain text rows are for pretraining)" : "");
 }
 
-DataSource named_source(const std::string& name, const fs::path& dataset_dir, std::string_view place) {
+DataSource named_source(const std::string& name, const fs::path& dataset_dir, std::string_view place, RowKind kind) {
   const fs::path info_file = dataset_dir / kInfoFile;
   const bool exists = fs::exists(info_file);
   const nlohmann::json info = exists ? read_json_file(info_file) : nlohmann::json::object();
@@ -288,8 +330,8 @@ DataSource named_source(const std::string& name, const fs::path& dataset_dir, st
   } catch (const YAML::Exception&) {
     marks = YAML::Node();  // JSON that is not YAML (tabs, for example): messages go without a line
   }
-  DataSource source = InfoEntry(info_file, name, info[name], marks).read();
-  source.files = expand_files(source.files.front(), fmt::format("{}: dataset '{}'", info_file.string(), name));
+  DataSource source = InfoEntry(info_file, name, info[name], marks, kind).read();
+  source.files = expand_files(source.files.front(), fmt::format("{}: dataset '{}'", info_file.string(), name), kind);
   return source;
 }
 
@@ -308,9 +350,9 @@ fs::path located(const std::string& value, const fs::path& dataset_dir) {
 }  // namespace
 
 DataSource resolve_data_source(const std::string& value, const std::filesystem::path& dataset_dir,
-                               std::string_view place) {
-  if (!is_path(value)) return named_source(value, dataset_dir, place);
-  return detect_source(value, located(value, dataset_dir), place);
+                               std::string_view place, RowKind kind) {
+  if (!is_path(value)) return named_source(value, dataset_dir, place, kind);
+  return detect_source(value, located(value, dataset_dir), place, kind);
 }
 
 std::vector<std::filesystem::path> data_source_files(const std::string& value,

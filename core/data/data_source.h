@@ -17,16 +17,16 @@ struct DataSource {
   std::string format;
   ColumnMap columns;
   ColumnMap tags;
-  std::vector<std::filesystem::path> files;  ///< .json or .jsonl, in order
+  std::vector<std::filesystem::path> files;  ///< .json or .jsonl, for plain text also .txt; in order
 };
 
 /// Resolves a value of `dataset:`. A value with a known file ending or a '/' is a path, relative to the working folder
 /// or, failing that, to dataset_dir; its format is found from the first row. Anything else is a name in
 /// dataset_dir/dataset_info.json. Throws INVALID_ARGUMENT / NOT_FOUND with file:line where there is one: unknown name
-/// or key (with the nearest), preference data, data on a hub, other file types (with advice). `place` ("FILE:LINE: KEY"
-/// of the setting) opens messages that have no other place.
+/// or key (with the nearest), rows of another kind than asked for, data on a hub, other file types (with advice).
+/// `place` ("FILE:LINE: KEY" of the setting) opens messages that have no other place.
 DataSource resolve_data_source(const std::string& value, const std::filesystem::path& dataset_dir,
-                               std::string_view place = "dataset");
+                               std::string_view place = "dataset", RowKind kind = RowKind::kSupervised);
 
 /// The files and folders that `value` of `dataset:` names, as far as that can be said without reading rows; empty when
 /// it names nothing. Never throws for what the user wrote.

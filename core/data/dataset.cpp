@@ -13,8 +13,9 @@
 #include "core/base/files.h"
 #include "core/base/logging.h"
 #include "core/data/encoded_cache.h"
-#include "core/data/packing.h"
 #include "core/data/permutation.h"
+#include "core/data/plain_encoder.h"
+#include "core/data/preference_encoder.h"
 #include "core/data/row_pipeline.h"
 #include "core/data/supervised_encoder.h"
 
@@ -29,6 +30,8 @@ constexpr size_t kListedBadRows = 10;
 struct Sources {
   std::vector<DataSource> train, eval;
 };
+
+bool packs(const DataSpec& spec) { return spec.packing || spec.neat_packing; }
 
 void check_spec(const DataSpec& spec, const TemplateEncoder& encoder) {
   if (spec.datasets.empty() && spec.eval_datasets.empty())
@@ -46,6 +49,8 @@ void check_spec(const DataSpec& spec, const TemplateEncoder& encoder) {
   if (spec.max_samples && *spec.max_samples < 1)
     throw invalid_argument("{}: {} selects no rows: expected at least 1", spec.place_of("max_samples"),
                            *spec.max_samples);
+  if (packs(spec) && (spec.kind == RowKind::kPairwise || spec.kind == RowKind::kLabelled))
+    throw invalid_argument("packing: {} are not packed", row_kind_text(spec.kind));
   if (spec.train_on_prompt && spec.mask_history)
     throw invalid_argument("train_on_prompt and mask_history exclude each other: give one of them");
   if (spec.train_on_prompt && encoder.chat_template().efficient_eos)
@@ -56,7 +61,7 @@ void check_spec(const DataSpec& spec, const TemplateEncoder& encoder) {
 std::vector<DataSource> resolve_all(const DataSpec& spec, const char* key, const std::vector<std::string>& values) {
   std::vector<DataSource> sources;
   for (const std::string& value : values) {
-    sources.push_back(resolve_data_source(value, spec.dataset_dir, spec.place_of(key)));
+    sources.push_back(resolve_data_source(value, spec.dataset_dir, spec.place_of(key), spec.kind));
   }
   return sources;
 }
@@ -74,6 +79,7 @@ CacheKey key_of(const DataSpec& spec, const Sources& sources, const TemplateEnco
                   encoder.fingerprint(), spec.cutoff_len, spec.train_on_prompt, spec.mask_history,
                   spec.packing || spec.neat_packing, spec.neat_packing, spec.max_samples.value_or(-1));
   text += fmt::format(" split {} {}\n", spec.val_size, spec.val_size > 0 ? spec.seed : 0);
+  text += fmt::format("{} bos {}\n", row_kind_name(spec.kind), spec.add_bos ? static_cast<int>(*spec.add_bos) : 2);
   for (const auto* group : {&sources.train, &sources.eval}) {
     for (const DataSource& source : *group) {
       text += fmt::format("{}\n{}\n{}\n{}\n", source.name, source.format, describe_columns(source.columns),
@@ -104,10 +110,11 @@ void check_bad_rows(const DataLedger& ledger, const DataSpec& spec) {
 }
 
 Error nothing_to_learn(const char* split, const DataLedger& ledger, const DataSpec& spec) {
-  const bool is_cut = ledger.truncated.count > 0;
-  const std::string hint =
-      is_cut ? fmt::format("; cutoff_len {} truncated {} rows", spec.cutoff_len, ledger.truncated.count)
-             : std::string();
+  const int64_t too_long = ledger.prompt_exceeds_cutoff.count;
+  const bool is_cut = ledger.truncated.count + too_long > 0;
+  std::string hint = is_cut ? fmt::format("; cutoff_len {} truncated {} rows", spec.cutoff_len, ledger.truncated.count)
+                            : std::string();
+  if (too_long > 0) hint += fmt::format(" and is exceeded by the prompt alone in {}", too_long);
   return invalid_argument("{}: the {} data has no token to learn from: {} rows read, {} kept, {} bad{}",
                           spec.place_of(is_cut ? "cutoff_len" : "dataset"), split, ledger.rows_read, ledger.rows_kept,
                           ledger.bad.count, hint);
@@ -123,7 +130,7 @@ int64_t val_rows(const DataSpec& spec, int64_t rows) {
 }
 
 /// Members of the two splits, each in source order.
-std::pair<std::vector<int64_t>, std::vector<int64_t>> split_documents(int64_t rows, const DataSpec& spec) {
+std::pair<std::vector<int64_t>, std::vector<int64_t>> split_rows(int64_t rows, const DataSpec& spec) {
   std::vector<bool> is_eval(static_cast<size_t>(rows), false);
   if (spec.val_size > 0) {
     const Permutation shuffle(rows, spec.seed, kSplitStream);
@@ -135,49 +142,74 @@ std::pair<std::vector<int64_t>, std::vector<int64_t>> split_documents(int64_t ro
   return result;
 }
 
-RowPlan plan_rows(const std::vector<int64_t>& members, const std::vector<SpooledDocument>& documents, bool packing,
-                  int32_t capacity) {
-  RowPlan plan;
-  if (!packing) {
-    for (const int64_t member : members) plan.add_row({&member, 1});
-    return plan;
-  }
+RowLayout layout_of(const DataSpec& spec) {
+  if (spec.kind == RowKind::kPlain) return RowLayout::kContinuous;
+  return spec.neat_packing || spec.kind == RowKind::kPairwise ? RowLayout::kBlockDiagonal : RowLayout::kRestarting;
+}
+
+/// Documents of the source rows `rows` laid out in rows of tokens.
+RowPlan plan_rows(const std::vector<int64_t>& rows, const std::vector<SpooledDocument>& documents,
+                  const DataSpec& spec) {
+  const int64_t per_row = documents_of_kind(spec.kind);
+  std::vector<int64_t> members;
   std::vector<int32_t> lengths;
-  for (const int64_t member : members) lengths.push_back(documents[static_cast<size_t>(member)].record.length);
-  for (auto& row : pack_documents(lengths, capacity)) {
-    for (int64_t& index : row) index = members[static_cast<size_t>(index)];
-    plan.add_row(row);
+  for (const int64_t row : rows) {
+    for (int64_t i = row * per_row; i < (row + 1) * per_row; ++i) {
+      members.push_back(i);
+      lengths.push_back(documents[static_cast<size_t>(i)].record.length);
+    }
   }
-  return plan;
+  if (!packs(spec)) return plan_whole(members, lengths, per_row);
+  return spec.kind == RowKind::kPlain ? plan_stream(members, lengths, spec.cutoff_len)
+                                      : plan_packed(members, lengths, spec.cutoff_len);
+}
+
+RowEncoder row_encoder(const DataSpec& spec, const TemplateEncoder& encoder) {
+  const int32_t cutoff = spec.cutoff_len;
+  switch (spec.kind) {
+    case RowKind::kPairwise:
+      return [&encoder, cutoff](const AlignedRow& row) { return encode_pair(encoder, cutoff, row); };
+    case RowKind::kLabelled:
+      return [&encoder, cutoff](const AlignedRow& row) { return encode_labelled(encoder, cutoff, row); };
+    case RowKind::kPlain: {
+      PlainOptions options = plain_options(encoder, spec.add_bos);
+      if (!packs(spec)) options.cutoff_len = cutoff;
+      return [&encoder, options](const AlignedRow& row) { return encode_plain(encoder.tokenizer(), options, row); };
+    }
+    case RowKind::kSupervised:
+      break;
+  }
+  const SupervisedOptions options{cutoff, spec.train_on_prompt, spec.mask_history};
+  return [&encoder, options](const AlignedRow& row) {
+    EncodedItem item;
+    item.documents.push_back(encode_supervised(encoder, options, row));
+    return item;
+  };
 }
 
 /// Tokenises everything and writes the result to `path`; the ledger is complete afterwards.
 DataLedger build(const DataSpec& spec, const Sources& sources, const TemplateEncoder& encoder, const CacheKey& key,
                  const ParallelFor& parallel_for, const fs::path& path) {
   DataLedger ledger;
+  ledger.kind = spec.kind;
   ledger.cutoff_len = spec.cutoff_len;
   ledger.neat_packing = spec.neat_packing;
-  ledger.packing = spec.packing || spec.neat_packing;
-  const SupervisedOptions options{spec.cutoff_len, spec.train_on_prompt, spec.mask_history};
-  const RowEncoder row_encoder = [&](const AlignedRow& row) { return encode_supervised(encoder, options, row); };
+  ledger.packing = packs(spec);
 
   SpoolFile spool(path.parent_path());
-  RowPipeline pipeline(spool, ledger, parallel_for, row_encoder, spec.max_samples);
+  RowPipeline pipeline(spool, ledger, parallel_for, row_encoder(spec, encoder), spec.max_samples);
   for (const DataSource& source : sources.train) pipeline.add(source);
-  const auto train_documents = static_cast<int64_t>(pipeline.documents().size());
+  const int64_t train_rows = ledger.rows_kept;
   for (const DataSource& source : sources.eval) pipeline.add(source);
   check_bad_rows(ledger, spec);
-  const auto all_documents = static_cast<int64_t>(pipeline.documents().size());
-  if (!sources.train.empty() && train_documents == 0) throw nothing_to_learn("training", ledger, spec);
-  if (!sources.eval.empty() && all_documents == train_documents) throw nothing_to_learn("evaluation", ledger, spec);
+  if (!sources.train.empty() && train_rows == 0) throw nothing_to_learn("training", ledger, spec);
+  if (!sources.eval.empty() && ledger.rows_kept == train_rows) throw nothing_to_learn("evaluation", ledger, spec);
 
-  auto [train, eval] = split_documents(train_documents, spec);
-  for (int64_t i = train_documents; i < all_documents; ++i) eval.push_back(i);
+  auto [train, eval] = split_rows(train_rows, spec);
+  for (int64_t i = train_rows; i < ledger.rows_kept; ++i) eval.push_back(i);
   spool.map();
-  const auto plan = [&](const std::vector<int64_t>& members) {
-    return plan_rows(members, pipeline.documents(), ledger.packing, spec.cutoff_len);
-  };
-  const CacheInput input{spool, pipeline.documents(), plan(train), plan(eval), spec.neat_packing};
+  const auto plan = [&](const std::vector<int64_t>& rows) { return plan_rows(rows, pipeline.documents(), spec); };
+  const CacheInput input{spool, pipeline.documents(), plan(train), plan(eval), layout_of(spec), spec.kind};
   write_cache_file(path, key, input, ledger);
   return ledger;
 }

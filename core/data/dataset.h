@@ -26,7 +26,9 @@ using ParallelFor = std::function<void(int64_t count, const std::function<void(i
 
 /// Names and defaults are LLaMA-Factory's where it has them.
 struct DataSpec {
-  /// Each a name in dataset_dir/dataset_info.json, or a path to a .json or .jsonl file. Concatenated in this order.
+  RowKind kind = RowKind::kSupervised;
+  /// Each a name in dataset_dir/dataset_info.json, or a path to a .json or .jsonl file (plain text: also .txt).
+  /// Concatenated in this order.
   std::vector<std::string> datasets;
   std::vector<std::string> eval_datasets;  ///< excludes val_size
   std::filesystem::path dataset_dir = "data";
@@ -36,9 +38,11 @@ struct DataSpec {
   bool train_on_prompt = false;
   bool mask_history = false;
   /// Rows are packed into at most cutoff_len tokens (LLaMA-Factory packs into cutoff_len - 1 and pads). Position ids
-  /// restart per document; attention does not, unless neat_packing.
+  /// restart per document; attention does not, unless neat_packing. Plain texts are laid end to end instead and cut
+  /// into rows of cutoff_len tokens, through which positions and attention run. Not for pairs and labelled rows.
   bool packing = false;
   bool neat_packing = false;           ///< implies packing; block-diagonal attention
+  std::optional<bool> add_bos;         ///< plain texts: begin with BOS; unset: as the tokenizer's add_bos_token says
   std::optional<int64_t> max_samples;  ///< of each dataset, the first ones
   double val_size = 0;                 ///< whole, >= 1: source rows; in (0, 1): share of them, rounded up
   uint64_t seed = 42;                  ///< of the val_size split

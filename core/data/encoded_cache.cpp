@@ -36,7 +36,8 @@ struct Header {
   uint64_t file_bytes = 0;
   uint64_t content_checksum = 0;  ///< of everything behind the header, padding included
   uint32_t present = 0;           ///< bit 0: train, bit 1: eval
-  uint32_t block_diagonal = 0;
+  uint16_t layout = 0;            ///< RowLayout
+  uint16_t kind = 0;              ///< RowKind
   Section sections[kSections] = {};
   uint64_t header_checksum = 0;
 };
@@ -54,15 +55,23 @@ struct SplitIndex {
   std::vector<DocumentRecord> documents;
 };
 
-/// The labels of a document at its place in a row: its first token is no target where it cannot see what is before it.
-std::span<const int32_t> placed_labels(const CacheInput& input, const SpooledDocument& document, bool first_in_row,
+/// The labels of a piece at its place in a row: its first token is no target where it cannot see what is before it.
+std::span<const int32_t> placed_labels(const CacheInput& input, const RowPiece& piece, bool first_in_row,
                                        std::vector<int32_t>& copy) {
-  const auto length = static_cast<uint64_t>(document.record.length);
-  const auto labels = input.spool.values(document.spool_begin + length, length);
-  if (first_in_row || !input.block_diagonal || labels[0] == kIgnoredLabel) return labels;
+  const SpooledDocument& document = input.documents[static_cast<size_t>(piece.document)];
+  const auto all = static_cast<uint64_t>(document.record.length);
+  const auto length = static_cast<uint64_t>(piece.end - piece.begin);
+  const auto labels = input.spool.values(document.spool_begin + all + static_cast<uint64_t>(piece.begin), length);
+  if (first_in_row || input.layout != RowLayout::kBlockDiagonal || labels[0] == kIgnoredLabel) return labels;
   copy.assign(labels.begin(), labels.end());
   copy[0] = kIgnoredLabel;
   return copy;
+}
+
+std::span<const int32_t> placed_ids(const CacheInput& input, const RowPiece& piece) {
+  const SpooledDocument& document = input.documents[static_cast<size_t>(piece.document)];
+  return input.spool.values(document.spool_begin + static_cast<uint64_t>(piece.begin),
+                            static_cast<uint64_t>(piece.end - piece.begin));
 }
 
 SplitIndex index_of(const CacheInput& input, const RowPlan& plan) {
@@ -72,9 +81,9 @@ SplitIndex index_of(const CacheInput& input, const RowPlan& plan) {
     const auto row = plan.row(r);
     uint64_t tokens = index.row_starts.back();
     for (size_t i = 0; i < row.size(); ++i) {
-      const SpooledDocument& document = input.documents[static_cast<size_t>(row[i])];
-      const auto labels = placed_labels(input, document, i == 0, copy);
-      DocumentRecord record = document.record;
+      const auto labels = placed_labels(input, row[i], i == 0, copy);
+      DocumentRecord record = input.documents[static_cast<size_t>(row[i].document)].record;
+      record.length = row[i].end - row[i].begin;
       record.supervised = static_cast<int32_t>(count_targets(labels) + (i > 0 && labels[0] != kIgnoredLabel ? 1 : 0));
       index.documents.push_back(record);
       tokens += static_cast<uint64_t>(record.length);
@@ -85,12 +94,19 @@ SplitIndex index_of(const CacheInput& input, const RowPlan& plan) {
   return index;
 }
 
-SplitTotals totals_of(const SplitIndex& index) {
+int64_t whole_documents(const RowPlan& plan) {
+  return std::count_if(plan.pieces.begin(), plan.pieces.end(), [](const RowPiece& piece) { return piece.begin == 0; });
+}
+
+SplitTotals totals_of(const SplitIndex& index, const RowPlan& plan, RowKind kind) {
   SplitTotals totals;
-  totals.documents = static_cast<int64_t>(index.documents.size());
+  totals.documents = whole_documents(plan) / documents_of_kind(kind);
   totals.rows = static_cast<int64_t>(index.row_starts.size()) - 1;
   totals.tokens = static_cast<int64_t>(index.row_starts.back());
-  for (const DocumentRecord& document : index.documents) totals.supervised_tokens += document.supervised;
+  for (const DocumentRecord& document : index.documents) {
+    totals.supervised_tokens += document.supervised;
+    if (kind == RowKind::kLabelled && document.annotation != 0) ++totals.desirable;
+  }
   for (size_t i = 1; i < index.row_starts.size(); ++i)
     totals.longest_row =
         std::max(totals.longest_row, static_cast<int64_t>(index.row_starts[i] - index.row_starts[i - 1]));
@@ -164,10 +180,7 @@ void write_tokens(SectionWriter& writer, const CacheInput& input, const RowPlan&
   for (size_t r = 0; r < plan.rows(); ++r) {
     const auto row = plan.row(r);
     for (size_t i = 0; i < row.size(); ++i) {
-      const SpooledDocument& document = input.documents[static_cast<size_t>(row[i])];
-      const auto length = static_cast<uint64_t>(document.record.length);
-      writer.write(std::as_bytes(labels ? placed_labels(input, document, i == 0, copy)
-                                        : input.spool.values(document.spool_begin, length)));
+      writer.write(std::as_bytes(labels ? placed_labels(input, row[i], i == 0, copy) : placed_ids(input, row[i])));
     }
   }
 }
@@ -241,8 +254,8 @@ void write_cache_file(const std::filesystem::path& path, const CacheKey& key, co
                       DataLedger& ledger) {
   const RowPlan* plans[2] = {&input.train, &input.eval};
   const SplitIndex indices[2] = {index_of(input, input.train), index_of(input, input.eval)};
-  ledger.train = totals_of(indices[0]);
-  ledger.eval = totals_of(indices[1]);
+  ledger.train = totals_of(indices[0], input.train, input.kind);
+  ledger.eval = totals_of(indices[1], input.eval, input.kind);
   const std::string ledger_text = ledger.to_json().dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 
   Parts parts;
@@ -256,7 +269,8 @@ void write_cache_file(const std::filesystem::path& path, const CacheKey& key, co
     if (plans[split]->rows() > 0) header.present |= 1u << split;
   }
   parts[kSections - 1] = std::as_bytes(std::span(ledger_text));
-  header.block_diagonal = input.block_diagonal ? 1 : 0;
+  header.layout = static_cast<uint16_t>(input.layout);
+  header.kind = static_cast<uint16_t>(input.kind);
   place_sections(header, key, parts);
 
   AtomicFile file(path);
@@ -295,9 +309,9 @@ std::optional<CacheContent> open_cache_file(const std::filesystem::path& path, c
       if ((header.present >> split & 1u) == 0) continue;
       const auto arrays = arrays_of(bytes, header.sections + split * kArraysPerSplit);
       if (!arrays) throw io_error("damaged row index");
-      (split == 0 ? content.train : content.eval) =
-          std::make_shared<const EncodedDataset>(file, *arrays, content.ledger.files, header.block_diagonal != 0,
-                                                 tokens_hash(*file, header.sections + split * kArraysPerSplit));
+      (split == 0 ? content.train : content.eval) = std::make_shared<const EncodedDataset>(
+          file, *arrays, content.ledger.files, static_cast<RowLayout>(header.layout), static_cast<RowKind>(header.kind),
+          tokens_hash(*file, header.sections + split * kArraysPerSplit));
     }
     return content;
   } catch (const std::exception& fault) {

@@ -13,12 +13,13 @@
 
 #include "core/data/data_ledger.h"
 #include "core/data/encoded_dataset.h"
+#include "core/data/row_plan.h"
 #include "core/data/spool_file.h"
 
 namespace ftrun {
 
 /// Part of every key; raise it when the layout or the meaning of the rows changes.
-inline constexpr uint32_t kCacheVersion = 2;
+inline constexpr uint32_t kCacheVersion = 3;
 
 using CacheKey = std::array<uint64_t, 2>;
 
@@ -31,21 +32,6 @@ struct SpooledDocument {
   uint64_t spool_begin = 0;
 };
 
-/// Rows of one split: row r holds the spooled documents members[starts[r]] .. members[starts[r + 1] - 1].
-struct RowPlan {
-  std::vector<int64_t> members;
-  std::vector<uint64_t> starts = {0};
-
-  size_t rows() const noexcept { return starts.size() - 1; }
-  std::span<const int64_t> row(size_t index) const {
-    return std::span(members).subspan(starts[index], starts[index + 1] - starts[index]);
-  }
-  void add_row(std::span<const int64_t> row) {
-    members.insert(members.end(), row.begin(), row.end());
-    starts.push_back(members.size());
-  }
-};
-
 struct CacheContent {
   std::shared_ptr<const EncodedDataset> train;
   std::shared_ptr<const EncodedDataset> eval;
@@ -56,7 +42,8 @@ struct CacheInput {
   const SpoolFile& spool;
   const std::vector<SpooledDocument>& documents;
   RowPlan train, eval;  ///< one without rows reads back as null
-  bool block_diagonal = false;
+  RowLayout layout = RowLayout::kRestarting;
+  RowKind kind = RowKind::kSupervised;
 };
 
 /// Writes atomically; fills `ledger.train` and `ledger.eval` before storing it. Throws as AtomicFile does.

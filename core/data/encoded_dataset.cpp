@@ -14,16 +14,22 @@ std::vector<int32_t> EncodedRow::document_lengths() const {
   return lengths;
 }
 
-std::vector<int32_t> EncodedRow::segment_lengths(bool block_diagonal) const {
-  return block_diagonal ? document_lengths() : std::vector<int32_t>{static_cast<int32_t>(ids.size())};
+std::vector<int32_t> EncodedRow::position_lengths(RowLayout layout) const {
+  return layout == RowLayout::kContinuous ? std::vector<int32_t>{static_cast<int32_t>(ids.size())} : document_lengths();
+}
+
+std::vector<int32_t> EncodedRow::segment_lengths(RowLayout layout) const {
+  const bool alone = layout == RowLayout::kBlockDiagonal;
+  return alone ? document_lengths() : std::vector<int32_t>{static_cast<int32_t>(ids.size())};
 }
 
 EncodedDataset::EncodedDataset(std::shared_ptr<const void> storage, EncodedArrays arrays,
-                               std::vector<std::string> files, bool block_diagonal, uint64_t content_hash)
+                               std::vector<std::string> files, RowLayout layout, RowKind kind, uint64_t content_hash)
     : storage_(std::move(storage)),
       arrays_(arrays),
       files_(std::move(files)),
-      block_diagonal_(block_diagonal),
+      layout_(layout),
+      kind_(kind),
       content_hash_(content_hash) {
   for (const DocumentRecord& document : arrays_.documents) total_supervised_tokens_ += document.supervised;
   for (int64_t i = 0; i < size(); ++i) longest_row_ = std::max(longest_row_, row_length(i));

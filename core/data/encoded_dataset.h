@@ -8,11 +8,20 @@
 #include <string>
 #include <vector>
 
+#include "core/data/row_kind.h"
+
 namespace ftrun {
 
 inline constexpr int32_t kIgnoredLabel = -100;
 
-/// A source row inside an encoded row. Stored in the cache file as it is: 40 bytes, little-endian.
+/// How the documents of a row stand to each other.
+enum class RowLayout : uint16_t {
+  kRestarting = 0,     ///< positions restart at each document, attention crosses them (plain packing)
+  kBlockDiagonal = 1,  ///< each document is alone: positions restart, attention ends, a first token is no target
+  kContinuous = 2      ///< the row is one text: positions, attention and targets run through
+};
+
+/// A document, or the part of one, inside an encoded row. Stored in the cache file as it is: 48 bytes, little-endian.
 struct DocumentRecord {
   int64_t line = 0;         ///< 1-based line of the row's first character in its file
   int64_t byte_offset = 0;  ///< of the row's text in its file
@@ -21,8 +30,9 @@ struct DocumentRecord {
   int32_t dataset = 0;     ///< index into DataLedger::datasets
   int32_t length = 0;      ///< tokens
   int32_t supervised = 0;  ///< targets after the shift, within the document
+  double annotation = 0;   ///< see EncodedItem
 };
-static_assert(sizeof(DocumentRecord) == 40);
+static_assert(sizeof(DocumentRecord) == 48);
 
 /// Spans point into the mapped file and live as long as the EncodedDataset.
 struct EncodedRow {
@@ -30,10 +40,11 @@ struct EncodedRow {
   std::span<const int32_t> labels;            ///< [T], not shifted: labels[t] is ids[t] or kIgnoredLabel
   std::span<const DocumentRecord> documents;  ///< one for a plain row, in order; their lengths sum to T
 
-  /// Lengths of the documents: position ids restart at each, under either packing.
   std::vector<int32_t> document_lengths() const;
-  /// Lengths of the spans inside which tokens attend to each other: the documents when block-diagonal, else {T}.
-  std::vector<int32_t> segment_lengths(bool block_diagonal) const;
+  /// Lengths of the spans at whose beginning position ids restart.
+  std::vector<int32_t> position_lengths(RowLayout layout) const;
+  /// Lengths of the spans inside which tokens attend to each other.
+  std::vector<int32_t> segment_lengths(RowLayout layout) const;
 };
 
 /// Where the arrays of one dataset lie in memory.
@@ -50,14 +61,14 @@ class EncodedDataset {
  public:
   /// `storage` keeps the mapping behind `arrays` alive.
   EncodedDataset(std::shared_ptr<const void> storage, EncodedArrays arrays, std::vector<std::string> files,
-                 bool block_diagonal, uint64_t content_hash = 0);
+                 RowLayout layout, RowKind kind, uint64_t content_hash = 0);
 
   int64_t size() const noexcept { return static_cast<int64_t>(arrays_.row_starts.size()) - 1; }
   /// `index` in [0, size()).
   EncodedRow row(int64_t index) const;
   int64_t row_length(int64_t index) const;
-  /// True for neat_packing: a document attends to itself only, and its first token is never a target.
-  bool block_diagonal() const noexcept { return block_diagonal_; }
+  RowLayout layout() const noexcept { return layout_; }
+  RowKind kind() const noexcept { return kind_; }
   int64_t documents() const noexcept { return static_cast<int64_t>(arrays_.documents.size()); }
   std::span<const DocumentRecord> document_records() const noexcept { return arrays_.documents; }
 
@@ -76,7 +87,8 @@ class EncodedDataset {
   std::shared_ptr<const void> storage_;
   EncodedArrays arrays_;
   std::vector<std::string> files_;
-  bool block_diagonal_;
+  RowLayout layout_;
+  RowKind kind_;
   uint64_t content_hash_;
   int64_t total_supervised_tokens_ = 0;
   int64_t longest_row_ = 0;

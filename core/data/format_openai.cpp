@@ -3,6 +3,7 @@
 // text, its default tags are OpenAI's, and tags given by a dataset are laid over the defaults instead of replacing
 // them.
 #include "core/base/error.h"
+#include "core/data/answer_columns.h"
 #include "core/data/python_json.h"
 #include "core/data/row_format.h"
 
@@ -24,20 +25,20 @@ const ColumnMap& default_tags() {
 
 class OpenaiConverter final : public RowConverter {
  public:
-  OpenaiConverter(ColumnMap columns, ColumnMap tags) : columns_(std::move(columns)), tags_(std::move(tags)) {}
+  OpenaiConverter(ColumnMap columns, ColumnMap tags, RowKind kind)
+      : columns_(std::move(columns)), tags_(std::move(tags)), kind_(kind) {}
 
   AlignedRow convert(const Json& row) const override {
-    if (!row.is_object()) throw RowError(fmt::format("is {}, expected an object", json_kind(row)));
-    const std::string& column = columns_.at("messages");
-    const Json* list = mapped_value(row, columns_, "messages");
-    if (list == nullptr) throw RowError(fmt::format("has no column '{}'", column));
-    if (!list->is_array())
-      throw RowError(fmt::format("column '{}' is {}, expected an array", column, json_kind(*list)));
-    std::string system = mapped_text(row, columns_, "system");
+    return align_answers(row, columns_, kind_,
+                         [this](const Json& list, std::string& system) { return read_messages(list, system); });
+  }
+
+ private:
+  std::vector<Message> read_messages(const Json& list, std::string& system) const {
     std::vector<Message> messages;
     bool after_tool_answer = false;
-    for (size_t i = 0; i < list->size(); ++i) {
-      const Json& message = (*list)[i];
+    for (size_t i = 0; i < list.size(); ++i) {
+      const Json& message = list[i];
       const std::string role = role_of(message, i);
       if (i == 0 && role == tags_.at("system_tag")) {
         system = content_of(message, i);
@@ -51,10 +52,9 @@ class OpenaiConverter final : public RowConverter {
       after_tool_answer = is_tool_answer;
       messages.push_back(message_of(message, role, i));
     }
-    return align_messages(std::move(messages), std::move(system), mapped_tools(row, columns_));
+    return messages;
   }
 
- private:
   std::string role_of(const Json& message, size_t index) const {
     const std::string& key = tags_.at("role_tag");
     if (!message.is_object() || !message.contains(key) || !message[key].is_string())
@@ -106,28 +106,26 @@ class OpenaiConverter final : public RowConverter {
 
   ColumnMap columns_;
   ColumnMap tags_;
+  RowKind kind_;
 };
 
-std::optional<std::pair<ColumnMap, ColumnMap>> detect(const Json& row) {
-  for (const char* column : {"messages", "conversations"}) {
-    const auto list = row.find(column);
-    if (list == row.end() || !list->is_array() || list->empty() || !list->front().contains("role")) continue;
-    return std::pair{ColumnMap{{"messages", column}, {"system", "system"}, {"tools", "tools"}}, default_tags()};
-  }
-  return std::nullopt;
+std::optional<std::pair<ColumnMap, ColumnMap>> detect(const Json& row, RowKind kind) {
+  auto columns = detect_message_columns(row, kind, "role", {"messages", "conversations"});
+  if (!columns) return std::nullopt;
+  return std::pair{std::move(*columns), default_tags()};
 }
 
-std::unique_ptr<RowConverter> bind(const ColumnMap& columns, const ColumnMap& tags) {
-  if (!columns.contains("messages")) throw invalid_argument("columns: the openai format needs 'messages'");
+ColumnMap default_columns(RowKind kind) { return message_default_columns(kind, "messages"); }
+
+std::unique_ptr<RowConverter> bind(const ColumnMap& columns, const ColumnMap& tags, RowKind kind) {
+  require_message_columns("openai", columns, kind);
   ColumnMap merged = tags;
   merged.insert(default_tags().begin(), default_tags().end());
-  return std::make_unique<OpenaiConverter>(columns, std::move(merged));
+  return std::make_unique<OpenaiConverter>(columns, std::move(merged), kind);
 }
 
 }  // namespace
 
-RowFormat openai_format() {
-  return {"openai", {"messages", "system", "tools"}, {{"messages", "messages"}}, default_tags(), detect, bind};
-}
+RowFormat openai_format() { return {"openai", message_column_keys, default_columns, default_tags(), detect, bind}; }
 
 }  // namespace ftrun

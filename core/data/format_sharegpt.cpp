@@ -1,6 +1,7 @@
 // The sharegpt row format: a list of messages whose roles alternate, with renamable keys and roles.
 // As in LLaMA-Factory, a dataset that gives `tags` has only the roles it lists.
 #include "core/base/error.h"
+#include "core/data/answer_columns.h"
 #include "core/data/row_format.h"
 
 namespace ftrun {
@@ -10,7 +11,8 @@ using Json = nlohmann::ordered_json;
 
 class SharegptConverter final : public RowConverter {
  public:
-  SharegptConverter(ColumnMap columns, const ColumnMap& tags) : columns_(std::move(columns)) {
+  SharegptConverter(ColumnMap columns, const ColumnMap& tags, RowKind kind)
+      : columns_(std::move(columns)), kind_(kind) {
     role_tag_ = tags.contains("role_tag") ? tags.at("role_tag") : "from";
     content_tag_ = tags.contains("content_tag") ? tags.at("content_tag") : "value";
     const auto add = [&](const char* tag, MessageRole role) {
@@ -24,27 +26,25 @@ class SharegptConverter final : public RowConverter {
   }
 
   AlignedRow convert(const Json& row) const override {
-    if (!row.is_object()) throw RowError(fmt::format("is {}, expected an object", json_kind(row)));
-    const std::string& column = columns_.at("messages");
-    const Json* list = mapped_value(row, columns_, "messages");
-    if (list == nullptr) throw RowError(fmt::format("has no column '{}'", column));
-    if (!list->is_array())
-      throw RowError(fmt::format("column '{}' is {}, expected an array", column, json_kind(*list)));
-    std::string system = mapped_text(row, columns_, "system");
+    return align_answers(row, columns_, kind_,
+                         [this](const Json& list, std::string& system) { return read_messages(list, system); });
+  }
+
+ private:
+  std::vector<Message> read_messages(const Json& list, std::string& system) const {
     std::vector<Message> messages;
-    for (size_t i = 0; i < list->size(); ++i) {
-      const std::string role = text_of((*list)[i], role_tag_, i);
-      std::string content = text_of((*list)[i], content_tag_, i);
+    for (size_t i = 0; i < list.size(); ++i) {
+      const std::string role = text_of(list[i], role_tag_, i);
+      std::string content = text_of(list[i], content_tag_, i);
       if (i == 0 && !system_tag_.empty() && role == system_tag_) {
         system = std::move(content);
         continue;
       }
       messages.push_back({role_of(role, i), std::move(content)});
     }
-    return align_messages(std::move(messages), std::move(system), mapped_tools(row, columns_));
+    return messages;
   }
 
- private:
   static std::string text_of(const Json& message, const std::string& key, size_t index) {
     if (!message.is_object() || !message.contains(key))
       throw RowError(fmt::format("message {} has no '{}'", index + 1, key));
@@ -65,6 +65,7 @@ class SharegptConverter final : public RowConverter {
   }
 
   ColumnMap columns_;
+  RowKind kind_;
   std::string role_tag_, content_tag_, system_tag_;
   std::map<std::string, MessageRole, std::less<>> roles_;
 };
@@ -80,24 +81,21 @@ const ColumnMap& default_tags() {
   return tags;
 }
 
-std::optional<std::pair<ColumnMap, ColumnMap>> detect(const Json& row) {
-  for (const char* column : {"conversations", "messages"}) {
-    const auto list = row.find(column);
-    if (list == row.end() || !list->is_array() || list->empty() || !list->front().contains("from")) continue;
-    return std::pair{ColumnMap{{"messages", column}, {"system", "system"}, {"tools", "tools"}}, default_tags()};
-  }
-  return std::nullopt;
+std::optional<std::pair<ColumnMap, ColumnMap>> detect(const Json& row, RowKind kind) {
+  auto columns = detect_message_columns(row, kind, "from", {"conversations", "messages"});
+  if (!columns) return std::nullopt;
+  return std::pair{std::move(*columns), default_tags()};
 }
 
-std::unique_ptr<RowConverter> bind(const ColumnMap& columns, const ColumnMap& tags) {
-  if (!columns.contains("messages")) throw invalid_argument("columns: the sharegpt format needs 'messages'");
-  return std::make_unique<SharegptConverter>(columns, tags);
+ColumnMap default_columns(RowKind kind) { return message_default_columns(kind, "conversations"); }
+
+std::unique_ptr<RowConverter> bind(const ColumnMap& columns, const ColumnMap& tags, RowKind kind) {
+  require_message_columns("sharegpt", columns, kind);
+  return std::make_unique<SharegptConverter>(columns, tags, kind);
 }
 
 }  // namespace
 
-RowFormat sharegpt_format() {
-  return {"sharegpt", {"messages", "system", "tools"}, {{"messages", "conversations"}}, default_tags(), detect, bind};
-}
+RowFormat sharegpt_format() { return {"sharegpt", message_column_keys, default_columns, default_tags(), detect, bind}; }
 
 }  // namespace ftrun

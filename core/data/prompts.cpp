@@ -18,8 +18,8 @@ class SourceRows {
   SourceRows(const DataSpec& spec, const EncodedDataset& dataset) : dataset_(dataset) {
     for (const auto* values : {&spec.datasets, &spec.eval_datasets}) {
       for (const std::string& value : *values) {
-        const DataSource source = resolve_data_source(value, spec.dataset_dir);
-        converters_.push_back(find_row_format(source.format).bind(source.columns, source.tags));
+        const DataSource source = resolve_data_source(value, spec.dataset_dir, "dataset", spec.kind);
+        converters_.push_back(find_row_format(source.format).bind(source.columns, source.tags, spec.kind));
       }
     }
   }
@@ -50,9 +50,12 @@ class SourceRows {
 
 std::vector<PromptRow> load_prompts(const DataSpec& spec, const PreparedData& prepared, const EncodedDataset& dataset,
                                     int64_t max_rows) {
+  if (spec.kind == RowKind::kPlain) throw failed_precondition("plain text has no prompts to answer");
   SourceRows rows(spec, dataset);
   std::vector<PromptRow> prompts;
-  for (const DocumentRecord& record : dataset.document_records()) {
+  const auto records = dataset.document_records();
+  for (size_t i = 0; i < records.size(); i += static_cast<size_t>(documents_of_kind(spec.kind))) {
+    const DocumentRecord& record = records[i];
     if (max_rows >= 0 && static_cast<int64_t>(prompts.size()) >= max_rows) break;
     const AlignedRow row = rows.read(record);
     EncodedPrompt encoded = prepared.encoder->encode_prompt(whole_conversation(row), row.system, row.tools);

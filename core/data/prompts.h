@@ -20,7 +20,7 @@ struct PromptRow {
 
 /// Prompts of `dataset`'s first `max_rows` documents (all when < 0), in its order; it must come from
 /// prepare_data(spec, ...) with the same spec. Reads the source rows again. Throws FAILED_PRECONDITION when a file has
-/// changed since. [control-thread]
+/// changed since, and for plain text. The label of a pair is its chosen answer. [control-thread]
 std::vector<PromptRow> load_prompts(const DataSpec& spec, const PreparedData& prepared, const EncodedDataset& dataset,
                                     int64_t max_rows);
 

@@ -40,24 +40,37 @@ std::string one_line(std::string_view text) {
 
 std::string origin_text(const EncodedDataset& dataset, const EncodedRow& row) {
   std::vector<std::string> places;
-  for (const DocumentRecord& document : row.documents)
+  for (const DocumentRecord& document : row.documents) {
+    const bool same_row = !places.empty() && dataset.kind() == RowKind::kPairwise;
+    if (same_row) continue;
     places.push_back(fmt::format("{}:{}", dataset.files()[static_cast<size_t>(document.file)], document.line));
+  }
   return fmt::to_string(fmt::join(places, ", "));
 }
 
+/// What a document is within its row; "" where there is nothing to say.
+std::string part_text(const EncodedDataset& dataset, const EncodedRow& row, size_t document) {
+  const double annotation = row.documents[document].annotation;
+  if (dataset.kind() == RowKind::kLabelled) return annotation != 0 ? "desirable" : "undesirable";
+  if (dataset.kind() != RowKind::kPairwise) return {};
+  if (document == 1) return "rejected";
+  return annotation != 0 ? fmt::format("chosen, margin {}", annotation) : "chosen";
+}
+
 /// Positions as ranges: "0-41, 0-17".
-std::string position_text(const EncodedRow& row) {
+std::string position_text(const EncodedRow& row, RowLayout layout) {
   std::vector<std::string> ranges;
-  for (const int32_t length : row.document_lengths()) ranges.push_back(fmt::format("0-{}", length - 1));
+  for (const int32_t length : row.position_lengths(layout)) ranges.push_back(fmt::format("0-{}", length - 1));
   return fmt::to_string(fmt::join(ranges, ", "));
 }
 
-std::string mask_runs(const EncodedRow& row, const Tokenizer& tokenizer) {
+std::string mask_runs(const EncodedDataset& dataset, const EncodedRow& row, const Tokenizer& tokenizer) {
   const std::vector<int32_t> mask = loss_mask(row);
   std::string text;
   size_t begin = 0;
-  for (const int32_t length : row.document_lengths()) {
-    const size_t document_end = begin + static_cast<size_t>(length);
+  for (size_t document = 0; document < row.documents.size(); ++document) {
+    const size_t document_end = begin + static_cast<size_t>(row.documents[document].length);
+    if (const std::string part = part_text(dataset, row, document); !part.empty()) text += fmt::format("  {}:\n", part);
     while (begin < document_end) {
       size_t end = begin;
       while (end < document_end && mask[end] == mask[begin]) ++end;
@@ -71,9 +84,9 @@ std::string mask_runs(const EncodedRow& row, const Tokenizer& tokenizer) {
 
 }  // namespace
 
-std::vector<int32_t> position_ids(const EncodedRow& row) {
+std::vector<int32_t> position_ids(const EncodedRow& row, RowLayout layout) {
   std::vector<int32_t> positions;
-  for (const int32_t length : row.document_lengths()) {
+  for (const int32_t length : row.position_lengths(layout)) {
     for (int32_t i = 0; i < length; ++i) positions.push_back(i);
   }
   return positions;
@@ -83,29 +96,32 @@ std::string describe_row_text(const EncodedDataset& dataset, int64_t index, cons
   const EncodedRow row = dataset.row(index);
   std::string text = fmt::format("row {} from {}: {} tokens, {} to learn from\n", index, origin_text(dataset, row),
                                  row.ids.size(), count_targets(row.labels));
-  text += mask_runs(row, tokenizer);
+  text += mask_runs(dataset, row, tokenizer);
   text += fmt::format("  ids       {}\n", fmt::join(row.ids, " "));
   text += fmt::format("  loss mask {}\n", fmt::join(loss_mask(row), ""));
-  text += fmt::format("  positions {}\n", position_text(row));
+  text += fmt::format("  positions {}\n", position_text(row, dataset.layout()));
   return text;
 }
 
 nlohmann::json describe_row_json(const EncodedDataset& dataset, int64_t index, const Tokenizer& tokenizer) {
   const EncodedRow row = dataset.row(index);
   nlohmann::json documents = nlohmann::json::array();
-  for (const DocumentRecord& document : row.documents) {
+  for (size_t i = 0; i < row.documents.size(); ++i) {
+    const DocumentRecord& document = row.documents[i];
     documents.push_back({{"file", dataset.files()[static_cast<size_t>(document.file)]},
                          {"line", document.line},
                          {"length", document.length}});
+    if (const std::string part = part_text(dataset, row, i); !part.empty()) documents.back()["part"] = part;
   }
   return {{"row", index},
+          {"kind", row_kind_name(dataset.kind())},
           {"documents", std::move(documents)},
           {"text", tokenizer.decode(row.ids, false)},
           {"ids", std::vector<int32_t>(row.ids.begin(), row.ids.end())},
           {"labels", std::vector<int32_t>(row.labels.begin(), row.labels.end())},
           {"loss_mask", loss_mask(row)},
-          {"positions", position_ids(row)},
-          {"segments", row.segment_lengths(dataset.block_diagonal())}};
+          {"positions", position_ids(row, dataset.layout())},
+          {"segments", row.segment_lengths(dataset.layout())}};
 }
 
 std::string describe_rows(const EncodedDataset& dataset, int64_t count, const Tokenizer& tokenizer) {

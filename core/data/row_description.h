@@ -12,12 +12,13 @@ namespace ftrun {
 
 class Tokenizer;
 
-/// Position id of each token of the row: restarts at every document.
-std::vector<int32_t> position_ids(const EncodedRow& row);
+/// Position id of each token of the row.
+std::vector<int32_t> position_ids(const EncodedRow& row, RowLayout layout);
 
 /// Several lines: origin, totals, then the text in runs, each run marked `trained` or `masked`, then ids and positions.
+/// The documents of a pair or of a labelled row are headed by what they are: chosen, rejected, desirable, undesirable.
 std::string describe_row_text(const EncodedDataset& dataset, int64_t index, const Tokenizer& tokenizer);
-/// {row, documents: [{file, line, length}], text, ids, loss_mask, labels, positions, segments}.
+/// {row, kind, documents: [{file, line, length, part}], text, ids, loss_mask, labels, positions, segments}.
 nlohmann::json describe_row_json(const EncodedDataset& dataset, int64_t index, const Tokenizer& tokenizer);
 
 /// describe_row_text of the first `count` rows (fewer if there are fewer), separated by empty lines.

@@ -48,6 +48,51 @@ std::string mapped_text(const nlohmann::ordered_json& row, const ColumnMap& colu
   return value->get<std::string>();
 }
 
+bool mapped_flag(const nlohmann::ordered_json& row, const ColumnMap& columns, std::string_view key) {
+  const std::string& column = columns.find(key)->second;
+  const nlohmann::ordered_json* value = mapped_value(row, columns, key);
+  if (value == nullptr) throw_missing_column(row, column);
+  if (!value->is_boolean())
+    throw RowError(fmt::format("column '{}' is {}, expected true or false", column, json_kind(*value)));
+  return value->get<bool>();
+}
+
+double mapped_number(const nlohmann::ordered_json& row, const ColumnMap& columns, std::string_view key) {
+  const nlohmann::ordered_json* value = mapped_value(row, columns, key);
+  if (value == nullptr) return 0;
+  if (!value->is_number())
+    throw RowError(fmt::format("column '{}' is {}, expected a number", columns.find(key)->second, json_kind(*value)));
+  return value->get<double>();
+}
+
+void throw_missing_column(const nlohmann::ordered_json& row, const std::string& column) {
+  std::vector<std::string> present;
+  for (const auto& item : row.items()) present.push_back(item.key());
+  throw RowError(fmt::format("has no column '{}'{}; columns: {}", column, did_you_mean(column, present),
+                             fmt::to_string(fmt::join(present, ", "))));
+}
+
+bool add_answer_columns(const nlohmann::ordered_json& row, RowKind kind, ColumnMap& columns) {
+  if (kind == RowKind::kPairwise) {
+    columns.try_emplace("margin", "margin");  // rows may lack it
+    for (const char* name : {"chosen", "rejected"}) {
+      if (row.contains(name)) columns.try_emplace(name, name);
+    }
+    return columns.contains("chosen") && columns.contains("rejected");
+  }
+  if (kind != RowKind::kLabelled) return true;
+  for (const char* name : {"kto_tag", "label"}) {
+    if (row.contains(name)) columns.try_emplace("kto_tag", name);
+  }
+  return columns.contains("kto_tag");
+}
+
+void require_columns(std::string_view format, const ColumnMap& columns, std::initializer_list<const char*> keys) {
+  for (const char* key : keys) {
+    if (!columns.contains(key)) throw invalid_argument("columns: the {} format needs '{}' here", format, key);
+  }
+}
+
 std::string mapped_tools(const nlohmann::ordered_json& row, const ColumnMap& columns) {
   const nlohmann::ordered_json* value = mapped_value(row, columns, "tools");
   if (value == nullptr) return {};

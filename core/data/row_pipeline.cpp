@@ -15,7 +15,7 @@ constexpr size_t kBatchBytes = 8 << 20;
 }  // namespace
 
 struct RowPipeline::Outcome {
-  EncodedExample example;
+  EncodedItem item;
   std::string fault;  ///< why the row is bad, or ""
 };
 
@@ -28,7 +28,7 @@ RowPipeline::RowPipeline(SpoolFile& spool, DataLedger& ledger, const ParallelFor
       max_samples_(max_samples) {}
 
 void RowPipeline::add(const DataSource& source) {
-  const auto converter = find_row_format(source.format).bind(source.columns, source.tags);
+  const auto converter = find_row_format(source.format).bind(source.columns, source.tags, ledger_.kind);
   ledger_.datasets.push_back({source.name, source.format, 0, 0});
   int64_t left = max_samples_.value_or(INT64_MAX);
   for (const auto& path : source.files) {
@@ -76,7 +76,7 @@ void RowPipeline::add_batch(const MappedFile& file, const std::vector<RawRow>& r
   parallel_for_(static_cast<int64_t>(rows.size()), [&](int64_t index) {
     const auto i = static_cast<size_t>(index);
     try {
-      outcomes[i].example = encoder_(converter.convert(parse_row(file, rows[i])));
+      outcomes[i].item = encoder_(converter.convert(parse_row(file, rows[i])));
     } catch (const RowError& reason) {
       outcomes[i].fault = reason.what();
     } catch (const nlohmann::json::exception& reason) {
@@ -92,22 +92,34 @@ void RowPipeline::enter(const RawRow& row, Outcome& outcome) {
   ++ledger_.rows_read;
   ++ledger_.datasets.back().rows_read;
   if (!outcome.fault.empty()) return ledger_.bad.add(file, row.line, std::move(outcome.fault));
-  const EncodedExample& example = outcome.example;
-  if (example.truncated) ledger_.truncated.add(file, row.line);
-  if (example.lost_eos) ledger_.lost_eos.add(file, row.line);
-  if (example.lost_prompt_tail) ledger_.lost_prompt_tail.add(file, row.line);
-  if (example.lost_turns) ledger_.lost_turns.add(file, row.line);
-  const auto supervised = static_cast<int32_t>(count_targets(example.labels));
-  if (supervised == 0) return ledger_.without_supervision.add(file, row.line);
+  const EncodedItem& item = outcome.item;
+  if (item.prompt_exceeds_cutoff) return ledger_.prompt_exceeds_cutoff.add(file, row.line);
+  const auto any = [&](bool EncodedExample::*flag) {
+    return std::ranges::any_of(item.documents, [flag](const EncodedExample& document) { return document.*flag; });
+  };
+  if (any(&EncodedExample::truncated)) ledger_.truncated.add(file, row.line);
+  if (any(&EncodedExample::lost_eos)) ledger_.lost_eos.add(file, row.line);
+  if (any(&EncodedExample::lost_prompt_tail)) ledger_.lost_prompt_tail.add(file, row.line);
+  if (any(&EncodedExample::lost_turns)) ledger_.lost_turns.add(file, row.line);
+  const bool learns_nothing = std::ranges::any_of(
+      item.documents, [](const EncodedExample& document) { return count_targets(document.labels) == 0; });
+  if (learns_nothing) return ledger_.without_supervision.add(file, row.line);
   ++ledger_.rows_kept;
   ++ledger_.datasets.back().rows_kept;
-  SpooledDocument document;
-  document.record = {row.line,  row.byte_offset, static_cast<int64_t>(row.text.size()),
-                     file,      dataset,         static_cast<int32_t>(example.ids.size()),
-                     supervised};
-  document.spool_begin = spool_.append(example.ids);
-  spool_.append(example.labels);
-  documents_.push_back(document);
+  for (const EncodedExample& example : item.documents) {
+    SpooledDocument document;
+    document.record = {row.line,
+                       row.byte_offset,
+                       static_cast<int64_t>(row.text.size()),
+                       file,
+                       dataset,
+                       static_cast<int32_t>(example.ids.size()),
+                       static_cast<int32_t>(count_targets(example.labels)),
+                       item.annotation};
+    document.spool_begin = spool_.append(example.ids);
+    spool_.append(example.labels);
+    documents_.push_back(document);
+  }
 }
 
 }  // namespace ftrun

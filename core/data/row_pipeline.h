@@ -9,12 +9,13 @@
 #include "core/data/data_source.h"
 #include "core/data/dataset.h"
 #include "core/data/encoded_cache.h"
+#include "core/data/encoded_example.h"
 #include "core/data/row_reader.h"
-#include "core/data/supervised_encoder.h"
 
 namespace ftrun {
 
-/// Memory is bounded by a batch of rows plus 48 bytes per kept row (and about as much again while rows are laid out).
+/// Memory is bounded by a batch of rows plus 56 bytes per kept document (and about as much again while rows are laid
+/// out).
 /// [control-thread]
 class RowPipeline {
  public:
@@ -26,6 +27,7 @@ class RowPipeline {
   /// when the file's own structure is not valid JSON or when there are no rows.
   void add(const DataSource& source);
 
+  /// documents_of_kind(ledger.kind) for each kept row.
   const std::vector<SpooledDocument>& documents() const noexcept { return documents_; }
 
  private:

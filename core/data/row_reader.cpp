@@ -85,6 +85,8 @@ std::string find_duplicate_key(std::string_view text) {
   return duplicate;
 }
 
+bool is_text_file(const MappedFile& file) { return file.path().extension() == ".txt"; }
+
 std::string reason_of(const nlohmann::json::exception& error) {
   const std::string message = error.what();
   const size_t detail = message.find(": ");
@@ -93,8 +95,9 @@ std::string reason_of(const nlohmann::json::exception& error) {
 
 }  // namespace
 
-RowReader::RowReader(const MappedFile& file) : file_(file), text_(file.text()) {
+RowReader::RowReader(const MappedFile& file) : file_(file), text_(file.text()), is_text_(is_text_file(file)) {
   if (text_.starts_with("\xEF\xBB\xBF")) offset_ = 3;
+  if (is_text_) return;
   skip_space();
   is_array_ = offset_ < text_.size() && text_[offset_] == '[';
 }
@@ -115,7 +118,24 @@ RawRow RowReader::take(size_t end) {
   return row;
 }
 
-std::optional<RawRow> RowReader::next() { return is_array_ ? next_element() : next_line(); }
+std::optional<RawRow> RowReader::next() {
+  if (is_text_) return next_text_line();
+  return is_array_ ? next_element() : next_line();
+}
+
+// What a line begins and ends with belongs to the text, but for the line's end.
+std::optional<RawRow> RowReader::next_text_line() {
+  while (offset_ < text_.size()) {
+    const size_t line_end = std::min(text_.find('\n', offset_), text_.size());
+    size_t end = line_end;
+    if (end > offset_ && text_[end - 1] == '\r') --end;
+    const RawRow row{text_.substr(offset_, end - offset_), line_, static_cast<int64_t>(offset_)};
+    offset_ = std::min(line_end + 1, text_.size());
+    ++line_;
+    if (!std::all_of(row.text.begin(), row.text.end(), is_space)) return row;
+  }
+  return std::nullopt;
+}
 
 std::optional<RawRow> RowReader::next_line() {
   skip_space();
@@ -171,6 +191,7 @@ std::optional<RawRow> RowReader::next_element() {
 }
 
 nlohmann::ordered_json parse_row(const MappedFile& file, const RawRow& row) {
+  if (is_text_file(file)) return {{"text", std::string(row.text)}};
   const Shape shape = shape_of(row.text);
   if (shape.depth > kMaxDepth) throw RowError(fmt::format("is nested deeper than {} levels", kMaxDepth));
   try {

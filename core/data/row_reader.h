@@ -1,4 +1,4 @@
-// Rows of a JSON array or of JSON lines, one after another, each with its place in the file.
+// Rows of a JSON array, of JSON lines or of a text file, one after another, each with its place in the file.
 // Leaves out: what is inside a row (row_format.h).
 #pragma once
 
@@ -17,8 +17,9 @@ struct RawRow {
   int64_t byte_offset = 0;  ///< of the first character
 };
 
-/// Walks a mapped file without building anything of it in memory. The first character decides: '[' is an array of rows
-/// over any number of lines, everything else is one row per line. Not thread-safe; `file` must outlive the reader.
+/// Walks a mapped file without building anything of it in memory. In a .txt file every line that is not blank is a row;
+/// in others the first character decides: '[' is an array of rows over any number of lines, everything else is one row
+/// per line. Not thread-safe; `file` must outlive the reader.
 class RowReader {
  public:
   explicit RowReader(const MappedFile& file);
@@ -28,6 +29,7 @@ class RowReader {
 
  private:
   std::optional<RawRow> next_line();
+  std::optional<RawRow> next_text_line();
   std::optional<RawRow> next_element();
   void skip_space();
   size_t element_end(size_t begin) const;
@@ -39,12 +41,13 @@ class RowReader {
   size_t offset_ = 0;
   int64_t line_ = 1;
   bool is_array_ = false;
+  bool is_text_ = false;
   bool begun_ = false;
   bool ended_ = false;
 };
 
-/// Parses a row. Throws RowError with line and column inside the file, or naming a key that one object has twice.
-/// [any-thread]
+/// Parses a row; a line of a .txt file becomes {"text": line}. Throws RowError with line and column inside the file, or
+/// naming a key that one object has twice. [any-thread]
 nlohmann::ordered_json parse_row(const MappedFile& file, const RawRow& row);
 
 }  // namespace ftrun

@@ -232,16 +232,36 @@ std::vector<EncodedTurn> TemplateEncoder::encode_turns(std::vector<Message> mess
   return turns;
 }
 
+void TemplateEncoder::drop_thoughts_of_last_turn(std::vector<Message>& messages) const {
+  if (!template_.reasoning) return;
+  if (!thinking_.preserve_thinking) {
+    for (size_t i = 1; i + 1 < messages.size(); i += 2) messages[i].content = remove_thoughts(messages[i].content);
+  }
+  if (thinking_.enable_thinking == false) messages.back().content = remove_thoughts(messages.back().content);
+}
+
+EncodedTurn TemplateEncoder::encode_last_turn(std::vector<Message> messages, std::string_view system,
+                                              std::string_view tools) const {
+  drop_thoughts_of_last_turn(messages);
+  EncodedTurn turn;
+  std::vector<std::vector<int32_t>> encoded = encode_messages(messages, system, tools);
+  turn.response_ids = std::move(encoded.back());
+  encoded.pop_back();
+  for (const auto& ids : encoded) append(turn.prompt_ids, ids);
+  if (!template_.reasoning || has_thought(messages.back().content)) return turn;
+  if (thinking_.enable_thinking.value_or(false)) {
+    turn.response_ids.insert(turn.response_ids.begin(), empty_thought_ids_.begin(), empty_thought_ids_.end());
+  } else {
+    append(turn.prompt_ids, empty_thought_ids_);
+  }
+  return turn;
+}
+
 EncodedPrompt TemplateEncoder::encode_prompt(std::vector<Message> messages, std::string_view system,
                                              std::string_view tools) const {
   EncodedPrompt result;
   if (messages.empty()) return result;
-  if (template_.reasoning) {
-    if (!thinking_.preserve_thinking) {
-      for (size_t i = 1; i + 1 < messages.size(); i += 2) messages[i].content = remove_thoughts(messages[i].content);
-    }
-    if (thinking_.enable_thinking == false) messages.back().content = remove_thoughts(messages.back().content);
-  }
+  drop_thoughts_of_last_turn(messages);
   const Message response = std::move(messages.back());
   messages.pop_back();
   for (const auto& ids : encode_messages(messages, system, tools)) append(result.prompt_ids, ids);

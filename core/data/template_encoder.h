@@ -49,6 +49,10 @@ class TemplateEncoder {
   std::vector<EncodedTurn> encode_turns(std::vector<Message> messages, std::string_view system, std::string_view tools,
                                         bool discard_history_thoughts = false) const;
 
+  /// One turn: the last message is its response, everything before it the prompt, in which a reasoning template keeps
+  /// no thoughts unless told to preserve them. As LLaMA-Factory 0.9.5's encode_oneturn. Throws as encode_turns.
+  EncodedTurn encode_last_turn(std::vector<Message> messages, std::string_view system, std::string_view tools) const;
+
   /// The last message is the response being asked for (content "" when unknown); everything before it is the prompt.
   EncodedPrompt encode_prompt(std::vector<Message> messages, std::string_view system, std::string_view tools) const;
 
@@ -67,6 +71,7 @@ class TemplateEncoder {
  private:
   std::vector<std::vector<int32_t>> encode_messages(const std::vector<Message>& messages, std::string_view system,
                                                     std::string_view tools) const;
+  void drop_thoughts_of_last_turn(std::vector<Message>& messages) const;
   void append_slot(const Slot& slot, std::string_view content, std::vector<int32_t>& ids) const;
   std::string remove_thoughts(std::string_view text) const;
   bool has_thought(std::string_view text) const;

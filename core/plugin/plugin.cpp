@@ -32,7 +32,7 @@ static_assert(slots_are_complete<ftrun_reward>(0));
 
 // Sizes at ABI 1.0, which never change; the structs may grow beyond them.
 constexpr uint32_t kPluginSize10 = offsetof(ftrun_plugin, get_extension) + sizeof(void*);
-constexpr uint32_t kParadigmSize10 = offsetof(ftrun_paradigm, load_state) + sizeof(void*);
+constexpr uint32_t kParadigmSize10 = offsetof(ftrun_paradigm, prepare) + sizeof(void*);
 constexpr uint32_t kStrategySize10 = offsetof(ftrun_strategy, schedule) + sizeof(void*);
 constexpr uint32_t kDeviceSize10 = offsetof(ftrun_device, simulated_time) + sizeof(void*);
 constexpr uint32_t kCollectivesSize10 = offsetof(ftrun_collectives, abort) + sizeof(void*);

@@ -36,6 +36,7 @@ constexpr void visit_slots(ftrun_paradigm& t, Visit&& visit) {
   visit("create", t.create), visit("destroy", t.destroy), visit("declare", t.declare), visit("begin", t.begin);
   visit("next_update", t.next_update), visit("loss", t.loss), visit("release_update", t.release_update);
   visit("evaluate", t.evaluate), visit("save_state", t.save_state), visit("load_state", t.load_state);
+  visit("prepare", t.prepare);
 }
 template <typename Visit>
 constexpr void visit_slots(ftrun_strategy& t, Visit&& visit) {

@@ -19,13 +19,14 @@ struct ftrun_data {
   std::optional<ftrun::DataOrder> order[2];
   std::vector<int32_t> document_lengths[2];
   std::optional<std::vector<ftrun::PromptRow>> prompts;
+  std::string cache_folder;
 };
 
 namespace ftrun {
 namespace {
 
-constexpr ftrun_data_flags kKnownFlags =
-    FTRUN_DATA_TRAIN_ON_PROMPT | FTRUN_DATA_MASK_HISTORY | FTRUN_DATA_PACKING | FTRUN_DATA_NEAT_PACKING;
+constexpr ftrun_data_flags kKnownFlags = FTRUN_DATA_TRAIN_ON_PROMPT | FTRUN_DATA_MASK_HISTORY | FTRUN_DATA_PACKING |
+                                         FTRUN_DATA_NEAT_PACKING | FTRUN_DATA_ADD_BOS | FTRUN_DATA_NO_BOS;
 
 const EncodedDataset* dataset_of(const ftrun_data& data, ftrun_split split) {
   if (split == FTRUN_SPLIT_TRAIN) return data.prepared.train.get();
@@ -47,21 +48,26 @@ void index_split(ftrun_data& data, ftrun_split split, bool shuffle, BatchShape s
   }
 }
 
+std::optional<bool> wants_bos(ftrun_data_flags flags) {
+  const bool adds = (flags & FTRUN_DATA_ADD_BOS) != 0;
+  if (!adds && (flags & FTRUN_DATA_NO_BOS) == 0) return std::nullopt;
+  return adds;
+}
+
 ftrun_data* open_data(DataService& service, const ftrun_data_spec& wanted) {
-  if (text_of(wanted.format) != "supervised") {
-    throw unimplemented("data format '{}' is not supported by this build: expected 'supervised'",
-                        text_of(wanted.format));
-  }
   if ((wanted.flags & ~kKnownFlags) != 0)
     throw invalid_argument("ftrun_data_spec.flags has unknown bits: {:#x}", wanted.flags);
   auto data = std::make_unique<ftrun_data>();
   data->service = &service;
   data->spec = service.spec;
+  data->spec.kind = parse_row_kind(text_of(wanted.format));
+  data->spec.add_bos = wants_bos(wanted.flags);
   data->spec.train_on_prompt = (wanted.flags & FTRUN_DATA_TRAIN_ON_PROMPT) != 0;
   data->spec.mask_history = (wanted.flags & FTRUN_DATA_MASK_HISTORY) != 0;
   data->spec.neat_packing = (wanted.flags & FTRUN_DATA_NEAT_PACKING) != 0;
   data->spec.packing = data->spec.neat_packing || (wanted.flags & FTRUN_DATA_PACKING) != 0;
   data->prepared = prepare_data(data->spec, service.tokenizer, service.parallel_for);
+  data->cache_folder = data_cache_dir(data->spec).string();
   index_split(*data, FTRUN_SPLIT_TRAIN, service.shuffle, service.train_shape);
   index_split(*data, FTRUN_SPLIT_EVAL, false, service.eval_shape);
   if (service.on_ledger) service.on_ledger(data->prepared.ledger);
@@ -149,8 +155,14 @@ ftrun_status row_thunk(ftrun_data* data, ftrun_split split, int64_t index, ftrun
     row.document_lengths =
         data->document_lengths[split].data() + (encoded.documents.data() - dataset->document_records().data());
     row.n_documents = static_cast<int64_t>(encoded.documents.size());
-    row.block_diagonal = dataset->block_diagonal() ? 1 : 0;
-    row.source_line = encoded.documents.empty() ? 0 : encoded.documents.front().line;
+    row.block_diagonal = dataset->layout() == RowLayout::kBlockDiagonal ? 1 : 0;
+    row.continuous = dataset->layout() == RowLayout::kContinuous ? 1 : 0;
+    if (!encoded.documents.empty()) {
+      const DocumentRecord& first = encoded.documents.front();
+      row.source_line = first.line;
+      if (dataset->kind() == RowKind::kPairwise) row.margin = first.annotation;
+      if (dataset->kind() == RowKind::kLabelled) row.desirable = first.annotation != 0 ? 1 : 0;
+    }
     write_abi_struct(out, row, "ftrun_row");
   });
 }
@@ -193,6 +205,17 @@ ftrun_status decode_thunk(ftrun_context* ctx, const int32_t* ids, uint64_t count
   });
 }
 
+ftrun_status fingerprint_thunk(ftrun_data* data, ftrun_split split, uint64_t* out) {
+  return guard_abi([&] {
+    const EncodedDataset* dataset = dataset_of(*data, split);
+    *out = dataset == nullptr ? 0 : dataset->content_hash();
+  });
+}
+
+ftrun_status cache_folder_thunk(ftrun_data* data, ftrun_str* folder) {
+  return guard_abi([&] { *folder = abi_text(data->cache_folder); });
+}
+
 }  // namespace
 
 DataService::DataService() = default;
@@ -207,7 +230,9 @@ const ftrun_data_api* data_api() noexcept {
                                      row_thunk,
                                      prompt_thunk,
                                      encode_thunk,
-                                     decode_thunk};
+                                     decode_thunk,
+                                     fingerprint_thunk,
+                                     cache_folder_thunk};
   return &api;
 }
 

@@ -4,10 +4,14 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <set>
+#include <sstream>
+#include <utility>
 
 #include "core/base/error.h"
 #include "core/base/files.h"
 #include "core/base/logging.h"
+#include "core/base/nearest_name.h"
 #include "core/io/checkpoint.h"
 #include "core/io/model_weights.h"
 #include "core/model/abi_struct.h"
@@ -70,6 +74,36 @@ Tensor paradigm_loss(Run& run, const ftrun_update& update, int32_t micro_batch, 
   return Tensor::adopt(loss);
 }
 
+// What the paradigm measured of an update that is over.
+std::map<std::string, double> take_metrics(Run& run) { return std::exchange(run.services().metrics, {}); }
+
+void prepare_paradigm(Run& run) {
+  const ParadigmInstance& paradigm = run.paradigm();
+  if (!paradigm.plugin().provides("prepare")) return;
+  check_plugin(paradigm.table().prepare(paradigm.self(), run.context()), paradigm.plugin(), "prepare");
+}
+
+// The mean over tokens of a negative log-likelihood has a perplexity; other losses have none.
+bool has_perplexity(const ParadigmInstance& paradigm) {
+  return !paradigm.denominators().empty() && paradigm.denominators().front() == "tokens";
+}
+
+// Paradigms measure more at the end of a run; to choose the best model a measure must come with every evaluation.
+void check_metric_for_best(Run& run) {
+  const TrainingArguments& a = run.arguments();
+  if (!a.load_best_model_at_end && a.early_stopping_steps == 0) return;
+  std::vector<std::string> known = {"loss"};
+  if (has_perplexity(run.paradigm())) known.emplace_back("perplexity");
+  std::istringstream reported{std::string(text_of(run.plan().metrics))};
+  for (std::string name; std::getline(reported, name, ',');) known.push_back(name);
+  const std::string wanted = a.metric_for_best_model.substr(std::string_view("eval_").size());
+  if (std::ranges::find(known, wanted) != known.end()) return;
+  throw invalid_argument(
+      "{}: metric_for_best_model: '{}' is not measured by evaluations during training{}: expected one of: {}",
+      run.setup().config().origin("metric_for_best_model"), run.setup().config().get_string("metric_for_best_model"),
+      did_you_mean(wanted, known), fmt::join(known, ", "));
+}
+
 double value_of(Run& run, const Tensor& loss) { return read_floats(*run.context(), loss).at(0); }
 
 void require_positive(const Run& run, const Denominators& denominators, int64_t step) {
@@ -78,6 +112,19 @@ void require_positive(const Run& run, const Denominators& denominators, int64_t 
     if (denominators[i] > 0) continue;
     throw failed_precondition("step {}: the update has no {}: its loss would be divided by zero", step, names[i]);
   }
+}
+
+/// Of what the paradigm measured while training.
+std::set<std::string> metric_names(const nlohmann::json& log_history) {
+  static const std::set<std::string> kOwn = {"loss", "grad_norm", "learning_rate", "epoch", "step"};
+  std::set<std::string> names;
+  for (const auto& entry : log_history) {
+    if (!entry.contains("loss")) continue;
+    for (const auto& [name, value] : entry.items()) {
+      if (!kOwn.contains(name)) names.insert(name);
+    }
+  }
+  return names;
 }
 
 int64_t non_embedding_elements(const NetworkModel& model) {
@@ -177,7 +224,9 @@ void Trainer::start() {
 
 int Trainer::train() {
   // Before other weights are loaded: a strategy's collectives move nothing during a rehearsal.
+  check_metric_for_best(run_);
   rehearse_longest_micro_batch(run_);
+  prepare_paradigm(run_);
   start();
   const int64_t first_step = state_.global_step;
   try {
@@ -231,6 +280,7 @@ bool Trainer::stop_agreed() {
 
 Trainer::StepResult Trainer::train_step() {
   run_.communicator().set_step(state_.global_step + 1);
+  run_.services().metrics.clear();
   const int64_t epoch = state_.global_step / state_.updates_per_epoch;
   const UpdateScope scope(run_, FTRUN_SPLIT_TRAIN, epoch, state_.global_step % state_.updates_per_epoch);
   const ftrun_update& update = scope.update();
@@ -243,6 +293,8 @@ Trainer::StepResult Trainer::train_step() {
         index, update.n_micro_batches, [&] { return paradigm_loss(run_, update, index, denominators.data()); });
     result.loss += value_of(run_, loss);
   }
+  result.metrics = take_metrics(run_);
+  result.metrics_weight = denominators[0];
   std::array totals = {result.loss, static_cast<double>(update.num_input_tokens)};
   run_.communicator().sum_host(totals);
   result.loss = totals[0];
@@ -288,6 +340,7 @@ void Trainer::after_step(const StepResult& result) {
   state_.loss_total += result.loss;
   state_.loss_since_log += result.loss;
   ++state_.updates_since_log;
+  state_.metrics_since_log.add(result.metrics, result.metrics_weight);
   progress_->advance_to(state_.global_step);
   const bool last = state_.global_step >= state_.max_steps;
   // The last update ends the epoch that it is in, as in the Hugging Face trainer.
@@ -322,6 +375,8 @@ void Trainer::log_step(const StepResult& result) {
   entry["loss"] = state_.loss_since_log / static_cast<double>(state_.updates_since_log);
   entry["grad_norm"] = result.grad_norm;
   entry["learning_rate"] = result.learning_rate;
+  const std::map<std::string, double> metrics = state_.metrics_since_log.take();
+  for (const auto& [name, mean] : metrics) entry[name] = mean;
   entry["epoch"] = state_.epoch;
   nlohmann::json history = entry;
   history["step"] = state_.global_step;
@@ -331,25 +386,31 @@ void Trainer::log_step(const StepResult& result) {
   printed["tokens_per_second"] = std::round(static_cast<double>(tokens_since_log_) / interval);
   printed["memory_gib"] = in_gib(memory.peak_allocated_bytes);
   log_info("{}", format_log_line(printed));
-  append_log({{"current_steps", state_.global_step},
-              {"total_steps", state_.max_steps},
-              {"loss", entry["loss"]},
-              {"lr", result.learning_rate},
-              {"epoch", state_.epoch},
-              {"percentage", 100.0 * static_cast<double>(state_.global_step) / static_cast<double>(state_.max_steps)},
-              {"elapsed_time", format_duration(seconds)},
-              {"remaining_time", format_duration(progress_->remaining_seconds())},
-              {"throughput", static_cast<double>(tokens_since_log_) / interval},
-              {"total_tokens", state_.num_input_tokens_seen},
-              {"memory_allocated_gib", in_gib(memory.allocated_bytes)},
-              {"memory_peak_gib", in_gib(memory.peak_allocated_bytes)}});
+  nlohmann::ordered_json line = {
+      {"current_steps", state_.global_step},
+      {"total_steps", state_.max_steps},
+      {"loss", entry["loss"]},
+      {"lr", result.learning_rate},
+      {"epoch", state_.epoch},
+      {"percentage", 100.0 * static_cast<double>(state_.global_step) / static_cast<double>(state_.max_steps)},
+      {"elapsed_time", format_duration(seconds)},
+      {"remaining_time", format_duration(progress_->remaining_seconds())},
+      {"throughput", static_cast<double>(tokens_since_log_) / interval},
+      {"total_tokens", state_.num_input_tokens_seen},
+      {"memory_allocated_gib", in_gib(memory.allocated_bytes)},
+      {"memory_peak_gib", in_gib(memory.peak_allocated_bytes)}};
+  line.update(metrics);
+  append_log(line);
   state_.loss_since_log = 0;
   state_.updates_since_log = 0;
   tokens_since_log_ = 0;
   last_log_seconds_ = seconds;
 }
 
-double Trainer::evaluate_loss() {
+// The loss and what the paradigm measured, under their names in results.
+std::map<std::string, double> Trainer::evaluate_loss() {
+  MetricMeans means;
+  run_.services().metrics.clear();
   double weighted = 0;
   double weight = 0;
   Progress progress("evaluating", run_.plan().eval_updates);
@@ -363,21 +424,25 @@ double Trainer::evaluate_loss() {
       weighted += value_of(run_, loss) * denominators[0];
     }
     weight += denominators[0];
+    means.add(take_metrics(run_), denominators[0]);
     progress.advance_to(index + 1);
     progress.clear();
   }
   run_.communicator().sum_host(std::span(&weighted, 1));
   if (!(weight > 0)) throw failed_precondition("the evaluation data has nothing to measure a loss on");
-  return weighted / weight;
+  std::map<std::string, double> measures;
+  for (const auto& [name, mean] : means.take()) measures["eval_" + name] = mean;
+  measures["eval_loss"] = weighted / weight;
+  if (has_perplexity(run_.paradigm())) measures["eval_perplexity"] = std::exp(weighted / weight);
+  return measures;
 }
 
 nlohmann::json Trainer::evaluate() {
   if (last_evaluated_step_ == state_.global_step) return last_measures_;
   progress_->clear();
   const double begin = elapsed_seconds();
-  nlohmann::json measures;
-  measures["eval_loss"] = evaluate_loss();
-  measures["eval_perplexity"] = std::exp(measures["eval_loss"].get<double>());
+  const std::map<std::string, double> measured = evaluate_loss();
+  nlohmann::json measures = measured;
   const double seconds = std::max(elapsed_seconds() - begin, 1e-9);
   measures["eval_runtime"] = seconds;
   measures["eval_samples_per_second"] = static_cast<double>(run_.plan().eval_examples) / seconds;
@@ -386,16 +451,16 @@ nlohmann::json Trainer::evaluate() {
   nlohmann::json history = measures;
   history["step"] = state_.global_step;
   state_.log_history.push_back(history);
-  nlohmann::ordered_json printed = {{"eval_loss", measures["eval_loss"]},
-                                    {"eval_perplexity", measures["eval_perplexity"]},
-                                    {"eval_runtime", measures["eval_runtime"]},
-                                    {"epoch", std::round(state_.epoch * 100) / 100}};
+  nlohmann::ordered_json printed = {{"eval_loss", measures["eval_loss"]}};
+  printed.update(measured);
+  printed["eval_runtime"] = measures["eval_runtime"];
+  printed["epoch"] = std::round(state_.epoch * 100) / 100;
   log_info("{}", format_log_line(printed));
-  append_log({{"current_steps", state_.global_step},
-              {"total_steps", state_.max_steps},
-              {"eval_loss", measures["eval_loss"]},
-              {"epoch", state_.epoch},
-              {"elapsed_time", format_duration(elapsed_seconds())}});
+  nlohmann::ordered_json line = {{"current_steps", state_.global_step}, {"total_steps", state_.max_steps}};
+  line.update(measured);
+  line["epoch"] = state_.epoch;
+  line["elapsed_time"] = format_duration(elapsed_seconds());
+  append_log(line);
   last_evaluated_step_ = state_.global_step;
   last_measures_ = measures;
   return measures;
@@ -513,7 +578,7 @@ void Trainer::write_train_results() {
 }
 
 void Trainer::plot() const {
-  const auto points_of = [&](const char* key) {
+  const auto points_of = [&](const std::string& key) {
     std::vector<PlotPoint> points;
     for (const auto& entry : state_.log_history) {
       if (entry.contains(key)) points.push_back({entry.at("step").get<double>(), entry.at(key).get<double>()});
@@ -526,6 +591,13 @@ void Trainer::plot() const {
   if (evaluations.size() > 1) {
     write_loss_plot(folder / "training_eval_loss.svg", evaluations, "eval_loss",
                     "evaluation loss of " + folder.string());
+  }
+  for (const std::string& name : metric_names(state_.log_history)) {
+    const auto points = points_of(name);
+    if (points.size() < 2) continue;
+    std::string file = "training_" + name + ".svg";
+    std::ranges::replace(file, '/', '_');
+    write_loss_plot(folder / file, points, name, name + " of " + folder.string());
   }
 }
 

@@ -5,9 +5,11 @@
 
 #include <chrono>
 #include <functional>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "core/train/progress.h"
@@ -41,6 +43,8 @@ class Trainer {
     double grad_norm = 0;
     double learning_rate = 0;
     int64_t input_tokens = 0;
+    std::map<std::string, double> metrics;  ///< of the paradigm
+    double metrics_weight = 0;
   };
 
   void start();
@@ -55,7 +59,7 @@ class Trainer {
   void append_log(const nlohmann::ordered_json& line);
   void log_step(const StepResult& result);
   nlohmann::json evaluate();
-  double evaluate_loss();
+  std::map<std::string, double> evaluate_loss();
   bool evaluates_at_end() const;
   void judge(const nlohmann::json& measures);
   void keep_best(int64_t step_before);

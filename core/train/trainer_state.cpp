@@ -54,6 +54,7 @@ std::string to_json_text(const TrainerState& state) {
   // Where the Hugging Face trainer's TrainerState lets others keep what is theirs.
   Json& own = json["stateful_callbacks"]["ftrun"];
   each_own_field(state, [&](const char* key, const auto& value) { own[key] = value; });
+  own["metrics_since_log"] = state.metrics_since_log.to_json();
   if (!state.arguments.empty()) own["arguments"] = state.arguments;
   json["best_metric"] = state.best_metric ? Json(*state.best_metric) : Json();
   json["best_model_checkpoint"] = state.best_model_checkpoint.empty() ? Json() : Json(state.best_model_checkpoint);
@@ -80,6 +81,7 @@ TrainerState parse_trainer_state(const std::string& text, const std::filesystem:
   try {
     each_field(state, [&](const char* key, auto& value) { json.at(current = key).get_to(value); });
     each_own_field(state, [&](const char* key, auto& value) { own->at(current = key).get_to(value); });
+    state.metrics_since_log = MetricMeans::from_json(own->at(current = "metrics_since_log"));
     if (own->contains(current = "arguments")) state.arguments = own->at(current).get<std::map<std::string, Json>>();
     current = "best_metric";
     if (!json.at(current).is_null()) state.best_metric = json.at(current).get<double>();

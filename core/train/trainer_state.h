@@ -8,6 +8,8 @@
 #include <optional>
 #include <string>
 
+#include "core/train/metric_means.h"
+
 namespace ftrun {
 
 /// Names and meaning of the keys are the Hugging Face trainer's; what only ftrun needs stands under
@@ -35,6 +37,7 @@ struct TrainerState {
   double loss_total = 0;     ///< sum of the losses of all updates, for train_loss
   double loss_since_log = 0;
   int64_t updates_since_log = 0;
+  MetricMeans metrics_since_log;     ///< what the paradigm measured
   double train_runtime_seconds = 0;  ///< of earlier parts of a resumed run
   int64_t evaluations_without_gain = 0;
   uint64_t seed = 0;

@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "core/base/error.h"
-#include "core/base/nearest_name.h"
 #include "core/config/resolve.h"
 
 namespace ftrun {
@@ -88,21 +87,11 @@ void check_saved_where_evaluated(Complaints& complaints, const TrainingArguments
                  steps_text(a.saving), steps_text(a.evaluation));
 }
 
-// Paradigms measure more than these, but only at the end of a run.
-void check_metric(const ResolvedConfig& config, Complaints& complaints, const std::string& metric) {
-  static const std::vector<std::string> kPeriodic = {"eval_loss", "eval_perplexity"};
-  if (std::find(kPeriodic.begin(), kPeriodic.end(), metric) != kPeriodic.end()) return;
-  complaints.add("metric_for_best_model",
-                 "'{}' is not measured by evaluations during training{}: expected loss or perplexity",
-                 config.get_string("metric_for_best_model"), did_you_mean(metric, kPeriodic));
-}
-
 void read_best_model_rules(const ResolvedConfig& config, Complaints& complaints, TrainingArguments& a) {
   a.load_best_model_at_end = config.get_bool("load_best_model_at_end");
   a.early_stopping_steps = config.find_int("early_stopping_steps").value_or(0);
   a.metric_for_best_model = config.find_string("metric_for_best_model").value_or("loss");
   if (a.metric_for_best_model.rfind("eval_", 0) != 0) a.metric_for_best_model = "eval_" + a.metric_for_best_model;
-  if (a.load_best_model_at_end || a.early_stopping_steps > 0) check_metric(config, complaints, a.metric_for_best_model);
   const bool is_loss = a.metric_for_best_model.ends_with("loss") || a.metric_for_best_model.ends_with("perplexity");
   a.greater_is_better = config.is_set("greater_is_better") ? config.get_bool("greater_is_better") : !is_loss;
   const bool evaluates = a.evaluation.unit != Period::Unit::kNever;

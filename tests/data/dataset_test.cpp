@@ -218,7 +218,7 @@ TEST_F(DatasetTest, SecondStartMapsTheSameBits) {
     const PreparedData second = prepare_data(options, golden_tokenizer(), forbidden);
     EXPECT_EQ(contents(*first.train), contents(*second.train));
     EXPECT_EQ(contents(*first.eval), contents(*second.eval));
-    EXPECT_EQ(first.train->block_diagonal(), second.train->block_diagonal());
+    EXPECT_EQ(first.train->layout(), second.train->layout());
     nlohmann::json one = first.ledger.to_json();
     nlohmann::json two = second.ledger.to_json();
     EXPECT_THAT(two["notices"].dump(), HasSubstr("cache: "));
@@ -388,7 +388,7 @@ TEST_F(DatasetTest, PackingLosesNoTokenAndMasksDocumentStarts) {
     options.packing = !neat;
     options.neat_packing = neat;
     const PreparedData packed = prepare(options);
-    EXPECT_EQ(packed.train->block_diagonal(), neat);
+    EXPECT_EQ(packed.train->layout(), neat ? RowLayout::kBlockDiagonal : RowLayout::kRestarting);
     EXPECT_EQ(packed.train->total_tokens(), plain.train->total_tokens());
     EXPECT_EQ(packed.train->documents(), 60);
     EXPECT_LT(packed.train->size(), 30);
@@ -408,7 +408,7 @@ TEST_F(DatasetTest, PackingLosesNoTokenAndMasksDocumentStarts) {
         at += static_cast<size_t>(document.length);
       }
       EXPECT_EQ(at, row.ids.size());
-      EXPECT_EQ(row.segment_lengths(neat).size(), neat ? row.documents.size() : 1u);
+      EXPECT_EQ(row.segment_lengths(packed.train->layout()).size(), neat ? row.documents.size() : 1u);
     }
     EXPECT_EQ(packed.train->total_supervised_tokens(), targets);
     const int64_t joins = 60 - packed.train->size();

@@ -75,6 +75,30 @@ TEST_F(RealData, PreferenceSetsAreRefusedAndPlainTextTooNameTheReason) {
   }
 }
 
+TEST_F(RealData, PairsLabelsAndPlainTextAreReadWhereTheyAreAskedFor) {
+  const auto tokenizer = Tokenizer::load(shared() / "tokenizers" / "minimind");
+  DataSpec pairs = real_spec("dpo_en_demo");
+  pairs.kind = RowKind::kPairwise;
+  const PreparedData pair_data = prepare_data(pairs, tokenizer, run_serially);
+  EXPECT_EQ(pair_data.ledger.rows_read, 299);
+  EXPECT_EQ(pair_data.train->size() + pair_data.ledger.prompt_exceeds_cutoff.count, 299);
+  EXPECT_GT(pair_data.train->size(), 280);
+  DataSpec labels = real_spec("kto_en_demo");
+  labels.kind = RowKind::kLabelled;
+  const PreparedData label_data = prepare_data(labels, tokenizer, run_serially);
+  EXPECT_EQ(label_data.ledger.rows_read, 300);
+  EXPECT_GT(label_data.ledger.train.desirable, 50);
+  EXPECT_LT(label_data.ledger.train.desirable, label_data.train->size() - 50);
+  DataSpec text = real_spec("c4_demo");
+  text.kind = RowKind::kPlain;
+  text.packing = true;
+  text.cutoff_len = 512;
+  const PreparedData text_data = prepare_data(text, tokenizer, run_serially);
+  EXPECT_EQ(text_data.ledger.train.documents, 300);
+  EXPECT_EQ(text_data.train->longest_row(), 512);
+  EXPECT_EQ(text_data.train->size(), (text_data.train->total_tokens() + 511) / 512);
+}
+
 TEST_F(RealData, MessagesOfTheKtoFileFitByPath) {
   const auto tokenizer = Tokenizer::load(shared() / "tokenizers" / "qwen2.5");
   DataSpec spec = real_spec((shared() / "data" / "kto_en_demo.json").string());

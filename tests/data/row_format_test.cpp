@@ -16,6 +16,8 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using Json = nlohmann::ordered_json;
 
+constexpr RowKind kKind = RowKind::kSupervised;
+
 ColumnMap map_from(const Json& group, const char* key, const ColumnMap& otherwise) {
   return group.contains(key) ? group.at(key).get<ColumnMap>() : otherwise;
 }
@@ -25,8 +27,8 @@ TEST(RowFormatGolden, RowsEqualTheOracle) {
   size_t fitting = 0;
   for (const auto& group : goldens) {
     const RowFormat& format = find_row_format(group.at("formatting").get<std::string>());
-    const auto converter =
-        format.bind(map_from(group, "columns", format.default_columns), map_from(group, "tags", format.default_tags));
+    const auto converter = format.bind(map_from(group, "columns", format.default_columns(kKind)),
+                                       map_from(group, "tags", format.default_tags), kKind);
     for (const auto& item : group.at("rows")) {
       SCOPED_TRACE(group.at("name").get<std::string>() + " " + item.at("row").dump());
       const Json& row = item.at("row");
@@ -49,7 +51,7 @@ TEST(RowFormatGolden, RowsEqualTheOracle) {
 std::string row_fault(const char* format_name, const std::string& row) {
   const RowFormat& format = find_row_format(format_name);
   try {
-    format.bind(format.default_columns, format.default_tags)->convert(Json::parse(row));
+    format.bind(format.default_columns(kKind), format.default_tags, kKind)->convert(Json::parse(row));
   } catch (const RowError& reason) {
     return reason.what();
   }
@@ -115,9 +117,9 @@ TEST(RowFormat, AnyJsonConvertsOrIsAFault) {
     Json row = value(4);
     if (random() % 2 == 0) row = Json{{"instruction", name()}, {"output", name()}, {"history", value(3)}};
     for (const RowFormat& format : row_formats()) {
-      format.detect(row);
+      format.detect(row, kKind);
       try {
-        const AlignedRow aligned = format.bind(format.default_columns, format.default_tags)->convert(row);
+        const AlignedRow aligned = format.bind(format.default_columns(kKind), format.default_tags, kKind)->convert(row);
         EXPECT_EQ(aligned.prompt.size() % 2, 1u);
         EXPECT_EQ(aligned.responses.size(), 1u);
         ++fitting;

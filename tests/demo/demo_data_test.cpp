@@ -77,6 +77,37 @@ TEST(DemoData, EveryAnswerIsRight) {
   }
 }
 
+TEST(DemoData, ChosenAndDesirableAnswersAreRightAndTheOthersAreNot) {
+  for (const std::string part : {"train", "eval"}) {
+    for (const nlohmann::json& row : read_rows("pairs_" + part + ".jsonl")) {
+      EXPECT_EQ(row.at("chosen").get<std::string>(), demo_test::answer(prompt_of(row))) << row.dump();
+      EXPECT_NE(row.at("rejected"), row.at("chosen")) << row.dump();
+    }
+    int64_t right = 0;
+    const auto rows = read_rows("labelled_" + part + ".jsonl");
+    for (const nlohmann::json& row : rows) {
+      const bool is_right = row.at("output").get<std::string>() == demo_test::answer(prompt_of(row));
+      EXPECT_EQ(row.at("kto_tag").get<bool>(), is_right) << row.dump();
+      right += is_right ? 1 : 0;
+    }
+    EXPECT_GT(right * 3, static_cast<int64_t>(rows.size()));
+    EXPECT_LT(right * 3, static_cast<int64_t>(2 * rows.size()));
+  }
+}
+
+TEST(DemoData, EvaluationPromptsAreInNoTrainingFile) {
+  const auto eval = prompts_of(read_rows("eval.jsonl"));
+  for (const char* name : {"pairs_train.jsonl", "labelled_train.jsonl"}) {
+    for (const std::string& prompt : prompts_of(read_rows(name))) EXPECT_FALSE(eval.contains(prompt)) << prompt;
+  }
+  const std::string text = read_file(kFolder / "text_train.txt");
+  for (const nlohmann::json& row : read_rows("eval.jsonl")) {
+    const std::string input = row.at("input");
+    const std::string question = row.at("instruction").get<std::string>() + (input.empty() ? "" : " " + input);
+    EXPECT_EQ(("\n" + text).find("\n" + question + " Answer:"), std::string::npos) << question;
+  }
+}
+
 TEST(DemoData, NoTaskIsMostOfTheEvaluation) {
   const auto rows = read_rows("eval.jsonl");
   std::map<std::string, size_t> count;

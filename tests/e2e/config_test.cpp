@@ -26,6 +26,47 @@ TEST(Demo, LearnsItsTasksOnUnseenPrompts) {
   EXPECT_LT(measures.at("eval_loss").get<double>(), 0.5);
 }
 
+/// Runs a config into `folder` and returns its evaluations' numbers under `key`, in order.
+std::vector<double> evaluations(const TestFolder& folder, const std::string& config, const std::string& key,
+                                const std::vector<std::string>& more = {}) {
+  std::vector<std::string> arguments = {"--config", "configs/" + config, "--cache_dir", (folder / "cache").string()};
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  const fs::path output = folder / fs::path(config).stem().string();
+  arguments.insert(arguments.end(), {"--output_dir", output.string()});
+  const ProgramResult result = run_ftrun(arguments);
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  std::vector<double> values;
+  const json state = json::parse(bytes_of(output / "trainer_state.json"));
+  for (const json& entry : state.at("log_history")) {
+    if (entry.contains(key)) values.push_back(entry.at(key));
+  }
+  return values;
+}
+
+TEST(Demo, PlainTextPerplexityFalls) {
+  const TestFolder folder;
+  const auto perplexity = evaluations(folder, "pt_full.yaml", "eval_perplexity");
+  ASSERT_EQ(perplexity.size(), 4U);
+  EXPECT_LT(perplexity.back(), 0.7 * perplexity.front());
+  EXPECT_LT(perplexity.back(), 3);
+}
+
+TEST(Demo, PairsAreToldApart) {
+  const TestFolder folder;
+  const auto accuracies = evaluations(folder, "dpo_full.yaml", "eval_rewards/accuracies");
+  ASSERT_EQ(accuracies.size(), 4U);
+  EXPECT_GT(accuracies.back(), 0.7);
+  EXPECT_GT(accuracies.back(), accuracies.front());
+}
+
+TEST(Demo, GoodAnswersAreRewarded) {
+  const TestFolder folder;
+  const auto margins = evaluations(folder, "kto_full.yaml", "eval_rewards/margins");
+  ASSERT_EQ(margins.size(), 6U);
+  EXPECT_GT(margins.back(), margins.front());
+  EXPECT_GT(margins.back(), 0);
+}
+
 TEST(RealData, LossOfATinyModelFallsOnAlpaca) {
   const fs::path shared = FTRUN_SHARED_DIR;
   if (!fs::exists(shared / "data/alpaca_en_demo.json"))

@@ -1,4 +1,4 @@
-// train.jsonl, eval.jsonl and dataset_info.json in LLaMA-Factory's alpaca form.
+// The demo's data files in LLaMA-Factory's forms, and the dataset_info.json that names them.
 #include <nlohmann/json.hpp>
 
 #include "configs/demo/generator/demo_files.h"
@@ -28,11 +28,24 @@ Split make_rows(uint64_t seed) {
 }
 
 std::map<std::string, std::string> make_data_files(const Split& split) {
-  const nlohmann::ordered_json info = {{"demo_train", {{"file_name", "train.jsonl"}}},
-                                       {"demo_eval", {{"file_name", "eval.jsonl"}}}};
-  return {{"train.jsonl", as_jsonl(split.train, false)},
-          {"eval.jsonl", as_jsonl(split.eval, true)},
-          {"dataset_info.json", info.dump(2) + "\n"}};
+  using Json = nlohmann::ordered_json;
+  const Json pair_columns = {
+      {"prompt", "instruction"}, {"query", "input"}, {"chosen", "chosen"}, {"rejected", "rejected"}};
+  const Json label_columns = {
+      {"prompt", "instruction"}, {"query", "input"}, {"response", "output"}, {"kto_tag", "kto_tag"}};
+  Json info = {{"demo_train", {{"file_name", "train.jsonl"}}}, {"demo_eval", {{"file_name", "eval.jsonl"}}}};
+  for (const char* part : {"train", "eval"}) {
+    const std::string name = part;
+    info["demo_text_" + name] = {{"file_name", "text_" + name + ".txt"}, {"columns", {{"prompt", "text"}}}};
+    info["demo_pairs_" + name] = {
+        {"file_name", "pairs_" + name + ".jsonl"}, {"ranking", true}, {"columns", pair_columns}};
+    info["demo_labelled_" + name] = {{"file_name", "labelled_" + name + ".jsonl"}, {"columns", label_columns}};
+  }
+  std::map<std::string, std::string> files = make_preference_files(split);
+  files["train.jsonl"] = as_jsonl(split.train, false);
+  files["eval.jsonl"] = as_jsonl(split.eval, true);
+  files["dataset_info.json"] = info.dump(2) + "\n";
+  return files;
 }
 
 }  // namespace ftrun::demo

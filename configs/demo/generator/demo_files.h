@@ -18,6 +18,9 @@ Split make_rows(uint64_t seed);
 /// Path inside configs/demo -> content.
 std::map<std::string, std::string> make_data_files(const Split& split);
 
+/// Pairs, labelled answers and plain text of the same questions; in make_data_files.
+std::map<std::string, std::string> make_preference_files(const Split& split);
+
 /// The tokenizer is trained on the training rows' text only.
 std::map<std::string, std::string> make_model_files(const Split& split);
 

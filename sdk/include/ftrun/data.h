@@ -22,12 +22,19 @@ typedef uint32_t ftrun_data_flags;
 #define FTRUN_DATA_PACKING ((ftrun_data_flags)4)
 /** With packing: each document its own attention segment. */
 #define FTRUN_DATA_NEAT_PACKING ((ftrun_data_flags)8)
+/** Plain text: every text begins with the tokenizer's BOS, or with NO_BOS none does; with neither flag the tokenizer's
+ * add_bos_token decides. */
+#define FTRUN_DATA_ADD_BOS ((ftrun_data_flags)16)
+#define FTRUN_DATA_NO_BOS ((ftrun_data_flags)32)
 
 #define FTRUN_DATA_SPEC_TAG FTRUN_TAG('D', 'S', 'P', 'C')
 /** What a paradigm wants of the configured data set. */
 typedef struct ftrun_data_spec {
   ftrun_head head;
-  ftrun_str format; /**< "supervised"; later "pairwise", "plain", "labelled", "prompt" */
+  /** "supervised"; "pairwise": a row is a chosen and a rejected answer to one prompt; "labelled": a row is an answer and
+   * whether it is a good one; "plain": text, every token a target, with PACKING laid end to end and cut into rows of
+   * cutoff_len tokens. */
+  ftrun_str format;
   ftrun_data_flags flags;
   uint32_t reserved;
 } ftrun_data_spec;
@@ -44,7 +51,8 @@ typedef struct ftrun_data_info {
 } ftrun_data_info;
 
 #define FTRUN_ROW_TAG FTRUN_TAG('R', 'O', 'W', '1')
-/** An encoded row. Pointers stay valid while the data is open. */
+/** An encoded row. Pointers stay valid while the data is open. A pairwise row has two documents of one prompt, the chosen
+ * one first; only their answers are targets, as in a labelled row's single document. */
 typedef struct ftrun_row {
   ftrun_head head;
   int64_t length;
@@ -53,8 +61,11 @@ typedef struct ftrun_row {
   const int32_t *document_lengths; /**< [n_documents], summing to length */
   int64_t n_documents;
   int32_t block_diagonal;          /**< 1: documents are separate attention segments */
-  int32_t reserved;
+  int32_t continuous;              /**< 1: positions run through the row; 0: they restart at each document */
   int64_t source_line;             /**< of the (first) document in its file, 1-based */
+  double margin;                   /**< pairwise: the row's margin, 0 where it gives none */
+  int32_t desirable;               /**< labelled: 1 for a good answer */
+  int32_t reserved;
 } ftrun_row;
 
 #define FTRUN_PROMPT_TAG FTRUN_TAG('P', 'R', 'M', 'T')
@@ -93,6 +104,11 @@ typedef struct ftrun_data_api {
                          uint64_t *count);
   /** Text of ids; *text is valid until the next decode on this rank. */
   ftrun_status (*decode)(ftrun_context *ctx, const int32_t *ids, uint64_t count, int32_t skip_special_tokens, ftrun_str *text);
+  /** A number that changes when a token or label of the split's rows or their order in the file changes; 0 without rows. */
+  ftrun_status (*fingerprint)(ftrun_data *data, ftrun_split split, uint64_t *out);
+  /** Folder of the tokenised data, where a paradigm may keep what it computes from the rows, under a name that begins with
+   * the paradigm's. Empty when there is none; it may not exist yet. *folder is valid while the data is open. */
+  ftrun_status (*cache_folder)(ftrun_data *data, ftrun_str *folder);
 } ftrun_data_api;
 
 #ifdef __cplusplus

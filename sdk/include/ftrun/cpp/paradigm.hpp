@@ -17,7 +17,7 @@ inline namespace v1 {
 ///   void next_update(ftrun_context*, const ftrun_update_request&, ftrun_update& out);
 ///   Tensor loss(ftrun_context*, const ftrun_update&, int32_t micro_batch, const double* denominators);
 ///   void release_update(ftrun_update&) noexcept;
-/// and may hide measures() and evaluate(). Members throw sdk::Error; host failures travel as HostFailure.
+/// and may hide measures(), evaluate() and prepare(). Members throw sdk::Error; host failures travel as HostFailure.
 class Paradigm {
  public:
   explicit Paradigm(const ftrun_host* host) : host_(host) {}
@@ -25,6 +25,7 @@ class Paradigm {
   /// Would evaluate measure anything in this phase?
   bool measures(ftrun_evaluation_phase) const { return false; }
   void evaluate(ftrun_context*, ftrun_evaluation_phase) {}
+  void prepare(ftrun_context*) {}
 
  private:
   const ftrun_host* host_;
@@ -60,6 +61,9 @@ struct ParadigmThunks {
       if (ctx != nullptr && *wanted != 0) of(self)->evaluate(ctx, phase);
     });
   }
+  static ftrun_status prepare(void* self, ftrun_context* ctx) {
+    return guarded(of(self)->host(), [&] { of(self)->prepare(ctx); });
+  }
 };
 
 template <typename P>
@@ -73,7 +77,8 @@ inline constexpr ftrun_paradigm paradigm_table = {{sizeof(ftrun_paradigm), FTRUN
                                                   ParadigmThunks<P>::release_update,
                                                   ParadigmThunks<P>::evaluate,
                                                   nullptr,
-                                                  nullptr};
+                                                  nullptr,
+                                                  ParadigmThunks<P>::prepare};
 
 }  // namespace v1
 }  // namespace ftrun::sdk

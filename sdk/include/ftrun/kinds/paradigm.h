@@ -50,6 +50,9 @@ typedef struct ftrun_paradigm_plan {
   int64_t eval_examples;
   int64_t eval_updates;      /**< 0: no evaluation data */
   int64_t max_micro_batch_tokens; /**< the longest micro-batch that will come, for planning memory */
+  /** Comma-separated names of the numbers that losses give to host->metric, so that `metric_for_best_model` may name them;
+   * valid as long as the instance. */
+  ftrun_str metrics;
 } ftrun_paradigm_plan;
 
 #define FTRUN_UPDATE_REQUEST_TAG FTRUN_TAG('U', 'R', 'E', 'Q')
@@ -92,7 +95,10 @@ typedef struct ftrun_paradigm {
   ftrun_status (*begin)(void *paradigm, ftrun_context *ctx, ftrun_paradigm_plan *out);
   /** The update at a position: a pure function of the request and the paradigm's saved state. */
   ftrun_status (*next_update)(void *paradigm, ftrun_context *ctx, const ftrun_update_request *request, ftrun_update *out);
-  /** Scalar loss f32[1] of one micro-batch, already divided by the global denominators (summed over ranks): the losses of all
+  /** Numbers given to host->metric until the update ends (after its last loss) are the update's: the log shows their means
+   * over updates, weighted by the first denominator, evaluations the same as "eval_..." over the evaluation data. They must
+   * be what all ranks together measured; the first rank's are taken.
+   * Scalar loss f32[1] of one micro-batch, already divided by the global denominators (summed over ranks): the losses of all
    * micro-batches on all ranks add up to the update's loss. */
   ftrun_status (*loss)(void *paradigm, ftrun_context *ctx, const ftrun_update *update, int32_t micro_batch,
                        const double *denominators, ftrun_tensor **out_loss);
@@ -103,6 +109,9 @@ typedef struct ftrun_paradigm {
   /** State beyond the position: written to and restored from checkpoints through a byte sink. May be NULL. */
   ftrun_status (*save_state)(void *paradigm, ftrun_status (*write)(void *sink, const void *data, uint64_t bytes), void *sink);
   ftrun_status (*load_state)(void *paradigm, const void *data, uint64_t bytes);
+  /** Once, after begin on every rank and before a resumed run restores its weights: forwards with the initial weights, and
+   * collectives, are possible here. Only runs that train call it. May be NULL. */
+  ftrun_status (*prepare)(void *paradigm, ftrun_context *ctx);
 } ftrun_paradigm;
 
 #ifdef __cplusplus

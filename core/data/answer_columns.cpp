@@ -1,0 +1,140 @@
+// Where answers stand for each kind of row.
+#include "core/data/answer_columns.h"
+
+#include <algorithm>
+
+#include "core/base/error.h"
+
+namespace ftrun {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+bool same_message(const Message& a, const Message& b) { return a.role == b.role && a.content == b.content; }
+
+std::vector<Message> read_column(const Json& row, const ColumnMap& columns, const char* key,
+                                 const MessageListReader& read, std::string& system) {
+  const std::string& column = columns.find(key)->second;
+  const Json* value = mapped_value(row, columns, key);
+  if (value == nullptr) throw_missing_column(row, column);
+  if (value->is_string()) return {{MessageRole::kAssistant, value->get<std::string>()}};
+  if (!value->is_array() && !value->is_object())
+    throw RowError(
+        fmt::format("column '{}' is {}, expected a message or an array of messages", column, json_kind(*value)));
+  std::vector<Message> messages = read(value->is_object() ? Json::array({*value}) : *value, system);
+  if (messages.empty()) throw RowError(fmt::format("column '{}' has no message", column));
+  return messages;
+}
+
+/// Moves what both conversations begin with to the prompt.
+void take_shared_prompt(std::vector<Message>& prompt, std::vector<Message>& chosen, std::vector<Message>& rejected) {
+  if (chosen.size() != rejected.size() ||
+      !std::equal(chosen.begin(), chosen.end() - 1, rejected.begin(), rejected.end() - 1, same_message))
+    throw RowError("chosen and rejected differ in more than their last message");
+  const auto shared = chosen.end() - 1;
+  // A dataset may write the prompt in a column of its own and at the head of both answers.
+  const bool repeats = static_cast<size_t>(shared - chosen.begin()) >= prompt.size() &&
+                       std::equal(prompt.begin(), prompt.end(), chosen.begin(), same_message);
+  if (repeats) prompt.clear();
+  prompt.insert(prompt.end(), chosen.begin(), shared);
+}
+
+AlignedRow align_pair(const Json& row, const ColumnMap& columns, std::vector<Message> prompt, std::string system,
+                      const MessageListReader& read) {
+  std::vector<Message> chosen = read_column(row, columns, "chosen", read, system);
+  std::vector<Message> rejected = read_column(row, columns, "rejected", read, system);
+  take_shared_prompt(prompt, chosen, rejected);
+  prompt.push_back(std::move(chosen.back()));
+  AlignedRow result = align_messages(std::move(prompt), std::move(system), mapped_tools(row, columns));
+  const Message& other = rejected.back();
+  if (other.role != MessageRole::kAssistant && other.role != MessageRole::kFunction)
+    throw RowError(fmt::format("column '{}' ends with a message of role {}, expected an answer",
+                               columns.find("rejected")->second, role_name(other.role)));
+  result.responses.push_back(std::move(rejected.back()));
+  result.margin = mapped_number(row, columns, "margin");
+  return result;
+}
+
+const Json* message_list(const Json& row, const ColumnMap& columns) {
+  const auto column = columns.find("messages");
+  if (column == columns.end()) return nullptr;
+  const Json* list = mapped_value(row, columns, "messages");
+  if (list == nullptr) throw RowError(fmt::format("has no column '{}'", column->second));
+  if (!list->is_array())
+    throw RowError(fmt::format("column '{}' is {}, expected an array", column->second, json_kind(*list)));
+  return list;
+}
+
+bool is_message_list(const Json& row, const char* name, const char* role_key) {
+  const auto value = row.find(name);
+  if (value == row.end()) return false;
+  if (value->is_object()) return value->contains(role_key);
+  return value->is_array() && !value->empty() && value->front().is_object() && value->front().contains(role_key);
+}
+
+}  // namespace
+
+AlignedRow align_answers(const Json& row, const ColumnMap& columns, RowKind kind, const MessageListReader& read) {
+  if (!row.is_object()) throw RowError(fmt::format("is {}, expected an object", json_kind(row)));
+  std::string system = mapped_text(row, columns, "system");
+  const Json* list = message_list(row, columns);
+  std::vector<Message> messages;
+  if (list != nullptr) messages = read(*list, system);
+  if (kind == RowKind::kPairwise) return align_pair(row, columns, std::move(messages), std::move(system), read);
+  if (columns.contains("response")) {
+    for (Message& message : read_column(row, columns, "response", read, system)) messages.push_back(std::move(message));
+  }
+  AlignedRow result = align_messages(std::move(messages), std::move(system), mapped_tools(row, columns));
+  if (kind == RowKind::kLabelled) result.desirable = mapped_flag(row, columns, "kto_tag");
+  return result;
+}
+
+std::vector<std::string> message_column_keys(RowKind kind) {
+  switch (kind) {
+    case RowKind::kPairwise:
+      return {"messages", "chosen", "rejected", "margin", "system", "tools"};
+    case RowKind::kLabelled:
+      return {"messages", "response", "kto_tag", "system", "tools"};
+    case RowKind::kPlain:
+      return {};
+    case RowKind::kSupervised:
+      break;
+  }
+  return {"messages", "system", "tools"};
+}
+
+ColumnMap message_default_columns(RowKind kind, const char* messages) {
+  ColumnMap columns = {{"messages", messages}};
+  if (kind == RowKind::kPairwise) columns.insert({{"chosen", "chosen"}, {"rejected", "rejected"}});
+  if (kind == RowKind::kLabelled) columns.insert({"kto_tag", "kto_tag"});
+  return columns;
+}
+
+void require_message_columns(std::string_view format, const ColumnMap& columns, RowKind kind) {
+  if (kind == RowKind::kPlain)
+    throw invalid_argument(
+        "the {} format is for conversations, and this stage learns from plain text: use alpaca with "
+        "columns.prompt",
+        format);
+  if (kind == RowKind::kPairwise) return require_columns(format, columns, {"chosen", "rejected"});
+  require_columns(format, columns, {"messages"});
+  if (kind == RowKind::kLabelled) require_columns(format, columns, {"kto_tag"});
+}
+
+std::optional<ColumnMap> detect_message_columns(const Json& row, RowKind kind, const char* role_key,
+                                                std::initializer_list<const char*> names) {
+  if (kind == RowKind::kPlain) return std::nullopt;
+  ColumnMap columns = {{"system", "system"}, {"tools", "tools"}};
+  for (const char* name : names) {
+    if (is_message_list(row, name, role_key)) columns.try_emplace("messages", name);
+  }
+  const bool answers = kind != RowKind::kSupervised;
+  if (answers && is_message_list(row, "prompt", role_key)) columns.try_emplace("messages", "prompt");
+  if (kind == RowKind::kLabelled && is_message_list(row, "completion", role_key)) columns["response"] = "completion";
+  const bool implicit = kind == RowKind::kPairwise && is_message_list(row, "chosen", role_key);
+  if (!columns.contains("messages") && !implicit) return std::nullopt;
+  if (!add_answer_columns(row, kind, columns)) return std::nullopt;
+  return columns;
+}
+
+}  // namespace ftrun

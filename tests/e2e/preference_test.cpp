@@ -1,0 +1,189 @@
+// Runs of pt, dpo and kto as a user starts them: logs, evaluations, resuming, strategies, what is refused.
+// Leaves out: numbers against TRL (tests/paradigms), data formats (tests/data).
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "tests/e2e/program.h"
+
+namespace ftrun::test {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+using Keys = std::map<std::string, std::string>;
+
+json read_json(const fs::path& file) { return json::parse(bytes_of(file)); }
+
+std::vector<double> logged(const fs::path& output_dir, const std::string& key) {
+  std::vector<double> values;
+  const json state = read_json(output_dir / "trainer_state.json");
+  for (const json& entry : state.at("log_history")) {
+    if (entry.contains(key)) values.push_back(entry.at(key));
+  }
+  return values;
+}
+
+Keys joined(Keys keys, const Keys& more) {
+  for (const auto& [key, value] : more) keys[key] = value;
+  return keys;
+}
+
+Keys pair_keys(const Keys& more = {}) {
+  return joined({{"stage", "dpo"},
+                 {"dataset", "demo_pairs_train"},
+                 {"eval_dataset", "demo_pairs_eval"},
+                 {"eval_strategy", "epoch"},
+                 {"precompute_ref_log_probs", "true"},
+                 {"max_samples", "64"}},
+                more);
+}
+
+Keys label_keys(const Keys& more = {}) {
+  return joined(
+      pair_keys({{"stage", "kto"}, {"dataset", "demo_labelled_train"}, {"eval_dataset", "demo_labelled_eval"}}), more);
+}
+
+Keys text_keys(const Keys& more = {}) {
+  return joined({{"stage", "pt"},
+                 {"dataset", "demo_text_train"},
+                 {"eval_dataset", "demo_text_eval"},
+                 {"eval_strategy", "epoch"},
+                 {"template", "empty"},
+                 {"cutoff_len", "64"},
+                 {"max_samples", "200"}},
+                more);
+}
+
+TEST(Preference, MeasuresStandInEveryLogAndInEvaluations) {
+  const TestFolder folder;
+  const ProgramResult result = run_small(folder, "run", pair_keys({{"plot_loss", "true"}}));
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  for (const char* name : {"rewards/chosen", "rewards/rejected", "rewards/accuracies", "rewards/margins",
+                           "logps/chosen", "logps/rejected"}) {
+    EXPECT_EQ(logged(folder / "run", name).size(), 8U) << name;
+    EXPECT_EQ(logged(folder / "run", std::string("eval_") + name).size(), 1U) << name;
+    EXPECT_THAT(result.err, HasSubstr(std::string("'") + name + "': "));
+  }
+  EXPECT_NEAR(logged(folder / "run", "loss").front(), std::log(2.0), 1e-6) << "policy and reference begin equal";
+  EXPECT_GT(logged(folder / "run", "rewards/margins").back(), 0);
+  EXPECT_TRUE(logged(folder / "run", "eval_perplexity").empty());
+  EXPECT_THAT(bytes_of(folder / "run/trainer_log.jsonl"), HasSubstr("\"rewards/margins\":"));
+  EXPECT_TRUE(fs::exists(folder / "run/training_rewards_accuracies.svg"));
+}
+
+TEST(Preference, ReferencesAreComputedOnceAndReadAfterwards) {
+  const TestFolder folder;
+  const ProgramResult computed = run_small(folder, "computed", pair_keys());
+  ASSERT_EQ(computed.exit_code, 0) << computed.err;
+  EXPECT_THAT(computed.err, AllOf(HasSubstr("computing those of 128 rows"), HasSubstr("written to '")));
+  const ProgramResult again = run_small(folder, "again", pair_keys());
+  EXPECT_THAT(again.err, AllOf(HasSubstr("read from '"), Not(HasSubstr("computing"))));
+  EXPECT_EQ(logged(folder / "again", "loss"), logged(folder / "computed", "loss"));
+}
+
+TEST(Preference, ResumesWithItsMeasures) {
+  for (const Keys& stage : {pair_keys(), label_keys()}) {
+    const TestFolder folder;
+    const Keys saving = joined(stage, {{"save_strategy", "steps"}, {"save_steps", "3"}, {"logging_steps", "2"}});
+    ASSERT_EQ(run_small(folder, "whole", saving).exit_code, 0);
+    const Keys resuming = joined(saving, {{"resume_from_checkpoint", (folder / "whole/checkpoint-3").string()}});
+    const ProgramResult resumed = run_small(folder, "resumed", resuming);
+    ASSERT_EQ(resumed.exit_code, 0) << resumed.err;
+    EXPECT_TRUE(bytes_of(folder / "resumed/model.safetensors") == bytes_of(folder / "whole/model.safetensors"));
+    for (const char* name : {"loss", "rewards/margins", "logps/chosen"}) {
+      EXPECT_EQ(logged(folder / "resumed", name), logged(folder / "whole", name)) << name;
+    }
+  }
+}
+
+TEST(Preference, RanksMeasureWhatOneDoes) {
+  for (const auto& [stage, metric] : {std::pair{pair_keys(), "rewards/accuracies"}, {label_keys(), "kl"}}) {
+    const TestFolder folder;
+    ASSERT_EQ(run_small(folder, "one", stage).exit_code, 0);
+    const Keys ranks = joined(stage, {{"strategy", "zero3"}, {"nproc", "2"}, {"per_device_train_batch_size", "2"}});
+    const ProgramResult many = run_small(folder, "many", ranks);
+    ASSERT_EQ(many.exit_code, 0) << many.err;
+    for (const char* name : {"loss", metric, "eval_loss"}) {
+      const auto expected = logged(folder / "one", name);
+      const auto found = logged(folder / "many", name);
+      ASSERT_EQ(found.size(), expected.size()) << name;
+      for (size_t i = 0; i < found.size(); ++i) EXPECT_NEAR(found[i], expected[i], 2e-5) << name << " " << i;
+    }
+  }
+}
+
+TEST(Preference, TheBestModelMayBeChosenByAMeasure) {
+  const TestFolder folder;
+  const Keys best = {{"num_train_epochs", "3"},
+                     {"save_strategy", "epoch"},
+                     {"load_best_model_at_end", "true"},
+                     {"metric_for_best_model", "rewards/accuracies"}};
+  const ProgramResult result = run_small(folder, "run", pair_keys(best));
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const auto measured = logged(folder / "run", "eval_rewards/accuracies");
+  EXPECT_EQ(read_json(folder / "run/trainer_state.json").at("best_metric").get<double>(),
+            *std::ranges::max_element(measured));
+  const ProgramResult refused =
+      run_small(folder, "refused", pair_keys(joined(best, {{"metric_for_best_model", "reward/accuracies"}})));
+  EXPECT_EQ(refused.exit_code, 2);
+  EXPECT_THAT(refused.err, AllOf(HasSubstr("metric_for_best_model: 'reward/accuracies' is not measured"),
+                                 HasSubstr("did you mean 'rewards/accuracies'")));
+}
+
+TEST(Preference, DataShowsPairsLabelsAndText) {
+  const TestFolder folder;
+  const auto shown = [&](const std::string& name, const Keys& keys) {
+    const fs::path config = write_text(folder / (name + ".yaml"), small_config(folder / name, keys));
+    return run_ftrun({"data", "--config", config.string(), "--rows", "2"});
+  };
+  EXPECT_THAT(shown("pairs", pair_keys()).out,
+              AllOf(HasSubstr("64 pairs"), HasSubstr("  chosen:\n"), HasSubstr("  rejected:\n")));
+  EXPECT_THAT(shown("labels", label_keys()).out, AllOf(HasSubstr(" desirable, "), HasSubstr("desirable:\n")));
+  EXPECT_THAT(shown("text", text_keys()).out, AllOf(HasSubstr("plain text"), HasSubstr("packed from 200")));
+}
+
+TEST(Preference, OtherDataAndOtherKeysAreRefused) {
+  const TestFolder folder;
+  const auto refusal = [&](const Keys& keys) {
+    const ProgramResult result = run_small(folder, "refused", keys);
+    EXPECT_EQ(result.exit_code, 2) << result.err;
+    EXPECT_FALSE(fs::exists(folder / "refused"));
+    return result.err;
+  };
+  EXPECT_THAT(refusal(pair_keys({{"dataset", "demo_train"}})),
+              AllOf(HasSubstr("dataset_info.json:"), HasSubstr("has no pairs")));
+  EXPECT_THAT(refusal(label_keys({{"dataset", "demo_pairs_train"}})), HasSubstr("learns from answers with labels"));
+  EXPECT_THAT(refusal({{"dataset", "demo_pairs_train"}}), HasSubstr("learns from single answers"));
+  EXPECT_THAT(refusal({{"pref_beta", "0.2"}}), HasSubstr("pref_beta"));
+  EXPECT_THAT(refusal(pair_keys({{"train_on_prompt", "true"}})), HasSubstr("train_on_prompt"));
+  EXPECT_THAT(refusal(pair_keys({{"pref_loss", "sigmod"}})), HasSubstr("sigmoid"));
+  EXPECT_THAT(refusal(pair_keys({{"pref_loss", "orpo"}})), HasSubstr("there is no reference model"));
+  EXPECT_THAT(refusal(text_keys({{"neat_packing", "true"}})), HasSubstr("neat_packing"));
+}
+
+TEST(Pretraining, PerplexityFallsAndNoTokenIsLost) {
+  const TestFolder folder;
+  const ProgramResult result =
+      run_small(folder, "run", text_keys({{"num_train_epochs", "4"}, {"learning_rate", "3.0e-3"}}), {"--json"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const auto perplexity = logged(folder / "run", "eval_perplexity");
+  ASSERT_EQ(perplexity.size(), 4U);
+  EXPECT_LT(perplexity.back(), 0.5 * perplexity.front());
+  const Keys two = {{"strategy", "zero2"}, {"nproc", "2"}, {"per_device_train_batch_size", "2"}};
+  ASSERT_EQ(run_small(folder, "one", text_keys()).exit_code, 0);
+  ASSERT_EQ(run_small(folder, "many", text_keys(two)).exit_code, 0);
+  const auto expected = logged(folder / "one", "loss");
+  const auto found = logged(folder / "many", "loss");
+  ASSERT_EQ(found.size(), expected.size());
+  for (size_t i = 0; i < found.size(); ++i) EXPECT_NEAR(found[i], expected[i], 1e-5 * expected[i]) << i;
+}
+
+}  // namespace
+}  // namespace ftrun::test

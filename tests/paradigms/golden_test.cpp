@@ -1,0 +1,147 @@
+// Losses, logged metrics, gradients and ten updates against TRL (tests/golden/preference).
+#include <algorithm>
+#include <cmath>
+
+#include "tests/paradigms/paradigm_fixture.h"
+
+namespace ftrun::test {
+namespace {
+
+struct GoldenRow {
+  const char* golden;
+  const char* paradigm;
+  std::map<std::string, std::string> options;
+};
+void PrintTo(const GoldenRow& row, std::ostream* out) { *out << row.golden; }
+
+const std::vector<GoldenRow>& golden_rows_of_losses() {
+  static const std::vector<GoldenRow> rows = {
+      {"sigmoid", "dpo", {{"pref_beta", "0.3"}, {"ref_model", "x"}}},
+      {"hinge", "dpo", {{"pref_beta", "0.3"}, {"ref_model", "x"}, {"pref_loss", "hinge"}}},
+      {"ipo", "dpo", {{"pref_beta", "0.3"}, {"ref_model", "x"}, {"pref_loss", "ipo"}}},
+      {"robust",
+       "dpo",
+       {{"pref_beta", "0.3"}, {"ref_model", "x"}, {"pref_loss", "robust"}, {"dpo_label_smoothing", "0.1"}}},
+      {"smoothed", "dpo", {{"pref_beta", "0.3"}, {"ref_model", "x"}, {"dpo_label_smoothing", "0.1"}}},
+      {"ftx", "dpo", {{"pref_beta", "0.3"}, {"ref_model", "x"}, {"pref_ftx", "0.2"}}},
+      {"orpo", "dpo", {{"pref_beta", "0.3"}, {"pref_loss", "orpo"}}},
+      {"simpo", "dpo", {{"pref_beta", "0.3"}, {"pref_loss", "simpo"}, {"simpo_gamma", "0.5"}}},
+      {"kto",
+       "kto",
+       {{"pref_beta", "0.3"}, {"ref_model", "x"}, {"kto_chosen_weight", "1.25"}, {"kto_rejected_weight", "0.75"}}},
+  };
+  return rows;
+}
+
+const GoldenRow& row_of(const std::string& golden) {
+  const auto& rows = golden_rows_of_losses();
+  return *std::ranges::find_if(rows, [&](const GoldenRow& row) { return row.golden == golden; });
+}
+
+ParadigmCase case_of(const GoldenRow& row, const SafetensorsFile& golden) {
+  ParadigmCase given;
+  given.paradigm = row.paradigm;
+  given.options = row.options;
+  given.rows = golden_rows(golden);
+  given.learning_rates = golden_series(golden, "train.learning_rate");
+  return given;
+}
+
+std::string stored(std::string name) {
+  std::ranges::replace(name, '/', '.');
+  return name;
+}
+
+void expect_near(double found, double wanted, double relative, const std::string& what) {
+  EXPECT_NEAR(found, wanted, relative * std::max(1.0, std::abs(wanted))) << what;
+}
+
+void expect_gradients(const ParadigmOutcome& outcome, const SafetensorsFile& golden) {
+  int32_t compared = 0;
+  for (const auto& [name, found] : outcome.gradients) {
+    const auto wanted = golden_series(golden, "first.grad." + name);
+    ASSERT_EQ(found.size(), wanted.size()) << name;
+    double difference = 0;
+    double norm = 0;
+    for (size_t i = 0; i < wanted.size(); ++i) {
+      difference += std::pow(static_cast<double>(found[i]) - wanted[i], 2);
+      norm += wanted[i] * wanted[i];
+    }
+    EXPECT_LE(std::sqrt(difference), 1e-4 * std::sqrt(norm) + 1e-12) << name;
+    ++compared;
+  }
+  EXPECT_GT(compared, 10);
+}
+
+void expect_curve(const ParadigmOutcome& outcome, const SafetensorsFile& golden) {
+  const auto losses = golden_series(golden, "train.loss");
+  const auto norms = golden_series(golden, "train.grad_norm");
+  ASSERT_EQ(outcome.losses.size(), losses.size());
+  for (size_t step = 0; step < losses.size(); ++step) {
+    const std::string what = "step " + std::to_string(step);
+    EXPECT_NEAR(outcome.losses[step], losses[step], 5e-5 * std::max(1.0, std::abs(losses[step]))) << what;
+    EXPECT_NEAR(outcome.norms[step], norms[step], 1e-3 * norms[step] + 1e-7) << what;
+    for (const auto& [name, value] : outcome.metrics[step]) {
+      const auto wanted = golden_series(golden, "train." + stored(name)).at(step);
+      expect_near(value, wanted, 1e-4, what + " " + name);
+    }
+  }
+}
+
+class PreferenceGolden : public testing::TestWithParam<GoldenRow> {};
+
+TEST_P(PreferenceGolden, LossMetricsGradientsAndTenUpdates) {
+  const SafetensorsFile golden = preference_golden(GetParam().golden);
+  const ParadigmOutcome outcome = run_paradigm_well(case_of(GetParam(), golden));
+  ASSERT_FALSE(outcome.losses.empty());
+  expect_near(outcome.losses[0], golden_series(golden, "first.loss").at(0), 1e-5, "loss");
+  ASSERT_GE(outcome.metrics[0].size(), 6U);
+  for (const auto& [name, value] : outcome.metrics[0]) {
+    expect_near(value, golden_series(golden, "first." + stored(name)).at(0), 1e-4, name);
+  }
+  expect_gradients(outcome, golden);
+  expect_curve(outcome, golden);
+}
+
+INSTANTIATE_TEST_SUITE_P(Losses, PreferenceGolden, testing::ValuesIn(golden_rows_of_losses()),
+                         [](const auto& test) { return std::string(test.param.golden); });
+
+/// Every strategy, world and division of an update gives what one rank with one micro-batch does.
+class PreferenceEquivalence : public testing::TestWithParam<const char*> {};
+
+TEST_P(PreferenceEquivalence, EveryStrategyIsSingle) {
+  const SafetensorsFile golden = preference_golden(GetParam());
+  ParadigmCase given = case_of(row_of(GetParam()), golden);
+  given.learning_rates.resize(4);
+  // A last short window: 10 rows in updates of 4.
+  given.rows.resize(10);
+  given.eval_rows = {given.rows.begin(), given.rows.begin() + 3};
+  const ParadigmOutcome expected = run_paradigm_well(given);
+  for (const char* strategy : {"ddp", "zero1", "zero2", "zero3", "fsdp"}) {
+    for (const auto& [world, accumulation] : {std::pair{2, 1}, std::pair{2, 2}, std::pair{4, 1}}) {
+      given.strategy = strategy;
+      given.world = world;
+      given.accumulation = accumulation;
+      SCOPED_TRACE(given.name());
+      const ParadigmOutcome found = run_paradigm_well(given);
+      ASSERT_EQ(found.losses.size(), expected.losses.size());
+      for (size_t step = 0; step < expected.losses.size(); ++step) {
+        expect_near(found.losses[step], expected.losses[step], 2e-6, "loss");
+        expect_near(found.norms[step], expected.norms[step], 1e-5, "norm");
+        for (const auto& [name, value] : expected.metrics[step]) {
+          expect_near(found.metrics[step].at(name), value, 1e-5, name);
+        }
+      }
+      expect_near(found.evaluation, expected.evaluation, 1e-5, "evaluation");
+      for (const auto& [name, value] : expected.evaluation_metrics) {
+        expect_near(found.evaluation_metrics.at(name), value, 1e-5, "evaluation " + name);
+      }
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Losses, PreferenceEquivalence, testing::Values("sigmoid", "simpo", "kto"),
+                         [](const auto& test) { return std::string(test.param); });
+
+}  // namespace
+}  // namespace ftrun::test

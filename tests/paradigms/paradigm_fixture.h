@@ -1,0 +1,57 @@
+// A paradigm plugin trained for a few updates on a tiny model, on threads as ranks under any strategy, and what can be
+// seen of it.
+// Leaves out: data files and the run's composition (tests/e2e).
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "core/io/safetensors.h"
+#include "tests/paradigms/row_service.h"
+
+namespace ftrun::test {
+
+struct ParadigmCase {
+  std::string paradigm;
+  std::map<std::string, std::string> options;  ///< of the paradigm, as written in YAML
+  std::map<std::string, std::string> host;     ///< keys of the run that it may look at
+  std::vector<TestRow> rows;
+  std::vector<TestRow> eval_rows;
+  std::string model = "qwen2_untied";  ///< a folder of tests/golden/models
+  double weight_scale = 1;             ///< of the model's weights
+  double reference_scale = 0.875;      ///< the weights of ref_model, as a multiple of the model's
+  std::string strategy = "single";
+  int32_t world = 1;
+  int32_t accumulation = 1;
+  int32_t rows_per_update = 4;
+  std::vector<double> learning_rates = std::vector<double>(10, 2e-3);  ///< one per update
+  std::string cache_folder;
+
+  std::string name() const;
+};
+
+struct ParadigmOutcome {
+  std::string data_format;
+  std::vector<std::string> roles;
+  std::vector<double> losses;
+  std::vector<double> norms;
+  std::vector<std::map<std::string, double>> metrics;   ///< by update
+  std::map<std::string, std::vector<float>> gradients;  ///< of the first update, by parameter; strategy single only
+  double evaluation = 0;                                ///< loss of the evaluation rows after training
+  std::map<std::string, double> evaluation_metrics;     ///< of the last evaluation update
+  std::vector<std::string> failures;                    ///< by rank, "" where none
+};
+
+ParadigmOutcome run_paradigm(const ParadigmCase& given);
+/// run_paradigm that expects no failure.
+ParadigmOutcome run_paradigm_well(const ParadigmCase& given);
+
+/// The rows of a file of tests/golden/preference.
+std::vector<TestRow> golden_rows(const SafetensorsFile& golden);
+SafetensorsFile preference_golden(const std::string& name);
+std::vector<double> golden_series(const SafetensorsFile& golden, const std::string& name);
+
+}  // namespace ftrun::test
