@@ -88,6 +88,21 @@ TEST(Preference, ReferencesAreComputedOnceAndReadAfterwards) {
   EXPECT_EQ(logged(folder / "again", "loss"), logged(folder / "computed", "loss"));
 }
 
+TEST(Preference, PrecomputedReferencesAreTheSameRunWithLessMemory) {
+  const TestFolder folder;
+  const ProgramResult beside =
+      run_small(folder, "beside", pair_keys({{"precompute_ref_log_probs", "false"}}), {"--json"});
+  const ProgramResult computed = run_small(folder, "computed", pair_keys(), {"--json"});
+  ASSERT_EQ(beside.exit_code, 0) << beside.err;
+  ASSERT_EQ(computed.exit_code, 0) << computed.err;
+  EXPECT_EQ(logged(folder / "computed", "loss"), logged(folder / "beside", "loss"));
+  EXPECT_EQ(logged(folder / "computed", "eval_loss"), logged(folder / "beside", "eval_loss"));
+  const auto weights = [](const ProgramResult& result) {
+    return json::parse(result.out).at("ranks").at(0).at("peak_memory_bytes").at("weights").get<double>();
+  };
+  EXPECT_LT(weights(computed), 0.6 * weights(beside));
+}
+
 TEST(Preference, ResumesWithItsMeasures) {
   for (const Keys& stage : {pair_keys(), label_keys()}) {
     const TestFolder folder;
@@ -106,8 +121,12 @@ TEST(Preference, ResumesWithItsMeasures) {
 TEST(Preference, RanksMeasureWhatOneDoes) {
   for (const auto& [stage, metric] : {std::pair{pair_keys(), "rewards/accuracies"}, {label_keys(), "kl"}}) {
     const TestFolder folder;
-    ASSERT_EQ(run_small(folder, "one", stage).exit_code, 0);
-    const Keys ranks = joined(stage, {{"strategy", "zero3"}, {"nproc", "2"}, {"per_device_train_batch_size", "2"}});
+    // The divergence is estimated per update, in evaluations too: both runs must divide the rows alike.
+    ASSERT_EQ(run_small(folder, "one", joined(stage, {{"per_device_eval_batch_size", "8"}})).exit_code, 0);
+    const Keys ranks = joined(stage, {{"strategy", "zero3"},
+                                      {"nproc", "2"},
+                                      {"per_device_train_batch_size", "2"},
+                                      {"per_device_eval_batch_size", "4"}});
     const ProgramResult many = run_small(folder, "many", ranks);
     ASSERT_EQ(many.exit_code, 0) << many.err;
     for (const char* name : {"loss", metric, "eval_loss"}) {
