@@ -59,6 +59,29 @@ TEST(Demo, PairsAreToldApart) {
   EXPECT_GT(accuracies.back(), accuracies.front());
 }
 
+TEST(Demo, RightAnswersScoreHigher) {
+  const TestFolder folder;
+  const auto accuracies = evaluations(folder, "rm_full.yaml", "eval_accuracy");
+  ASSERT_EQ(accuracies.size(), 4U);
+  EXPECT_GT(accuracies.back(), 0.6);
+  EXPECT_GT(accuracies.back(), accuracies.front());
+}
+
+TEST(Demo, ThePipelinePassesEachModelOn) {
+  const TestFolder folder;
+  const auto model = [&](const char* name) {
+    return std::vector<std::string>{"--model_name_or_path", (folder / name).string()};
+  };
+  const auto perplexity = evaluations(folder, "pipeline/1_pt.yaml", "eval_perplexity");
+  EXPECT_LT(perplexity.back(), perplexity.front());
+  const auto match = evaluations(folder, "pipeline/2_sft.yaml", "eval_loss", model("1_pt"));
+  EXPECT_LT(match.back(), 0.5);
+  const auto scores = evaluations(folder, "pipeline/3_rm.yaml", "eval_accuracy", model("2_sft"));
+  EXPECT_GT(scores.back(), 0.8);
+  const auto margins = evaluations(folder, "pipeline/4_dpo.yaml", "eval_rewards/margins", model("2_sft"));
+  EXPECT_GT(margins.back(), 0.1);
+}
+
 TEST(Demo, GoodAnswersAreRewarded) {
   const TestFolder folder;
   const auto margins = evaluations(folder, "kto_full.yaml", "eval_rewards/margins");

@@ -168,6 +168,64 @@ TEST(Preference, DataShowsPairsLabelsAndText) {
   EXPECT_THAT(shown("text", text_keys()).out, AllOf(HasSubstr("plain text"), HasSubstr("packed from 200")));
 }
 
+TEST(Preference, TheBaseUnderAnAdapterIsTheReference) {
+  const TestFolder folder;
+  ASSERT_EQ(run_small(folder, "base", {{"max_steps", "4"}}).exit_code, 0);
+  const Keys adapter = {{"model_name_or_path", (folder / "base").string()},
+                        {"train_from_scratch", ""},
+                        {"finetuning_type", "lora"},
+                        {"learning_rate", "1.0e-2"}};
+  for (const Keys& stage : {pair_keys(adapter), label_keys(adapter)}) {
+    const ProgramResult table = run_small(folder, "table", stage);
+    ASSERT_EQ(table.exit_code, 0) << table.err;
+    const ProgramResult off =
+        run_small(folder, "off", joined(stage, {{"precompute_ref_log_probs", "false"}}), {"--json"});
+    ASSERT_EQ(off.exit_code, 0) << off.err;
+    EXPECT_EQ(logged(folder / "off", "loss"), logged(folder / "table", "loss"));
+    EXPECT_EQ(logged(folder / "off", "eval_loss"), logged(folder / "table", "eval_loss"));
+    EXPECT_NE(logged(folder / "off", "loss").back(), logged(folder / "off", "loss").front()) << "nothing was learnt";
+    // A model of its own gives the same, with its weights beside the policy's.
+    const ProgramResult beside = run_small(
+        folder, "beside",
+        joined(stage, {{"precompute_ref_log_probs", "false"}, {"ref_model", (folder / "base").string()}}), {"--json"});
+    ASSERT_EQ(beside.exit_code, 0) << beside.err;
+    EXPECT_EQ(logged(folder / "beside", "loss"), logged(folder / "off", "loss"));
+    const auto weights = [](const ProgramResult& result) {
+      return json::parse(result.out).at("ranks").at(0).at("peak_memory_bytes").at("weights").get<double>();
+    };
+    EXPECT_LT(weights(off), 0.6 * weights(beside));
+    for (const char* name : {"table", "off", "beside"}) fs::remove_all(folder / name);
+  }
+}
+
+TEST(RewardModel, ScoresAreMeasuredSavedAndReadAgain) {
+  const TestFolder folder;
+  const Keys rewards =
+      joined(pair_keys({{"stage", "rm"}, {"num_train_epochs", "3"}}), {{"precompute_ref_log_probs", ""}});
+  const ProgramResult result = run_small(folder, "run", rewards);
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  for (const char* name : {"accuracy", "margin", "mean_reward", "min_reward", "max_reward"}) {
+    EXPECT_EQ(logged(folder / "run", name).size(), 24U) << name;
+    EXPECT_EQ(logged(folder / "run", std::string("eval_") + name).size(), 3U) << name;
+  }
+  EXPECT_GT(logged(folder / "run", "margin").back(), logged(folder / "run", "margin").front());
+  EXPECT_TRUE(fs::exists(folder / "run/value_head.safetensors"));
+  // What was saved scores as it did: a second run's first evaluation, with a learning rate that moves nothing.
+  const Keys again = joined(rewards, {{"model_name_or_path", (folder / "run").string()},
+                                      {"train_from_scratch", ""},
+                                      {"learning_rate", "1.0e-12"},
+                                      {"num_train_epochs", "1"}});
+  const ProgramResult read = run_small(folder, "again", again);
+  ASSERT_EQ(read.exit_code, 0) << read.err;
+  EXPECT_NEAR(logged(folder / "again", "eval_margin").back(), logged(folder / "run", "eval_margin").back(), 1e-4);
+  const Keys ranks = joined(rewards, {{"strategy", "zero2"}, {"nproc", "2"}, {"per_device_train_batch_size", "2"}});
+  ASSERT_EQ(run_small(folder, "many", ranks).exit_code, 0);
+  const auto expected = logged(folder / "run", "loss");
+  const auto found = logged(folder / "many", "loss");
+  ASSERT_EQ(found.size(), expected.size());
+  for (size_t i = 0; i < found.size(); ++i) EXPECT_NEAR(found[i], expected[i], 2e-5) << i;
+}
+
 TEST(Preference, OtherDataAndOtherKeysAreRefused) {
   const TestFolder folder;
   const auto refusal = [&](const Keys& keys) {

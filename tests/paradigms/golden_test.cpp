@@ -29,6 +29,8 @@ const std::vector<GoldenRow>& golden_rows_of_losses() {
       {"kto",
        "kto",
        {{"pref_beta", "0.3"}, {"ref_model", "x"}, {"kto_chosen_weight", "1.25"}, {"kto_rejected_weight", "0.75"}}},
+      {"rm", "rm", {}},
+      {"rm_margin", "rm", {{"center_rewards_coefficient", "0.05"}}},
   };
   return rows;
 }
@@ -43,6 +45,7 @@ ParadigmCase case_of(const GoldenRow& row, const SafetensorsFile& golden) {
   given.paradigm = row.paradigm;
   given.options = row.options;
   given.rows = golden_rows(golden);
+  if (golden.find("score.weight") != nullptr) given.head = golden_series(golden, "score.weight");
   given.learning_rates = golden_series(golden, "train.learning_rate");
   return given;
 }
@@ -59,6 +62,12 @@ void expect_near(double found, double wanted, double relative, const std::string
 void expect_gradients(const ParadigmOutcome& outcome, const SafetensorsFile& golden) {
   int32_t compared = 0;
   for (const auto& [name, found] : outcome.gradients) {
+    if (golden.find("first.grad." + name) == nullptr) {
+      // A sequence classifier has no words to predict.
+      EXPECT_EQ(name, "lm_head.weight");
+      EXPECT_TRUE(std::ranges::all_of(found, [](float value) { return value == 0; }));
+      continue;
+    }
     const auto wanted = golden_series(golden, "first.grad." + name);
     ASSERT_EQ(found.size(), wanted.size()) << name;
     double difference = 0;
@@ -95,7 +104,7 @@ TEST_P(PreferenceGolden, LossMetricsGradientsAndTenUpdates) {
   const ParadigmOutcome outcome = run_paradigm_well(case_of(GetParam(), golden));
   ASSERT_FALSE(outcome.losses.empty());
   expect_near(outcome.losses[0], golden_series(golden, "first.loss").at(0), 1e-5, "loss");
-  ASSERT_GE(outcome.metrics[0].size(), 6U);
+  ASSERT_GE(outcome.metrics[0].size(), 5U);
   for (const auto& [name, value] : outcome.metrics[0]) {
     expect_near(value, golden_series(golden, "first." + stored(name)).at(0), 1e-4, name);
   }
@@ -140,7 +149,7 @@ TEST_P(PreferenceEquivalence, EveryStrategyIsSingle) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Losses, PreferenceEquivalence, testing::Values("sigmoid", "simpo", "kto"),
+INSTANTIATE_TEST_SUITE_P(Losses, PreferenceEquivalence, testing::Values("sigmoid", "simpo", "kto", "rm_margin"),
                          [](const auto& test) { return std::string(test.param); });
 
 }  // namespace

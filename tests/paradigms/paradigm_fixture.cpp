@@ -76,7 +76,20 @@ fs::path model_folder(const ParadigmCase& given) {
   return fs::path(FTRUN_SOURCE_DIR) / "tests/golden/models" / given.model;
 }
 
-std::shared_ptr<const NetworkModel> open_model(const ParadigmCase& given) {
+constexpr const char* kHeadWeight = "score.weight";
+
+/// As the head of a sequence classifier.
+void add_head(NetworkModel& model, const std::string& name) {
+  ModelParameter parameter;
+  parameter.unit = model.head_unit();
+  parameter.origin = ParameterOrigin::kScalarHead;
+  parameter.role = FTRUN_PARAMETER_LINEAR;
+  parameter.name = kHeadWeight;
+  parameter.shape = {1, model.info().hidden_size};
+  model.add_scalar_head({name, model.add_parameter(parameter), -1});
+}
+
+std::shared_ptr<NetworkModel> open_model(const ParadigmCase& given) {
   const fs::path config = model_folder(given) / "config.json";
   std::ifstream in(config, std::ios::binary);
   const std::string json{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
@@ -87,8 +100,14 @@ std::shared_ptr<const NetworkModel> open_model(const ParadigmCase& given) {
 
 std::unique_ptr<WeightSource> scaled_weights(const ParadigmCase& given, double scale) {
   const auto file = std::make_shared<SafetensorsFile>(model_folder(given) / "model.safetensors");
-  return std::make_unique<HostWeights>([file, scale](const ModelParameter& parameter, int64_t begin,
-                                                     std::span<float> values) {
+  return std::make_unique<HostWeights>([file, scale, head = given.head](const ModelParameter& parameter, int64_t begin,
+                                                                        std::span<float> values) {
+    if (parameter.name == kHeadWeight) {
+      for (size_t i = 0; i < values.size(); ++i) {
+        values[i] = static_cast<float>(head.at(static_cast<size_t>(begin) + i));
+      }
+      return;
+    }
     const TensorEntry& entry = file->require(parameter.name);
     std::memcpy(values.data(), entry.bytes.data() + static_cast<size_t>(begin) * sizeof(float), values.size_bytes());
     for (float& value : values) value *= static_cast<float>(scale);
@@ -98,6 +117,7 @@ std::unique_ptr<WeightSource> scaled_weights(const ParadigmCase& given, double s
 struct Declared {
   std::vector<std::string> roles;
   std::vector<std::string> model_keys;
+  std::vector<std::string> heads;
   std::vector<ftrun_role_flags> flags;
   int32_t denominators = 0;
 };
@@ -107,6 +127,7 @@ ftrun_status add_role(const ftrun_declaration* declaration, const ftrun_role_req
   *index = static_cast<int32_t>(declared.roles.size());
   declared.roles.emplace_back(text_of(role->name));
   declared.model_keys.emplace_back(text_of(role->model_key));
+  declared.heads.emplace_back(text_of(role->scalar_heads));
   declared.flags.push_back(role->flags);
   return FTRUN_OK;
 }
@@ -168,6 +189,7 @@ class ParadigmRank {
   void run(ParadigmOutcome& outcome) {
     const RowServiceScope serving(service_);
     paradigm_ = std::make_unique<Instance>(given_, options_.get());
+    if (const std::string& head = paradigm_->declared().heads.front(); !head.empty()) add_head(*model_, head);
     make_rank();
     auto plan = make_abi_struct<ftrun_paradigm_plan>(FTRUN_PLAN_TAG);
     check_status(table().begin(paradigm_->self(), &ctx(), &plan), "begin");
@@ -298,7 +320,7 @@ class ParadigmRank {
 
   const ParadigmCase& given_;
   TeamRank& team_;
-  std::shared_ptr<const NetworkModel> model_;
+  std::shared_ptr<NetworkModel> model_;
   const ftrun_strategy* strategy_;
   PluginOptions strategy_options_;
   PluginOptions options_;

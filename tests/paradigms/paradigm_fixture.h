@@ -21,6 +21,7 @@ struct ParadigmCase {
   std::vector<TestRow> rows;
   std::vector<TestRow> eval_rows;
   std::string model = "qwen2_untied";  ///< a folder of tests/golden/models
+  std::vector<double> head;            ///< weights of the scalar head that the paradigm asks for
   double weight_scale = 1;             ///< of the model's weights
   double reference_scale = 0.875;      ///< the weights of ref_model, as a multiple of the model's
   std::string strategy = "single";
