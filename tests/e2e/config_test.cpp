@@ -92,6 +92,38 @@ TEST(Demo, GoodAnswersAreRewarded) {
   EXPECT_GT(margins.back(), 0);
 }
 
+/// One epoch of each: that a measure moves the right way, not how far.
+TEST(Demo, AdaptersLearnOnTopOfAModelThatAnswers) {
+  const TestFolder folder;
+  const std::vector<std::string> one_epoch = {"--num_train_epochs", "1"};
+  evaluations(folder, "sft.yaml", "eval_loss", {"--num_train_epochs", "1", "--eval_exact_match", "false"});
+  std::vector<std::string> on_base = one_epoch;
+  on_base.insert(on_base.end(), {"--model_name_or_path", (folder / "sft").string()});
+  EXPECT_GT(evaluations(folder, "dpo_lora.yaml", "eval_rewards/margins", on_base).back(), 0);
+  EXPECT_GT(evaluations(folder, "kto_lora.yaml", "eval_rewards/margins", on_base).back(), 0);
+  EXPECT_GT(evaluations(folder, "rm_lora.yaml", "eval_accuracy", on_base).back(), 0.5);
+  EXPECT_TRUE(fs::exists(folder / "rm_lora/value_head.safetensors"));
+  EXPECT_LT(evaluations(folder, "pt_lora.yaml", "eval_perplexity", on_base).back(), 100);
+}
+
+TEST(Demo, AdaptersAndOneBlockLearnToAnswerOnTopOfReadText) {
+  const TestFolder folder;
+  const std::vector<std::string> one_epoch = {"--num_train_epochs", "1"};
+  evaluations(folder, "pt_full.yaml", "eval_loss", one_epoch);
+  std::vector<std::string> on_base = one_epoch;
+  on_base.insert(on_base.end(), {"--model_name_or_path", (folder / "pt_full").string()});
+  for (const std::string config : {"sft_lora", "sft_freeze"}) {
+    evaluations(folder, config + ".yaml", "eval_loss", on_base);
+    const json measures = json::parse(bytes_of(folder / config / "eval_results.json"));
+    EXPECT_GT(measures.at("eval_exact_match").get<double>(), measures.at("eval_initial_exact_match").get<double>())
+        << config;
+  }
+  const ProgramResult merged = run_ftrun(
+      {"export", "--config", "configs/merge_lora.yaml", "--model_name_or_path", (folder / "pt_full").string(),
+       "--adapter_name_or_path", (folder / "sft_lora").string(), "--export_dir", (folder / "merged").string()});
+  EXPECT_EQ(merged.exit_code, 0) << merged.err;
+}
+
 TEST(RealData, LossOfATinyModelFallsOnAlpaca) {
   const fs::path shared = FTRUN_SHARED_DIR;
   if (!fs::exists(shared / "data/alpaca_en_demo.json"))
