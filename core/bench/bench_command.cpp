@@ -11,6 +11,7 @@
 #include "core/base/error.h"
 #include "core/bench/commands.h"
 #include "core/bench/gemm_peak.h"
+#include "core/bench/generation_bench.h"
 #include "core/bench/training_bench.h"
 #include "core/parallel/thread_pool.h"
 #include "core/train/progress.h"
@@ -206,6 +207,7 @@ void print_table(const ordered_json& r) {
 }  // namespace
 
 int bench_command(const CommandContext& context) {
+  if (asks_for_generation(context)) return generation_bench(context);
   const ordered_json result = measure(read_bench_options(context));
   if (context.json) {
     fmt::print("{}\n", result.dump());

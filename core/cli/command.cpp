@@ -9,6 +9,7 @@
 #include "core/base/nearest_name.h"
 #include "core/bench/commands.h"
 #include "core/export/commands.h"
+#include "core/inference/commands.h"
 #include "core/train/commands.h"
 
 namespace ftrun {
@@ -22,6 +23,34 @@ constexpr std::string_view kTokenizeDetails =
     "  --decode             the way back: a line is a JSON array of ids; special tokens stay in the text,\n"
     "                       with --no_special_tokens they are left out\n";
 
+constexpr std::string_view kPredictDetails =
+    "\nReads the rows of eval_dataset (of dataset where that is not given), asks the model for the last answer of "
+    "each,\n"
+    "and writes into output_dir:\n\n"
+    "  generated_predictions.jsonl  a line {\"prompt\", \"predict\", \"label\"} per row, in the order of the data\n"
+    "  predict_results.json         ROUGE-1, -2, -L and BLEU-4 in percent where the data has answers, and speed\n\n"
+    "Prompts are written by `template`, else by the tokenizer's chat_template, and never cut.\n"
+    "per_device_eval_batch_size rows are answered at a time; answers do not depend on it. --nproc N deals the rows to "
+    "N\n"
+    "ranks. A training file serves as it is: --model names the folder that training wrote.\n"
+    "\ndo_sample, temperature, top_p, top_k, repetition_penalty, max_new_tokens and stop: a key or flag wins over the\n"
+    "model's generation_config.json, which wins over the default. Training keys have no effect.\n";
+
+constexpr std::string_view kChatDetails =
+    "\nReads questions from stdin, a line each, and writes answers to stdout as they are made. From a pipe there is\n"
+    "nothing else on stdout: printf 'question\\n' | ftrun chat --model DIR. With --json one object at the end.\n"
+    "Prompts are written by `template`, else by the tokenizer's chat_template; --system TEXT gives a system prompt.\n\n"
+    "  /reset        forget the conversation          /exit   leave (or Ctrl-D)\n"
+    "  /system TEXT  another system prompt            /help   this list\n\n"
+    "Ctrl-C stops an answer, twice leaves. When a conversation outgrows the model's positions, its oldest turns go.\n"
+    "\ndo_sample, temperature, top_p, top_k, repetition_penalty, max_new_tokens and stop: a key or flag wins over the\n"
+    "model's generation_config.json, which wins over the default. Training keys have no effect.\n";
+
+constexpr std::string_view kBenchDetails =
+    "\n--generate measures answers instead: prefill of --seq tokens, decoding one sequence and --batch of them (16), "
+    "each\n"
+    "for --steps tokens (32) behind --context ones (64), against the memory's and the matrix products' speed.\n";
+
 }  // namespace
 
 std::span<const Command> commands() {
@@ -32,14 +61,33 @@ std::span<const Command> commands() {
        true, check_command},
       {"data", "data --config FILE [--rows N] [--KEY VALUE]...",
        "what the model will see: the data ledger, then rows as text, ids and loss mask", true, data_command, " rows "},
+      {"predict",
+       "predict --config FILE [--KEY VALUE]...",
+       "answer every row of a data set: generated_predictions.jsonl, with ROUGE and BLEU",
+       true,
+       predict_command,
+       {},
+       kPredictDetails},
+      {"chat",
+       "chat [--config FILE] [--model DIR] [--system TEXT] [--KEY VALUE]...",
+       "talk to a model, in a terminal or a pipe",
+       true,
+       chat_command,
+       {},
+       kChatDetails},
       {"tokenize", "tokenize MODEL_DIR [FILE] [--decode] [--no_special_tokens]",
        "one JSON array of ids per line of FILE or stdin, or the way back", false, tokenize_command,
        " decode no_special_tokens ", kTokenizeDetails},
       {"export", "export --config FILE [--KEY VALUE]...",
        "merge adapters into the model, convert its dtype, split its files; checks that it answers as before", true,
        export_command},
-      {"bench", "bench [--model DIR] [--seq N] [--batch N] [--steps N] [--torch_dtype bf16|fp32] [--KEY VALUE]...",
-       "this machine's matrix products, and training steps with random weights against them", true, bench_command},
+      {"bench",
+       "bench [--generate] [--model DIR] [--seq N] [--batch N] [--steps N] [--torch_dtype bf16|fp32] [--KEY VALUE]...",
+       "this machine's matrix products, and training steps with random weights against them",
+       true,
+       bench_command,
+       {},
+       kBenchDetails},
       {"plugins", "plugins [list | info NAME | check FILE] [--plugin_path PATH]",
        "plugins on the search path, one plugin's options, or the checks on a file", false, plugins_command},
       {"devices", "devices [info] [--plugin_path PATH]", "devices that can be used, with their memory", false,

@@ -49,7 +49,7 @@ constexpr std::array kHarmless = {
     HarmlessKeys{"there is no tracker or dashboard that would use it",
                  " run_name logging_dir disable_tqdm project trackio_space_id add_version create_checkpoint_symlink "},
     HarmlessKeys{"tensors are merged one after the other on the chosen device", " export_device "},
-    HarmlessKeys{"there is one inference engine", " infer_backend infer_dtype attn_impl "},
+    HarmlessKeys{"there is one inference engine", " infer_backend attn_impl "},
 };
 
 constexpr std::string_view kNoQuantization = "this build does not train quantised models: remove it";
@@ -79,8 +79,6 @@ constexpr std::array kForeign = {
     ForeignKey{"group_by_length", "false", "the order of rows depends on seed and epoch only"},
     ForeignKey{"label_smoothing_factor", "0,0.0", "label smoothing is not available: remove it"},
     ForeignKey{"neftune_noise_alpha", "", "embedding noise is not available: remove it"},
-    ForeignKey{"do_predict", "false", "batch generation is not part of training"},
-    ForeignKey{"predict_with_generate", "false", "batch generation is not part of training"},
     ForeignKey{"compute_accuracy", "false", "token accuracy is not measured: remove it"},
     ForeignKey{"num_beams", "1", "decoding samples or takes the most likely token; there is no beam search"},
     ForeignKey{"length_penalty", "1,1.0", "there is no beam search"},

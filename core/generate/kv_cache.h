@@ -1,50 +1,62 @@
-// Keys and values of sequences being decoded, one region per sequence and layer, served to attention.
-// Leaves out: choosing tokens (sampler.h) and the decoding loop (generator.h).
+// Keys and values of sequences being decoded, in blocks that sequences take and give back, served to attention.
+// Leaves out: how many blocks there are (cache_size.h), choosing tokens (sampler.h) and the decoding loop (decoding.h).
 #pragma once
 
 #include <cstdint>
-#include <memory>
+#include <map>
 #include <span>
 #include <vector>
 
+#include "core/generate/block_pool.h"
 #include "core/model/attention_backend.h"
-#include "core/ops/attention.h"
+#include "core/ops/paged_attention.h"
 #include "core/tensor/tensor.h"
 
 namespace ftrun {
 
-/// Room for sequence i: capacities[i] positions. Layers get their tensors when they are first used. [rank-thread]
+/// Tokens of one block.
+inline constexpr int32_t kCacheBlockRows = 32;
+
+inline constexpr int64_t cache_blocks_for(int64_t tokens) { return (tokens + kCacheBlockRows - 1) / kCacheBlockRows; }
+
+/// A sequence holds as many blocks as its tokens fill. Layers get their tensors [blocks * kCacheBlockRows, K, C] when
+/// they are first used. [rank-thread]
 class KvCache : public AttentionBackend {
  public:
-  explicit KvCache(std::span<const int64_t> capacities);
+  explicit KvCache(int32_t blocks) : pool_(blocks) {}
+
+  /// A new sequence without tokens.
+  int32_t open();
+  /// Gives the sequence's blocks back; its number may stand for another one later.
+  void close(int32_t sequence);
+  /// Forgets the tokens from `length` on.
+  void truncate(int32_t sequence, int64_t length);
+  int64_t length(int32_t sequence) const { return sequences_.at(sequence).length; }
 
   /// The next forward carries counts[i] new tokens of sequence sequences[i], in this order. Call before each forward;
-  /// the tokens count as cached afterwards. Throws OUT_OF_RANGE when a sequence's capacity is exceeded.
+  /// the tokens count as cached afterwards. Throws INTERNAL and changes nothing when there are too few blocks.
   void begin_forward(std::span<const int32_t> sequences, std::span<const int64_t> counts);
 
   Tensor attend(ExecutionContext& ctx, int32_t layer, const Tensor& q, const Tensor& k, const Tensor& v,
                 double scale) override;
 
-  int64_t length(int32_t sequence) const { return lengths_.at(sequence); }
+  int32_t blocks() const noexcept { return pool_.count(); }
+  int32_t free_blocks() const noexcept { return pool_.free(); }
 
  private:
+  struct Sequence {
+    int64_t length = 0;
+    std::vector<int32_t> blocks;
+  };
   struct Layer {
-    Tensor keys;    // [positions, K, C]
-    Tensor values;  // [positions, K, C]
-  };
-  struct Append {
-    int64_t source;       // first row of the forward's k and v
-    int64_t destination;  // first row of the cache
-    int64_t count;
+    Tensor keys;
+    Tensor values;
   };
 
-  void append(ExecutionContext& ctx, const Tensor& rows, const Tensor& cache) const;
-
-  std::vector<int64_t> begins_;  // first position of each sequence; one more entry: all positions
-  std::vector<int64_t> lengths_;
+  BlockPool pool_;
+  std::map<int32_t, Sequence> sequences_;
   std::vector<Layer> layers_;
-  std::vector<Append> appends_;
-  std::shared_ptr<const ops::AttentionSegments> segments_;
+  ops::PagedSegments segments_;
 };
 
 }  // namespace ftrun

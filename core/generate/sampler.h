@@ -1,9 +1,10 @@
-// Choosing the next token from a row of logits: greedy, or temperature, top-k and top-p sampling.
-// Leaves out: where logits come from (generator.h). Order of the steps: transformers' logits processors and warpers.
+// Choosing the next token from a row of logits: greedy, or by temperature, top-k and top-p sampling.
+// Leaves out: where logits come from (decoding.h). Order and rules are those of transformers' logits processors.
 #pragma once
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 namespace ftrun {
 
@@ -19,14 +20,26 @@ struct SamplingArguments {
 /// Throws INVALID_ARGUMENT naming the key for a value outside its range.
 void validate(const SamplingArguments& arguments);
 
-struct SampledToken {
+/// A token that may be drawn, with its probability.
+struct Candidate {
   int32_t id = 0;
-  float logprob = 0;  ///< log softmax(logits)[id], before penalty, temperature and truncation
+  double probability = 0;
 };
 
-/// Chooses from logits_V (may be changed in place). `previous` are the ids so far (prompt and generated), for the
-/// repetition penalty. `uniform` in [0, 1) decides a sampled draw. Equal logits: the lowest id wins. [any-thread]
-SampledToken choose_token(std::span<float> logits_V, std::span<const int32_t> previous,
-                          const SamplingArguments& arguments, double uniform);
+/// The distribution that is drawn from, probabilities summing to 1: softmax(logits / temperature) over the top_k
+/// largest logits (and those equal to the last of them), then over the fewest of these whose mass reaches top_p.
+/// Descending with top_p below 1, else in order of ids. [any-thread]
+std::vector<Candidate> candidates(std::span<const float> logits_V, const SamplingArguments& arguments);
+
+struct SampledToken {
+  int32_t id = 0;
+  float logit = 0;  ///< logits[id] before the repetition penalty
+};
+
+/// Chooses from logits_V, which the repetition penalty changes in place. `seen`: the ids of prompt and answer so far,
+/// each once; read with a repetition penalty only. `uniform` in [0, 1) decides a draw. Equal logits: greedy takes the
+/// lowest id. A row whose largest logit is not finite gives id -1. [any-thread]
+SampledToken choose_token(std::span<float> logits_V, std::span<const int32_t> seen, const SamplingArguments& arguments,
+                          double uniform);
 
 }  // namespace ftrun

@@ -73,6 +73,7 @@ std::vector<std::string> idle_settings(const ResolvedConfig& config, const Train
   if (config.get_string("flash_attn") != "auto") {
     lines.add({"flash_attn"}, "attention is always the memory-saving one");
   }
+  lines.add({"infer_dtype"}, "it is for 'predict' and 'chat'");
   return lines.take();
 }
 

@@ -30,16 +30,6 @@ ftrun_status record_metric(ftrun_context* ctx, ftrun_str name, double value) {
   return FTRUN_OK;
 }
 
-void check_vocabulary(const RunSetup& setup) {
-  const int32_t needed = setup.tokenizer->vocabulary_size();
-  if (setup.model.vocab_size >= needed) return;
-  throw invalid_argument(
-      "{} is {}, but the tokenizer in '{}' has ids up to {}: the embedding would be too small by {} "
-      "rows",
-      place_of_key(setup.model.file, "vocab_size"), setup.model.vocab_size,
-      setup.arguments.tokenizer_name_or_path.string(), needed - 1, needed - setup.model.vocab_size);
-}
-
 void check_weights_exist(const TrainingArguments& arguments, const ResolvedConfig& config) {
   if (arguments.train_from_scratch || has_model_weights(arguments.model_name_or_path)) return;
   // Opening says exactly what is wrong with the folder.
@@ -58,30 +48,6 @@ void check_val_size(const ResolvedConfig& config) {
       config.origin("val_size"), text);
 }
 
-DataSpec read_data_spec(const ResolvedConfig& config) {
-  check_val_size(config);
-  DataSpec spec;
-  if (config.is_set("dataset")) spec.datasets = config.get_list("dataset");
-  if (config.is_set("eval_dataset")) spec.eval_datasets = config.get_list("eval_dataset");
-  spec.dataset_dir = config.get_string("dataset_dir");
-  spec.template_name = config.find_string("template").value_or("");
-  spec.template_search_path = template_search_path(config);
-  spec.cutoff_len = static_cast<int32_t>(config.get_int("cutoff_len"));
-  spec.max_samples = config.find_int("max_samples");
-  spec.val_size = config.get_float("val_size");
-  spec.seed = static_cast<uint64_t>(config.get_int("seed"));
-  spec.enable_thinking = config.get_bool("enable_thinking");
-  spec.preserve_thinking = config.get_bool("preserve_thinking");
-  spec.default_system = config.find_string("default_system");
-  spec.max_bad_rows = config.get_int("max_bad_rows");
-  if (const auto folder = config.find_string("cache_dir")) spec.cache_dir = *folder;
-  spec.overwrite_cache = config.get_bool("overwrite_cache");
-  for (const char* key : {"dataset", "eval_dataset", "template", "cutoff_len", "max_samples", "val_size"}) {
-    if (config.is_given(key)) spec.origins[key] = config.origin(key);
-  }
-  return spec;
-}
-
 // Nobody should train on texts without marks and not know it.
 void choose_template(RunSetup& setup) {
   if (!setup.data.template_name.empty()) return;
@@ -98,23 +64,10 @@ void choose_template(RunSetup& setup) {
 constexpr int64_t kMostLayers = 100000;
 constexpr int64_t kMostThreads = 1024;
 
-// A named network must be the one that config.json says the folder is, or what is saved would open as another model.
-void check_network(const RunSetup& setup) {
-  const Plugin& network = *setup.plugins->network.plugin;
-  const std::vector<std::string> claimed = network.architectures();
-  const auto& wanted = setup.model.architectures;
-  const bool fits = std::any_of(wanted.begin(), wanted.end(), [&](const std::string& name) {
-    return std::find(claimed.begin(), claimed.end(), name) != claimed.end();
-  });
-  if (!fits) {
-    throw invalid_argument("{} is [{}], but network '{}' is [{}]: remove `network` to have it found",
-                           place_of_key(setup.model.file, "architectures"), fmt::join(wanted, ", "), network.id(),
-                           fmt::join(claimed, ", "));
-  }
-  if (setup.model.num_hidden_layers > kMostLayers) {
-    throw invalid_argument("{} is {}: expected at most {}", place_of_key(setup.model.file, "num_hidden_layers"),
-                           setup.model.num_hidden_layers, kMostLayers);
-  }
+void check_threads(const ResolvedConfig& config) {
+  if (config.get_int("threads") <= kMostThreads) return;
+  throw invalid_argument("{}: threads: {}: expected at most {}", config.origin("threads"), config.get_int("threads"),
+                         kMostThreads);
 }
 
 bool has_evaluation_data(const DataSpec& data) { return !data.eval_datasets.empty() || data.val_size > 0; }
@@ -150,15 +103,41 @@ void warn_of_idle_settings(const RunSetup& setup) {
   for (const std::string& line : idle_settings(config, setup.arguments, context)) log_warning("{}", line);
 }
 
-void check_threads(const ResolvedConfig& config) {
-  if (config.get_int("threads") <= kMostThreads) return;
-  throw invalid_argument("{}: threads: {}: expected at most {}", config.origin("threads"), config.get_int("threads"),
-                         kMostThreads);
+}  // namespace
+
+void check_vocabulary(const RunSetup& setup) {
+  const int32_t needed = setup.tokenizer->vocabulary_size();
+  if (setup.model.vocab_size >= needed) return;
+  throw invalid_argument(
+      "{} is {}, but the tokenizer in '{}' has ids up to {}: the embedding would be too small by {} "
+      "rows",
+      place_of_key(setup.model.file, "vocab_size"), setup.model.vocab_size,
+      setup.arguments.tokenizer_name_or_path.string(), needed - 1, needed - setup.model.vocab_size);
+}
+
+// A named network must be the one that config.json says the folder is, or what is saved would open as another model.
+void check_network(const RunSetup& setup) {
+  const Plugin& network = *setup.plugins->network.plugin;
+  const std::vector<std::string> claimed = network.architectures();
+  const auto& wanted = setup.model.architectures;
+  const bool fits = std::any_of(wanted.begin(), wanted.end(), [&](const std::string& name) {
+    return std::find(claimed.begin(), claimed.end(), name) != claimed.end();
+  });
+  if (!fits) {
+    throw invalid_argument("{} is [{}], but network '{}' is [{}]: remove `network` to have it found",
+                           place_of_key(setup.model.file, "architectures"), fmt::join(wanted, ", "), network.id(),
+                           fmt::join(claimed, ", "));
+  }
+  if (setup.model.num_hidden_layers > kMostLayers) {
+    throw invalid_argument("{} is {}: expected at most {}", place_of_key(setup.model.file, "num_hidden_layers"),
+                           setup.model.num_hidden_layers, kMostLayers);
+  }
 }
 
 // Ranks are this process's own threads, or a launcher made it one of its world.
 void set_ranks(RunSetup& setup) {
   const ResolvedConfig& config = setup.config();
+  check_threads(config);
   const Plugin* transport = setup.plugins->collectives.plugin;
   setup.nproc = static_cast<int32_t>(config.get_int("nproc"));
   if (transport != nullptr) {
@@ -171,15 +150,36 @@ void set_ranks(RunSetup& setup) {
                              setup.nproc, setup.launched_world);
     }
     setup.nproc = 1;
-    return;
-  }
-  if (setup.nproc > 1 && transport == nullptr) {
+  } else if (setup.nproc > 1 && transport == nullptr) {
     throw invalid_argument("{}: nproc: {} ranks need a collectives plugin, and there is no '{}' on the search path",
                            config.origin("nproc"), setup.nproc, config.get_string("collectives"));
   }
+  configure_threads(static_cast<int32_t>(config.get_int("threads")), setup.nproc);
 }
 
-}  // namespace
+DataSpec read_data_spec(const ResolvedConfig& config) {
+  check_val_size(config);
+  DataSpec spec;
+  if (config.is_set("dataset")) spec.datasets = config.get_list("dataset");
+  if (config.is_set("eval_dataset")) spec.eval_datasets = config.get_list("eval_dataset");
+  spec.dataset_dir = config.get_string("dataset_dir");
+  spec.template_name = config.find_string("template").value_or("");
+  spec.template_search_path = template_search_path(config);
+  spec.cutoff_len = static_cast<int32_t>(config.get_int("cutoff_len"));
+  spec.max_samples = config.find_int("max_samples");
+  spec.val_size = config.get_float("val_size");
+  spec.seed = static_cast<uint64_t>(config.get_int("seed"));
+  spec.enable_thinking = config.get_bool("enable_thinking");
+  spec.preserve_thinking = config.get_bool("preserve_thinking");
+  spec.default_system = config.find_string("default_system");
+  spec.max_bad_rows = config.get_int("max_bad_rows");
+  if (const auto folder = config.find_string("cache_dir")) spec.cache_dir = *folder;
+  spec.overwrite_cache = config.get_bool("overwrite_cache");
+  for (const char* key : {"dataset", "eval_dataset", "template", "cutoff_len", "max_samples", "val_size"}) {
+    if (config.is_given(key)) spec.origins[key] = config.origin(key);
+  }
+  return spec;
+}
 
 RankServices& services_of(ftrun_context* ctx) {
   if (ctx->services == nullptr) throw internal_error("this context has no run services");
@@ -226,9 +226,7 @@ RunSetup prepare_setup(const CommandContext& context) {
   for (const char* key : {"model_name_or_path", "tokenizer_name_or_path"}) {
     if (config.is_set(key)) require_model_folder(config.origin(key), key, config.get_string(key));
   }
-  check_threads(config);
   set_ranks(setup);
-  configure_threads(static_cast<int32_t>(config.get_int("threads")), setup.nproc);
   setup.model = read_model_config(setup.arguments.model_name_or_path / "config.json");
   require_trainable(setup.model);
   check_network(setup);

@@ -42,6 +42,16 @@ struct RunSetup {
 /// everything that can be known now without looking at output_dir (output_claim.h). [control-thread]
 RunSetup prepare_setup(const CommandContext& context);
 
+// Parts of prepare_setup that setups without training share. Each throws with file, line and key.
+
+/// The tokenizer's ids are rows of the embedding.
+void check_vocabulary(const RunSetup& setup);
+/// A named network is the one that config.json says the folder is.
+void check_network(const RunSetup& setup);
+/// `nproc`, or the world that a launcher made; then the ranks' threads.
+void set_ranks(RunSetup& setup);
+DataSpec read_data_spec(const ResolvedConfig& config);
+
 /// Folders with chat templates: the configured one, then the one beside the executable (the build tree has the
 /// install's layout).
 std::vector<std::filesystem::path> template_search_path(const ResolvedConfig& config);

@@ -145,9 +145,16 @@ void check_batches(const ResolvedConfig& config, Complaints& complaints) {
 }
 
 // Keys that only sampling reads: training decodes greedily where it decodes at all.
-void refuse_sampling_keys(const ResolvedConfig& config, Complaints& complaints) {
-  for (const char* key : {"do_sample", "temperature", "top_p", "top_k", "repetition_penalty"}) {
-    if (config.is_given(key)) complaints.add(key, "is not used by training, which decodes greedily: remove it");
+void refuse_generation_keys(const ResolvedConfig& config, Complaints& complaints) {
+  for (const char* key : {"do_sample", "temperature", "top_p", "top_k", "repetition_penalty", "stop"}) {
+    if (config.is_given(key)) {
+      complaints.add(key, "is not used by training, which decodes greedily: remove it ('predict' and 'chat' use it)");
+    }
+  }
+  for (const char* key : {"do_predict", "predict_with_generate"}) {
+    if (config.is_set(key) && config.get_bool(key)) {
+      complaints.add(key, "is true: batch generation is a command of its own: ftrun predict --config FILE");
+    }
   }
 }
 
@@ -244,7 +251,7 @@ TrainingArguments read_training_arguments(const ResolvedConfig& config) {
   a.do_eval = config.get_bool("do_eval");
   a.plot_loss = config.get_bool("plot_loss");
   check_batches(config, complaints);
-  refuse_sampling_keys(config, complaints);
+  refuse_generation_keys(config, complaints);
   refuse_export_keys(config, complaints);
   read_precision(config, complaints, a);
   read_periods(config, complaints, a);

@@ -51,6 +51,24 @@ TEST(Bench, PairsLeaveTheBaseWithoutGradientsAndStates) {
   EXPECT_LT(bytes.at("optimizer").get<int64_t>(), 3 * parameters);
 }
 
+TEST(Bench, GenerationIsHeldAgainstMemoryAndMatrixProducts) {
+  const ProgramResult result = run_ftrun({"bench", "--generate", "--model", "configs/models/qwen2-tiny", "--seq", "64",
+                                          "--batch", "3", "--steps", "4", "--context", "5", "--json"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const json bench = json::parse(result.out);
+  const double peak = bench.at("limits").at("gemm_tflops").get<double>() * 1e12;
+  const double bandwidth = bench.at("limits").at("read_gb_per_second").get<double>() * 1e9;
+  const double weights = bench.at("model").at("multiplied_weights");
+  const double one = bench.at("decode_1").at("tokens_per_second");
+  const double many = bench.at("decode_batch").at("tokens_per_second");
+  EXPECT_GT(peak, 0);
+  EXPECT_NEAR(bench.at("decode_1").at("of_bandwidth").get<double>(), weights * 2 * one / bandwidth, 1e-9);
+  EXPECT_NEAR(bench.at("decode_batch").at("times_decode_1").get<double>(), many / one, 1e-9);
+  EXPECT_NEAR(bench.at("decode_batch").at("of_gemm_peak").get<double>(), 2 * weights * many / peak, 1e-9);
+  EXPECT_GT(bench.at("prefill").at("tokens_per_second").get<double>(), 0);
+  EXPECT_GT(bench.at("prefill").at("of_gemm_peak").get<double>(), 0);
+}
+
 TEST(Bench, FlagsWithoutUseAreRefused) {
   const struct {
     std::vector<std::string> arguments;
@@ -62,6 +80,8 @@ TEST(Bench, FlagsWithoutUseAreRefused) {
                {{"bench", "--lora_rank", "4"}, "--lora_rank: only finetuning_type lora has a use for it"},
                {{"bench", "--finetuning_type", "lora", "--lora_target", "q_prj"}, "did you mean 'q_proj'"},
                {{"bench", "--model", "/nonexistent"}, "/nonexistent"},
+               {{"bench", "--generate", "--finetuning_type", "lora"}, "'bench --generate' has no use for it"},
+               {{"bench", "--generate", "--contxt", "8"}, "did you mean 'context'"},
                {{"bench", "extra"}, "unexpected argument 'extra'"}};
   for (const auto& one : cases) {
     const ProgramResult result = run_ftrun(one.arguments);

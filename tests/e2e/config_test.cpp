@@ -194,6 +194,17 @@ void shorten(std::vector<std::string>& arguments, const fs::path& own_config, co
     *std::find(arguments.begin(), arguments.end(), "1024") = "64";
     return;
   }
+  if (arguments[0] == "predict" || arguments[0] == "chat") {
+    for (std::string& argument : arguments) {
+      if (argument == "my.yaml") argument = own_config.string();
+      // A command before has trained it.
+      if (argument == "output/my_model") argument = (folder / "output").string();
+      if (argument == "data/my_test.jsonl") argument = "configs/demo/eval.jsonl";
+    }
+    append(arguments, {"--template", "chatml", "--max_samples", "4", "--max_new_tokens", "4", "--output_dir",
+                       (folder / "answers").string()});
+    return;
+  }
   for (std::string& argument : arguments) {
     if (argument != "my.yaml") continue;
     argument = own_config.string();

@@ -11,6 +11,7 @@
 #include <fstream>
 #include <functional>
 #include <sstream>
+#include <stdexcept>
 
 namespace ftrun::test {
 namespace fs = std::filesystem;
@@ -43,13 +44,14 @@ TestFolder::~TestFolder() {
 constexpr const char* kProgram = FTRUN_BINARY_DIR "/bin/ftrun";
 
 static pid_t start(std::vector<std::string> words, const std::map<std::string, std::string>& environment,
-                   const fs::path& out, const fs::path& err) {
+                   const fs::path& out, const fs::path& err, int input = -1) {
   const pid_t child = ::fork();
   if (child != 0) return child;
   const int out_file = ::open(out.c_str(), O_CREAT | O_WRONLY | O_TRUNC, 0600);
   const int err_file = ::open(err.c_str(), O_CREAT | O_WRONLY | O_TRUNC, 0600);
   ::dup2(out_file, STDOUT_FILENO);
   ::dup2(err_file, STDERR_FILENO);
+  ::dup2(input >= 0 ? input : ::open("/dev/null", O_RDONLY), STDIN_FILENO);
   for (const auto& [name, value] : environment) ::setenv(name.c_str(), value.c_str(), 1);
   std::vector<char*> pointers;
   for (std::string& word : words) pointers.push_back(word.data());
@@ -74,6 +76,26 @@ ProgramResult run_ftrun(const std::vector<std::string>& arguments,
   const TestFolder folder;
   return finish(start(joined({kProgram}, arguments), environment, folder / "out", folder / "err"), folder / "out",
                 folder / "err");
+}
+
+ProgramResult pipe_into_ftrun(const std::string& input, const std::vector<std::string>& arguments) {
+  const TestFolder folder;
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) throw std::runtime_error("pipe");
+  const pid_t child = start(joined({kProgram}, arguments), {}, folder / "out", folder / "err", ends[0]);
+  ::close(ends[0]);
+  // Small enough for the pipe itself, so that it does not matter whether it is read.
+  EXPECT_EQ(::write(ends[1], input.data(), input.size()), static_cast<ssize_t>(input.size()));
+  ::close(ends[1]);
+  return finish(child, folder / "out", folder / "err");
+}
+
+ProgramResult run_ftrun_on(int terminal, const std::vector<std::string>& arguments,
+                           const std::function<void(pid_t, const fs::path& err)>& meanwhile) {
+  const TestFolder folder;
+  const pid_t child = start(joined({kProgram}, arguments), {}, folder / "out", folder / "err", terminal);
+  meanwhile(child, folder / "err");
+  return finish(child, folder / "out", folder / "err");
 }
 
 ProgramResult launch_ftrun(int ranks, const std::vector<std::string>& arguments) {

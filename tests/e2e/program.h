@@ -23,6 +23,14 @@ struct ProgramResult {
 ProgramResult run_ftrun(const std::vector<std::string>& arguments,
                         const std::map<std::string, std::string>& environment = {});
 
+/// With `input` as its standard input, a pipe that then ends.
+ProgramResult pipe_into_ftrun(const std::string& input, const std::vector<std::string>& arguments);
+
+/// Starts it with `terminal` (a descriptor) as its standard input, calls `meanwhile` with its process id and the file
+/// of its error output, then waits.
+ProgramResult run_ftrun_on(int terminal, const std::vector<std::string>& arguments,
+                           const std::function<void(pid_t, const std::filesystem::path& err)>& meanwhile);
+
 /// The same under mpirun with `ranks` processes on this host.
 ProgramResult launch_ftrun(int ranks, const std::vector<std::string>& arguments);
 

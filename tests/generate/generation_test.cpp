@@ -1,6 +1,7 @@
 // Greedy decoding against transformers' generate, batched and alone, and the KV cache against the full forward.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "core/base/error.h"
@@ -57,22 +58,68 @@ TEST_P(Greedy, EqualsTransformersBatchedAndOneByOne) {
   }
 }
 
-TEST_P(Greedy, DecodingLogprobsEqualTheFullForward) {
-  const auto generated = generate_prompts({1});
-  std::vector<int32_t> ids = prompts_[1];
+/// |log-probability while decoding - that of the training forward over prompt and answer| of each new token.
+std::vector<double> logprob_differences(TestModel& model, const std::vector<int32_t>& prompt,
+                                        GenerationRequest request) {
+  request.prompts = {prompt};
+  request.prompt_keys = {0};
+  const auto generated = generate(model.rank(), request);
+  std::vector<int32_t> ids = prompt;
   ids.insert(ids.end(), generated[0].ids.begin(), generated[0].ids.end());
   std::vector<int32_t> targets(ids.begin() + 1, ids.end());
   targets.push_back(-100);
   test::Documents documents;
   documents.add(ids, targets);
-  const std::vector<float> logits = test::all_logits(model_, documents);
-  const auto vocabulary = static_cast<size_t>(model_.model().info().vocab_size);
+  const std::vector<float> logits = test::all_logits(model, documents);
+  const auto vocabulary = static_cast<size_t>(model.model().info().vocab_size);
+  std::vector<double> differences;
   for (size_t i = 0; i < generated[0].ids.size(); ++i) {
-    const float* row = logits.data() + (prompts_[1].size() - 1 + i) * vocabulary;
+    const float* row = logits.data() + (prompt.size() - 1 + i) * vocabulary;
     double sum = 0;
     for (size_t v = 0; v < vocabulary; ++v) sum += std::exp(static_cast<double>(row[v]));
-    EXPECT_NEAR(generated[0].logprobs[i], row[generated[0].ids[i]] - std::log(sum), 1e-4) << i;
+    differences.push_back(std::abs(generated[0].logprobs[i] - (row[generated[0].ids[i]] - std::log(sum))));
   }
+  return differences;
+}
+
+TEST_P(Greedy, DecodingLogprobsEqualTheFullForward) {
+  GenerationRequest request;
+  request.max_new_tokens = 24;
+  for (const double difference : logprob_differences(model_, prompts_[1], request)) EXPECT_LT(difference, 1e-4);
+}
+
+TEST_P(Greedy, DecodingLogprobsEqualTheFullForwardInBf16) {
+  test::ModelOptions options;
+  options.precision = Precision::pure_bf16();
+  TestModel model(GetParam(), options);
+  GenerationRequest request;
+  request.max_new_tokens = 60;
+  request.walk_tokens = 5;
+  request.sampling.do_sample = true;
+  const std::vector<double> differences = logprob_differences(model, prompts_[2], request);
+  ASSERT_EQ(differences.size(), 60U);
+  double sum = 0;
+  for (const double difference : differences) {
+    EXPECT_LT(difference, 0.15);
+    sum += difference;
+  }
+  EXPECT_LT(sum / 60, 2e-2);
+}
+
+// The cache is then read by copies around plain attention.
+TEST_P(Greedy, EqualsTransformersOnADeviceWithPrimitiveOpsOnly) {
+  test::TestDevice reference(true);
+  test::ModelOptions options;
+  options.device = &reference.device();
+  TestModel model(GetParam(), options);
+  GenerationRequest request;
+  request.prompts = {prompts_[0], prompts_[2]};
+  request.prompt_keys = {0, 2};
+  request.max_new_tokens = 24;
+  const auto sequences = generate(model.rank(), request);
+  EXPECT_EQ(sequences[0].ids, expected_[0]);
+  EXPECT_EQ(sequences[1].ids, expected_[2]);
+  EXPECT_TRUE(reference.device().composed_ops().contains(FTRUN_OP_PAGED_ATTENTION));
 }
 
 TEST_P(Greedy, StopIdEndsASequenceAndStaysInIt) {
@@ -132,6 +179,69 @@ TEST(Generate, SamplingDependsOnSeedAndKeyOnly) {
   request.prompts = {prompt};
   request.prompt_keys = {8};
   EXPECT_EQ(generate(model.rank(), request)[0].ids, both[1].ids);
+}
+
+// Pearson's chi-square of the first token's draws against the softmax of its logits. Outcomes expected less than 5
+// times are one; the statistic is below the 0.999 quantile (by Wilson and Hilferty's approximation).
+TEST(Generate, SampledTokensFollowTheModelsDistribution) {
+  TestModel model("llama");
+  const std::vector<int32_t> prompt = {3, 4, 5};
+  test::Documents documents;
+  documents.add(prompt, std::vector<int32_t>{4, 5, -100});
+  const auto vocabulary = static_cast<size_t>(model.model().info().vocab_size);
+  const std::vector<float> logits = test::all_logits(model, documents);
+  SamplingArguments sampling = {true, 1.5, 40, 0.97, 1.2};
+  std::vector<float> row(logits.end() - static_cast<std::ptrdiff_t>(vocabulary), logits.end());
+  choose_token(row, prompt, sampling, 0);  // applies the penalty
+  std::vector<double> expected(vocabulary);
+  constexpr int kDraws = 6000;
+  for (const Candidate& candidate : candidates(row, sampling)) expected[candidate.id] = candidate.probability * kDraws;
+
+  GenerationRequest request;
+  request.prompts.assign(kDraws, prompt);
+  for (int draw = 0; draw < kDraws; ++draw) request.prompt_keys.push_back(draw);
+  request.max_new_tokens = 1;
+  request.sampling = sampling;
+  request.seed = 11;
+  std::vector<double> counts(vocabulary);
+  for (const auto& sequence : generate(model.rank(), request)) ++counts[sequence.ids.at(0)];
+  double chi_square = 0, rest = 0, rest_expected = 0;
+  int outcomes = 0;
+  for (size_t id = 0; id < vocabulary; ++id) {
+    if (expected[id] == 0) {
+      EXPECT_EQ(counts[id], 0) << "outside of top_k and top_p";
+    }
+    if (expected[id] < 5) {
+      rest += counts[id];
+      rest_expected += expected[id];
+      continue;
+    }
+    chi_square += (counts[id] - expected[id]) * (counts[id] - expected[id]) / expected[id];
+    ++outcomes;
+  }
+  if (rest_expected >= 5) {
+    chi_square += (rest - rest_expected) * (rest - rest_expected) / rest_expected;
+    ++outcomes;
+  }
+  ASSERT_GE(outcomes, 10);
+  const double freedom = outcomes - 1;
+  const double root = 1 - 2 / (9 * freedom) + 3.09 * std::sqrt(2 / (9 * freedom));
+  EXPECT_LT(chi_square, freedom * root * root * root);
+}
+
+TEST(Generate, RefusesLogitsThatAreNotFinite) {
+  test::ModelOptions options;
+  options.weights = [](const NetworkModel&) {
+    return std::make_unique<HostWeights>(
+        [](const ModelParameter&, int64_t, std::span<float> values) { std::ranges::fill(values, std::nanf("")); });
+  };
+  TestModel model("llama", options);
+  const std::vector<int32_t> prompt = {1, 2};
+  GenerationRequest request;
+  request.prompts = {prompt};
+  request.prompt_keys = {0};
+  request.max_new_tokens = 2;
+  EXPECT_THROW(generate(model.rank(), request), Error);
 }
 
 }  // namespace

@@ -3,8 +3,13 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <string>
 #include <vector>
 
 #include "core/base/error.h"
@@ -17,18 +22,72 @@ TEST(Sampler, GreedyTakesTheLargestAndTheLowestIdOfEquals) {
   std::vector<float> logits = {1, 3, 3, 2};
   const SampledToken token = choose_token(logits, {}, {}, 0.9);
   EXPECT_EQ(token.id, 1);
-  EXPECT_NEAR(token.logprob, 3 - std::log(std::exp(1.0) + 2 * std::exp(3.0) + std::exp(2.0)), 1e-6);
+  EXPECT_EQ(token.logit, 3);
 }
 
 TEST(Sampler, RepetitionPenaltyDividesPositiveAndMultipliesNegativeLogits) {
   SamplingArguments arguments;
   arguments.repetition_penalty = 2;
-  const std::vector<int32_t> previous = {1, 1};
+  const std::vector<int32_t> seen = {1};
   std::vector<float> logits = {1, 1.9F, -1};
-  EXPECT_EQ(choose_token(logits, previous, arguments, 0).id, 0);
+  EXPECT_EQ(choose_token(logits, seen, arguments, 0).id, 0);
   EXPECT_FLOAT_EQ(logits[1], 0.95F);
   std::vector<float> negative = {-3, -2, -9};
-  EXPECT_EQ(choose_token(negative, previous, arguments, 0).id, 0);
+  EXPECT_EQ(choose_token(negative, seen, arguments, 0).id, 0);
+  std::vector<float> still_largest = {-3, 5, -9};
+  const SampledToken token = choose_token(still_largest, seen, arguments, 0);
+  EXPECT_EQ(token.id, 1);
+  EXPECT_EQ(token.logit, 5) << "the logit before the penalty";
+}
+
+TEST(Sampler, RowsWithoutAFiniteMaximumChooseNothing) {
+  const float nan = std::nanf("");
+  std::vector<float> logits = {nan, nan};
+  EXPECT_EQ(choose_token(logits, {}, {}, 0.5).id, -1);
+  std::vector<float> infinite = {1, INFINITY};
+  EXPECT_EQ(choose_token(infinite, {}, {}, 0.5).id, -1);
+}
+
+// The processors of transformers' generate on the same rows (tests/golden/generate.py).
+TEST(Sampler, DistributionsEqualTransformers) {
+  const auto golden = nlohmann::json::parse(std::ifstream(FTRUN_SOURCE_DIR "/tests/golden/generation.json"));
+  int compared = 0;
+  for (const auto& row : golden.at("distributions")) {
+    for (const auto& setting : row.at("settings")) {
+      SamplingArguments arguments;
+      arguments.do_sample = true;
+      arguments.temperature = setting.at("temperature");
+      arguments.top_k = setting.at("top_k");
+      arguments.top_p = setting.at("top_p");
+      arguments.repetition_penalty = setting.at("repetition_penalty");
+      const std::set<int32_t> distinct = row.at("seen");
+      const std::vector<int32_t> seen(distinct.begin(), distinct.end());
+      std::vector<float> logits = row.at("logits");
+      choose_token(logits, seen, arguments, 0);  // applies the penalty
+      std::vector<Candidate> found = candidates(logits, arguments);
+      const std::string name = setting.dump().substr(0, 60);
+      std::vector<double> expected = setting.at("probabilities");
+      ASSERT_EQ(found.size(), expected.size()) << name;
+      std::ranges::sort(found, {}, &Candidate::id);
+      std::vector<int32_t> ids;
+      std::vector<double> probabilities;
+      for (const Candidate& candidate : found) {
+        ids.push_back(candidate.id);
+        probabilities.push_back(candidate.probability);
+      }
+      // Which of equal logits are in the top_p is open there: torch sorts without keeping their order.
+      const std::set<float> values(logits.begin(), logits.end());
+      if (values.size() == logits.size()) {
+        EXPECT_EQ(ids, setting.at("ids").get<std::vector<int32_t>>()) << name;
+      } else {
+        std::ranges::sort(expected);
+        std::ranges::sort(probabilities);
+      }
+      for (size_t i = 0; i < ids.size(); ++i) EXPECT_NEAR(probabilities[i], expected[i], 2e-6) << name;
+      ++compared;
+    }
+  }
+  EXPECT_GE(compared, 40);
 }
 
 TEST(Sampler, TopKAndTopPLimitTheCandidates) {
@@ -66,6 +125,24 @@ TEST(Sampler, DrawsFollowTheSoftmax) {
     chi_square += (counts[i] - mean) * (counts[i] - mean) / mean;
   }
   EXPECT_LT(chi_square, 18.47);
+}
+
+// Of 1,000 logits with a top_p that keeps hundreds: sorted in more than one piece.
+TEST(Sampler, TopPKeepsTheFewestTokensOfThatMass) {
+  std::vector<float> logits(1000);
+  for (size_t i = 0; i < logits.size(); ++i) logits[i] = static_cast<float>((i * 389) % 1000) * 0.004F;
+  SamplingArguments arguments;
+  arguments.do_sample = true;
+  arguments.top_p = 0.95;
+  std::vector<double> mass;
+  double total = 0;
+  for (const float logit : logits) total += mass.emplace_back(std::exp(logit));
+  std::ranges::sort(mass, std::greater<>());
+  double head = 0;
+  size_t fewest = 0;
+  while (head < 0.95 * total) head += mass[fewest++];
+  EXPECT_GT(fewest, 512U);
+  EXPECT_EQ(candidates(logits, arguments).size(), fewest);
 }
 
 TEST(Sampler, RefusesValuesOutsideTheirRange) {

@@ -25,9 +25,7 @@ void check_segments(const AttentionCall& call) {
 
 }  // namespace
 
-AttentionCall attention_call(const ftrun_op_call& call, int32_t first_input) {
-  const auto& attributes = attributes_of<ftrun_attention_attributes>(call);
-  const ftrun_view &q = call.inputs[first_input], &k = call.inputs[first_input + 1], &v = call.inputs[first_input + 2];
+AttentionCall attention_operands(const ftrun_view& q, const ftrun_view& k, const ftrun_view& v) {
   for (const ftrun_view* view : {&q, &k, &v}) {
     require_float(*view, "q, k and v");
     require_contiguous(*view, "q, k and v");
@@ -48,13 +46,20 @@ AttentionCall attention_call(const ftrun_op_call& call, int32_t first_input) {
   work.heads = q.shape[1];
   work.groups = k.shape[1];
   work.head_dim = q.shape[2];
+  work.tokens_per_block = std::max<int64_t>(1, kQueryRows / work.group_heads());
+  return work;
+}
+
+AttentionCall attention_call(const ftrun_op_call& call, int32_t first_input) {
+  const auto& attributes = attributes_of<ftrun_attention_attributes>(call);
+  AttentionCall work =
+      attention_operands(call.inputs[first_input], call.inputs[first_input + 1], call.inputs[first_input + 2]);
   work.scale = static_cast<float>(attributes.scale);
   work.causal = attributes.causal != 0;
   work.n_segments = attributes.n_segments;
   work.query_offsets = attributes.query_offsets;
   work.key_begins = attributes.key_begins;
   work.key_lengths = attributes.key_lengths;
-  work.tokens_per_block = std::max<int64_t>(1, kQueryRows / work.group_heads());
   check_segments(work);
   return work;
 }

@@ -17,7 +17,7 @@ struct BackwardScratch {
   float* delta;
 };
 HWY_INLINE BackwardScratch carve_backward(const AttentionCall& call, int64_t longest, Carver& carver) {
-  const int64_t rows = call.block_rows(), dim = round_up(call.head_dim, kNr);
+  const int64_t rows = call.scratch_rows(), dim = round_up(call.head_dim, kNr);
   BackwardScratch s{};
   s.q = carver.take<float>(rows * kAStride + kLanes);
   s.dout = carver.take<float>(rows * kAStride + kLanes);

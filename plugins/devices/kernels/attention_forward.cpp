@@ -14,7 +14,7 @@ struct ForwardScratch {
   float *q, *s, *o, *keys, *values, *maximum, *sum;
 };
 HWY_INLINE ForwardScratch carve_forward(const AttentionCall& call, Carver& carver) {
-  const int64_t rows = call.block_rows(), dim = round_up(call.head_dim, kNr);
+  const int64_t rows = call.scratch_rows(), dim = round_up(call.head_dim, kNr);
   ForwardScratch scratch{};
   scratch.q = carver.take<float>(rows * kAStride + kLanes);
   scratch.s = carver.take<float>(rows * kAStride + kLanes);
@@ -54,7 +54,7 @@ HWY_INLINE void softmax_step(float* s, int64_t columns, float* o, int64_t dim, f
 
 HWY_INLINE void forward_block(const AttentionCall& call, const QueryBlock& block, const ForwardScratch& scratch) {
   const F32 d;
-  const int64_t dim = round_up(call.head_dim, kNr), key_begin = call.key_begin(block.segment);
+  const int64_t dim = round_up(call.head_dim, kNr);
   const int64_t keys = visible_keys(call, block, block.rows - 1);
   pack_query_rows(call, block, call.q, scratch.q);
   for (int64_t row = 0; row < block.rows; ++row) {
@@ -64,7 +64,7 @@ HWY_INLINE void forward_block(const AttentionCall& call, const QueryBlock& block
   if (keys == 0) std::memset(scratch.o, 0, static_cast<size_t>(block.rows * dim) * sizeof(float));
   for (int64_t key = 0; key < keys; key += kKeyColumns) {
     const int64_t columns = HWY_MIN(kKeyColumns, keys - key);
-    pack_b(key_matrix(call, call.k, block.group, key_begin + key, true), 0, call.head_dim, 0, columns, scratch.keys);
+    pack_keys(call, block, key, columns, scratch.keys);
     block_product({scratch.q, true, 1, 0}, block.rows, scratch.keys, columns, call.head_dim, scratch.s, kAStride, false,
                   false);
     for (int64_t row = 0; row < block.rows; ++row) {
@@ -77,7 +77,7 @@ HWY_INLINE void forward_block(const AttentionCall& call, const QueryBlock& block
       scale_and_mask(s, call.scale, visible, columns);
       softmax_step(s, columns, scratch.o + row * dim, dim, scratch.maximum[row], scratch.sum[row], key == 0);
     }
-    pack_b(key_matrix(call, call.v, block.group, key_begin + key, false), 0, columns, 0, call.head_dim, scratch.values);
+    pack_values(call, block, key, columns, scratch.values);
     block_product({scratch.s, true, 1, 0}, block.rows, scratch.values, call.head_dim, columns, scratch.o, dim, key > 0,
                   false);
   }
@@ -89,6 +89,7 @@ HWY_INLINE void forward_block(const AttentionCall& call, const QueryBlock& block
     for (int64_t i = 0; i < dim; i += kLanes) hn::StoreU(hn::Div(hn::LoadU(d, o + i), divisor), d, o + i);
     narrow_span(o, call.out.dtype, call.head_dim,
                 at(call.out.data, call.out.dtype, memory_row(call, block, row) * call.head_dim));
+    if (call.lse == nullptr) continue;
     call.lse[lse_index(call, block, row)] =
         scratch.maximum[row] + (empty ? 0.0f : hn::GetLane(log_of(hn::Set(d, sum))));
   }
@@ -132,8 +133,12 @@ void op_flash_attention(Context& ctx, const ftrun_op_call& call) {
           "lse must be [H, T], is " + view_text(lse));
   work.out = {bytes_of(out), out.dtype};
   work.lse = elements_of<float>(lse);
-  const int64_t blocks = split_blocks(ctx, work);
-  HWY_DYNAMIC_DISPATCH(attention_forward)(ctx, work, blocks);
+  run_attention_forward(ctx, work);
+}
+
+void run_attention_forward(Context& ctx, AttentionCall& call) {
+  const int64_t blocks = split_blocks(ctx, call);
+  HWY_DYNAMIC_DISPATCH(attention_forward)(ctx, call, blocks);
 }
 
 }  // namespace ftrun::kernels

@@ -73,6 +73,34 @@ HWY_INLINE Matrix key_matrix(const AttentionCall& call, const FloatRows& x, int6
           transposed};
 }
 
+/// Calls part(first, count, row) for the runs of a segment's keys [key, key + columns) that lie end to end: key + first
+/// is in memory row `row`. Runs but the last end at multiples of the cache's block.
+template <class Part>
+HWY_INLINE void for_key_runs(const AttentionCall& call, int64_t segment, int64_t key, int64_t columns,
+                             const Part& part) {
+  if (call.block_rows == 0) return part(int64_t{0}, columns, call.key_begin(segment) + key);
+  for (int64_t first = 0; first < columns; first += call.block_rows) {
+    part(first, HWY_MIN(call.block_rows, columns - first), call.cache_row(segment, key + first));
+  }
+}
+
+/// Keys [key, key + columns) of a segment as panels [head_dim][kNr]. `key` is a multiple of the cache's block.
+HWY_INLINE void pack_keys(const AttentionCall& call, const QueryBlock& block, int64_t key, int64_t columns,
+                          float* out) {
+  for_key_runs(call, block.segment, key, columns, [&](int64_t first, int64_t count, int64_t row) {
+    pack_b(key_matrix(call, call.k, block.group, row, true), 0, call.head_dim, 0, count, out + first * call.head_dim);
+  });
+}
+
+/// Values likewise, as panels [columns][kNr].
+HWY_INLINE void pack_values(const AttentionCall& call, const QueryBlock& block, int64_t key, int64_t columns,
+                            float* out) {
+  for_key_runs(call, block.segment, key, columns, [&](int64_t first, int64_t count, int64_t row) {
+    pack_b_rows(key_matrix(call, call.v, block.group, row, false), 0, count, 0, call.head_dim, out + first * kNr,
+                columns);
+  });
+}
+
 /// s[0, columns) *= scale, and -infinity from `visible` to the next vector boundary after `columns`.
 HWY_INLINE void scale_and_mask(float* s, float scale, int64_t visible, int64_t columns) {
   const F32 d;

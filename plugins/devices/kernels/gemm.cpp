@@ -103,48 +103,54 @@ HWY_INLINE void packed_product(const Matrix& a, const Matrix& b, int64_t k_count
   }
 }
 
-/// Up to kThinRows rows of a over whole panels of b's rows.
+/// Up to kThinRows rows of a over whole panels of b's rows. a_stride and k_count count packed elements.
 constexpr int64_t kThinRows = 4;
-template <class T>
+template <class Products, int R, class T>
+HWY_INLINE void thin_rows(const float* a, int64_t a_stride, const Matrix& b, int64_t k_count, int64_t column0,
+                          int64_t columns, const TileSums& sums) {
+  // Each sum is one chain: fewer rows need more columns at a time to keep the multipliers busy.
+  constexpr int V = R <= 2 ? 4 : 2;
+  const T* data = static_cast<const T*>(b.data) + column0 * b.row_stride;
+  int64_t column = 0;
+  for (; column + V * kLanes <= columns; column += V * kLanes) {
+    thin_panel<Products, R, V, T>(a, a_stride, data + column * b.row_stride, b.row_stride, k_count, sums.data + column,
+                                  sums.stride, sums.start_from_c);
+  }
+  for (; column < columns; column += kNr) {
+    thin_panel<Products, R, 2, T>(a, a_stride, data + column * b.row_stride, b.row_stride, k_count, sums.data + column,
+                                  sums.stride, sums.start_from_c);
+  }
+}
+template <class Products, class T>
 HWY_INLINE void thin_product(const float* a, int64_t a_stride, int64_t rows, const Matrix& b, int64_t k_count,
                              int64_t column0, int64_t columns, const TileSums& sums) {
-  const T* data = static_cast<const T*>(b.data) + column0 * b.row_stride;
-  for (int64_t column = 0; column < columns; column += kNr) {
-    const T* panel = data + column * b.row_stride;
-    float* out = sums.data + column;
-    const auto run = [&](auto tile) {
-      tile(a, a_stride, panel, b.row_stride, k_count, out, sums.stride, sums.start_from_c);
-    };
-    switch (rows) {
-      case 1:
-        run(thin_panel<1, T>);
-        break;
-      case 2:
-        run(thin_panel<2, T>);
-        break;
-      case 3:
-        run(thin_panel<3, T>);
-        break;
-      default:
-        run(thin_panel<4, T>);
-        break;
-    }
+  switch (rows) {
+    case 1:
+      return thin_rows<Products, 1, T>(a, a_stride, b, k_count, column0, columns, sums);
+    case 2:
+      return thin_rows<Products, 2, T>(a, a_stride, b, k_count, column0, columns, sums);
+    case 3:
+      return thin_rows<Products, 3, T>(a, a_stride, b, k_count, column0, columns, sums);
+    default:
+      return thin_rows<Products, 4, T>(a, a_stride, b, k_count, column0, columns, sums);
   }
 }
 
 /// Takes the whole panels of columns when the call has few rows (decoding); returns how many columns it did.
+template <class Products>
 HWY_INLINE int64_t thin_columns(const GemmCall& call, const Matrix& a, const Matrix& b, int64_t column0,
                                 int64_t columns, const TileScratch& scratch, const TileSums& sums) {
-  const int64_t a_stride = round_up(call.k, kLanes), whole = columns / kNr * kNr;
+  const int64_t packed = ceil_div(call.k, Products::kPerElement);
+  const int64_t a_stride = round_up(packed, kLanes), whole = columns / kNr * kNr;
   if (call.m > kThinRows || !b.transposed || a.transposed || whole == 0 || call.m * a_stride > kMc * kAStride) return 0;
-  for (int64_t row = 0; row < call.m; ++row) {
-    widen_span(at(a.data, a.dtype, row * a.row_stride), a.dtype, call.k, scratch.a + row * a_stride);
+  for (int64_t row = 0; row < call.m; ++row) thin_a_row(Products(), a, row, call.k, scratch.a + row * a_stride);
+  if constexpr (Products::kPerElement == 1) {
+    if (b.dtype == FTRUN_F32) {
+      thin_product<Products, uint32_t>(scratch.a, a_stride, call.m, b, packed, column0, whole, sums);
+      return whole;
+    }
   }
-  if (b.dtype == FTRUN_F32) {
-    thin_product<uint32_t>(scratch.a, a_stride, call.m, b, call.k, column0, whole, sums);
-  } else {
-    thin_product<uint16_t>(scratch.a, a_stride, call.m, b, call.k, column0, whole, sums);
-  }
+  thin_product<Products, uint16_t>(scratch.a, a_stride, call.m, b, packed, column0, whole, sums);
   return whole;
 }
 
@@ -168,8 +174,7 @@ HWY_INLINE void compute_tile(const GemmCall& call, const Tiling& tiling, int64_t
     sums.data = static_cast<float*>(c) + row0 * call.c_row_stride + column0;
     sums.stride = call.c_row_stride;
   }
-  // The thin kernel's chains are those of f32 products.
-  const int64_t done = Products::kPerElement == 1 ? thin_columns(call, a, b, column0, columns, scratch, sums) : 0;
+  const int64_t done = thin_columns<Products>(call, a, b, column0, columns, scratch, sums);
   if (done < columns) {
     TileSums rest = sums;
     rest.data += done;

@@ -116,6 +116,37 @@ HWY_INLINE void pack_pair_row(const float* in, int64_t count, int64_t pairs, uin
   for (i = n; i < 2 * pairs; ++i) out[i] = 0;
 }
 
+/// Few rows of b (transposed, rows of whole pairs): pairs as they lie.
+template <bool kNative>
+struct ThinColumns<Bf16Pairs<kNative>, uint16_t> {
+  static constexpr int64_t kStep = 4;
+  static constexpr int64_t kElements = 8;
+#if HWY_TARGET != HWY_SCALAR
+  static HWY_INLINE void load(const uint16_t* data, int64_t row_stride, VF out[kStep]) {
+    transpose_four(PairsOfRow{data}, row_stride, out);
+  }
+#endif
+  static HWY_INLINE VF one(const uint16_t* data, int64_t row_stride, int64_t pair) {
+    float lanes[kLanes];
+    for (int64_t lane = 0; lane < kLanes; ++lane) {
+      std::memcpy(lanes + lane, data + lane * row_stride + 2 * pair, sizeof(float));
+    }
+    return hn::LoadU(F32(), lanes);
+  }
+};
+
+template <bool kNative>
+HWY_INLINE void thin_a_row(Bf16Pairs<kNative>, const Matrix& a, int64_t row, int64_t k_count, float* out) {
+  const int64_t pairs = ceil_div(k_count, 2);
+  if (a.dtype == FTRUN_F32) {
+    pack_pair_row(static_cast<const float*>(a.data) + row * a.row_stride, k_count, pairs,
+                  reinterpret_cast<uint16_t*>(out));
+  } else {
+    pack_pair_row(static_cast<const uint16_t*>(a.data) + row * a.row_stride, k_count, pairs,
+                  reinterpret_cast<uint16_t*>(out));
+  }
+}
+
 /// a is f32 (rounded here) or bf16. k0 and kc count pairs.
 template <class T>
 HWY_INLINE ABlock pack_a_pairs(const Matrix& a, int64_t k_count, int64_t m0, int64_t mc, int64_t k0, int64_t kc,

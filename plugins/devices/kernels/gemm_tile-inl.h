@@ -131,22 +131,27 @@ HWY_INLINE void block_product(const ABlock& a, int64_t rows, const float* b, int
 }
 
 #if HWY_TARGET != HWY_SCALAR
-/// Four consecutive elements of a row as f32. T is uint32_t (f32 bits) or uint16_t (bf16).
-template <class T>
-HWY_INLINE hn::Vec<hn::CappedTag<float, 4>> load_four(const T* row) {
+/// A row of bf16 read as pairs of 32 bits; offsets are in single elements.
+struct PairsOfRow {
+  const uint16_t* data;
+  PairsOfRow operator+(int64_t elements) const { return {data + elements}; }
+};
+
+/// Four consecutive f32 (T uint32_t: their bits), or four pairs of bf16 as 32 bits each.
+HWY_INLINE hn::Vec<hn::CappedTag<float, 4>> load_four(const uint32_t* row) {
   const hn::CappedTag<float, 4> d4;
-  const hn::Rebind<T, decltype(d4)> in;
   const hn::Rebind<uint32_t, decltype(d4)> u4;
-  if constexpr (sizeof(T) == 4) {
-    return hn::BitCast(d4, hn::LoadU(in, row));
-  } else {
-    return hn::BitCast(d4, hn::ShiftLeft<16>(hn::PromoteTo(u4, hn::LoadU(in, row))));
-  }
+  return hn::BitCast(d4, hn::LoadU(u4, row));
+}
+HWY_INLINE hn::Vec<hn::CappedTag<float, 4>> load_four(PairsOfRow row) {
+  const hn::CappedTag<float, 4> d4;
+  const hn::Repartition<uint16_t, decltype(d4)> u8;
+  return hn::BitCast(d4, hn::LoadU(u8, row.data));
 }
 
 /// A vector whose 128-bit block j holds four elements of row 4 j.
-template <class D, class T>
-HWY_INLINE hn::Vec<D> load_every_fourth_row(D d, const T* data, int64_t row_stride) {
+template <class D, class Row>
+HWY_INLINE hn::Vec<D> load_every_fourth_row(D d, Row data, int64_t row_stride) {
   if constexpr (hn::MaxLanes(D()) == 4) {
     return load_four(data);
   } else {
@@ -159,9 +164,9 @@ HWY_INLINE hn::Vec<D> load_every_fourth_row(D d, const T* data, int64_t row_stri
 #endif
 
 #if HWY_TARGET != HWY_SCALAR
-/// Elements k .. k + 3 of kLanes rows as four vectors: out[i] lane r = row r's element k + i.
-template <class T>
-HWY_INLINE void transpose_four(const T* data, int64_t row_stride, VF out[4]) {
+/// Elements (or pairs) 0 .. 3 of kLanes rows as four vectors: out[i] lane r = row r's element i.
+template <class Row>
+HWY_INLINE void transpose_four(Row data, int64_t row_stride, VF out[4]) {
   const F32 d;
   VF v[4];
   FTRUN_UNROLL
@@ -187,45 +192,92 @@ HWY_INLINE VF column_of_rows(const T* data, int64_t row_stride, int64_t k) {
   return hn::LoadU(F32(), lanes);
 }
 
+/// Elements of a row that are transposed at a time: those of 128 bits.
+template <class T>
+constexpr int64_t kTransposed = sizeof(T) == 4 ? 4 : 8;
+
+#if HWY_TARGET != HWY_SCALAR
+/// Elements k .. k + kTransposed of kLanes rows: out[i] lane r = row r's element k + i.
+HWY_INLINE void transpose_some(const uint32_t* data, int64_t row_stride, VF out[4]) {
+  transpose_four(data, row_stride, out);
+}
+/// bf16 is transposed in pairs, which are taken apart afterwards: half the shuffles, and no widening loads.
+HWY_INLINE void transpose_some(const uint16_t* data, int64_t row_stride, VF out[8]) {
+  const F32 d;
+  const hn::RebindToUnsigned<F32> d32;
+  const VU32 high = hn::Set(d32, 0xffff0000u);
+  VF pairs[4];
+  transpose_four(PairsOfRow{data}, row_stride, pairs);
+  FTRUN_UNROLL
+  for (int64_t i = 0; i < 4; ++i) {
+    const VU32 bits = hn::BitCast(d32, pairs[i]);
+    out[2 * i] = hn::BitCast(d, hn::ShiftLeft<16>(bits));
+    out[2 * i + 1] = hn::BitCast(d, hn::And(bits, high));
+  }
+}
+#endif
+
 /// out[k][0 .. kLanes) = rows' element k for k in [0, kc): transposes kLanes rows. Columns of out are kNr apart.
 template <class T>
 HWY_INLINE void transpose_rows(const T* data, int64_t row_stride, int64_t kc, float* out) {
   int64_t k = 0;
 #if HWY_TARGET != HWY_SCALAR
-  for (; k + 4 <= kc; k += 4) {
-    VF v[4];
-    transpose_four(data + k, row_stride, v);
+  for (; k + kTransposed<T> <= kc; k += kTransposed<T>) {
+    VF v[kTransposed<T>];
+    transpose_some(data + k, row_stride, v);
     FTRUN_UNROLL
-    for (int64_t i = 0; i < 4; ++i) hn::StoreU(v[i], F32(), out + (k + i) * kNr);
+    for (int64_t i = 0; i < kTransposed<T>; ++i) hn::StoreU(v[i], F32(), out + (k + i) * kNr);
   }
 #endif
   for (; k < kc; ++k) hn::StoreU(column_of_rows(data, row_stride, k), F32(), out + k * kNr);
 }
 
-/// Few rows of a against kNr rows of b (b transposed), straight from memory: with so few rows, packing b costs more
-/// than it saves. The chain of each element is that of micro_tile.
-template <int R, class T>
+/// How few rows read b: columns of packed elements (see Products) of kLanes of its rows.
+template <class Products, class T>
+struct ThinColumns {
+  static constexpr int64_t kStep = kTransposed<T>;      ///< packed elements of a row at a time
+  static constexpr int64_t kElements = kTransposed<T>;  ///< which are so many elements of b
+#if HWY_TARGET != HWY_SCALAR
+  static HWY_INLINE void load(const T* data, int64_t row_stride, VF out[kStep]) {
+    transpose_some(data, row_stride, out);
+  }
+#endif
+  static HWY_INLINE VF one(const T* data, int64_t row_stride, int64_t k) { return column_of_rows(data, row_stride, k); }
+};
+
+/// R rows of a against V vectors of b's rows (b transposed), straight from memory: with so few rows, packing b costs
+/// more than it saves. The chain of each element is that of micro_tile; k_count counts packed elements. The next rows
+/// of b are on their way meanwhile: they follow in memory, which the strided reads would not tell the CPU.
+template <class Products, int R, int V, class T>
 HWY_NOINLINE void thin_panel(const float* a, int64_t a_stride, const T* b, int64_t b_stride, int64_t k_count, float* c,
                              int64_t c_stride, bool start_from_c) {
+  using Columns = ThinColumns<Products, T>;
   const F32 d;
-  VF sums[2][R];
+  VF sums[V][R];
   FTRUN_UNROLL
-  for (int r = 0; r < R; ++r) {
-    sums[0][r] = start_from_c ? hn::LoadU(d, c + r * c_stride) : hn::Zero(d);
-    sums[1][r] = start_from_c ? hn::LoadU(d, c + r * c_stride + kLanes) : hn::Zero(d);
+  for (int v = 0; v < V; ++v) {
+    FTRUN_UNROLL
+    for (int r = 0; r < R; ++r) {
+      sums[v][r] = start_from_c ? hn::LoadU(d, c + r * c_stride + v * kLanes) : hn::Zero(d);
+    }
   }
   int64_t k = 0;
 #if HWY_TARGET != HWY_SCALAR
-  for (; k + 4 <= k_count; k += 4) {
+  constexpr int64_t kLine = 64 / static_cast<int64_t>(sizeof(T));
+  const T* row = b;
+  const T* next = b + V * kLanes * b_stride;
+  for (; k + Columns::kStep <= k_count; k += Columns::kStep, row += Columns::kElements) {
     FTRUN_UNROLL
-    for (int half = 0; half < 2; ++half) {
-      VF v[4];
-      transpose_four(b + half * kLanes * b_stride + k, b_stride, v);
+    for (int64_t line = 0; line < V * kLanes * Columns::kElements / kLine; ++line, next += kLine) hwy::Prefetch(next);
+    FTRUN_UNROLL
+    for (int v = 0; v < V; ++v) {
+      VF columns[Columns::kStep];
+      Columns::load(row + v * kLanes * b_stride, b_stride, columns);
       FTRUN_UNROLL
-      for (int64_t i = 0; i < 4; ++i) {
+      for (int64_t i = 0; i < Columns::kStep; ++i) {
         FTRUN_UNROLL
         for (int r = 0; r < R; ++r) {
-          sums[half][r] = hn::MulAdd(hn::Set(d, a[r * a_stride + k + i]), v[i], sums[half][r]);
+          sums[v][r] = Products::multiply_add(hn::Set(d, a[r * a_stride + k + i]), columns[i], sums[v][r]);
         }
       }
     }
@@ -233,17 +285,24 @@ HWY_NOINLINE void thin_panel(const float* a, int64_t a_stride, const T* b, int64
 #endif
   for (; k < k_count; ++k) {
     FTRUN_UNROLL
-    for (int half = 0; half < 2; ++half) {
-      const VF v = column_of_rows(b + half * kLanes * b_stride, b_stride, k);
+    for (int v = 0; v < V; ++v) {
+      const VF column = Columns::one(b + v * kLanes * b_stride, b_stride, k);
       FTRUN_UNROLL
-      for (int r = 0; r < R; ++r) sums[half][r] = hn::MulAdd(hn::Set(d, a[r * a_stride + k]), v, sums[half][r]);
+      for (int r = 0; r < R; ++r) {
+        sums[v][r] = Products::multiply_add(hn::Set(d, a[r * a_stride + k]), column, sums[v][r]);
+      }
     }
   }
   FTRUN_UNROLL
-  for (int r = 0; r < R; ++r) {
-    hn::StoreU(sums[0][r], d, c + r * c_stride);
-    hn::StoreU(sums[1][r], d, c + r * c_stride + kLanes);
+  for (int v = 0; v < V; ++v) {
+    FTRUN_UNROLL
+    for (int r = 0; r < R; ++r) hn::StoreU(sums[v][r], d, c + r * c_stride + v * kLanes);
   }
+}
+
+/// Row `row` of a as packed elements; out has room for whole vectors.
+HWY_INLINE void thin_a_row(F32Products, const Matrix& a, int64_t row, int64_t k_count, float* out) {
+  widen_span(at(a.data, a.dtype, row * a.row_stride), a.dtype, k_count, out);
 }
 
 HWY_INLINE float element(const Matrix& matrix, int64_t row, int64_t column) {
@@ -254,14 +313,15 @@ HWY_INLINE float element(const Matrix& matrix, int64_t row, int64_t column) {
 /// one panel at a time would come back to each page for a single line.
 constexpr int64_t kPanelsTogether = 8;
 
-/// pack_b for b as it lies: rows of k.
-HWY_INLINE void pack_b_rows(const Matrix& b, int64_t k0, int64_t kc, int64_t n0, int64_t nc, float* out) {
+/// pack_b for b as it lies: rows of k. `panel_rows` >= kc: rows that each panel has room for.
+HWY_INLINE void pack_b_rows(const Matrix& b, int64_t k0, int64_t kc, int64_t n0, int64_t nc, float* out,
+                            int64_t panel_rows) {
   for (int64_t group = 0; group < nc; group += kPanelsTogether * kNr) {
     const int64_t last = HWY_MIN(nc, group + kPanelsTogether * kNr);
     for (int64_t k = 0; k < kc; ++k) {
       const char* in = at(b.data, b.dtype, (k0 + k) * b.row_stride + n0);
       for (int64_t column = group; column < last; column += kNr) {
-        float* row = out + column * kc + k * kNr;
+        float* row = out + column * panel_rows + k * kNr;
         const int64_t count = HWY_MIN(kNr, last - column);
         if (count <= kLanes) hn::StoreU(hn::Zero(F32()), F32(), row + kLanes);
         widen_span(at(in, b.dtype, column), b.dtype, count, row);
@@ -272,7 +332,7 @@ HWY_INLINE void pack_b_rows(const Matrix& b, int64_t k0, int64_t kc, int64_t n0,
 
 /// Packs b[k0, k0 + kc) x [n0, n0 + nc) into panels [kc][kNr]; columns beyond nc are zero.
 HWY_INLINE void pack_b(const Matrix& b, int64_t k0, int64_t kc, int64_t n0, int64_t nc, float* out) {
-  if (!b.transposed) return pack_b_rows(b, k0, kc, n0, nc, out);
+  if (!b.transposed) return pack_b_rows(b, k0, kc, n0, nc, out, kc);
   for (int64_t column = 0; column < nc; column += kNr, out += kc * kNr) {
     const int64_t count = HWY_MIN(kNr, nc - column);
     if (count < kNr) std::memset(out, 0, static_cast<size_t>(kc * kNr) * sizeof(float));

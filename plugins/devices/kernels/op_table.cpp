@@ -59,6 +59,7 @@ constexpr Op kOps[] = {
     {FTRUN_OP_ROPE, op_rope, false},
     {FTRUN_OP_FLASH_ATTENTION, op_flash_attention, false},
     {FTRUN_OP_FLASH_ATTENTION_BACKWARD, op_flash_attention_backward, false},
+    {FTRUN_OP_PAGED_ATTENTION, op_paged_attention, false},
     {FTRUN_OP_SWIGLU, op_swiglu, false},
     {FTRUN_OP_SWIGLU_BACKWARD, op_swiglu_backward, false},
     {FTRUN_OP_LINEAR_CROSS_ENTROPY, op_linear_cross_entropy, false},

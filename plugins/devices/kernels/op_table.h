@@ -84,6 +84,8 @@ void op_rope(Context& ctx, const ftrun_op_call& call);
 // attention.cpp
 void op_flash_attention(Context& ctx, const ftrun_op_call& call);
 void op_flash_attention_backward(Context& ctx, const ftrun_op_call& call);
+// paged_attention.cpp
+void op_paged_attention(Context& ctx, const ftrun_op_call& call);
 // linear_cross_entropy.cpp
 void op_linear_cross_entropy(Context& ctx, const ftrun_op_call& call);
 void op_linear_cross_entropy_backward(Context& ctx, const ftrun_op_call& call);

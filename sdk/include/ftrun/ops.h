@@ -116,6 +116,11 @@
  * The segments' key ranges must ascend and be disjoint.
  * Attributes: ftrun_attention_attributes. */
 #define FTRUN_OP_FLASH_ATTENTION_BACKWARD "flash_attention_backward"
+/** (q[T, H, C], k[T, K, C], v[T, K, C], keys0[R, K, C], values0[R, K, C]) -> out[T, H, C], keys, values: writes k and v
+ * into a cache of blocks of rows, then attends to each segment's rows of it: the bits of flash_attention (causal) with
+ * the same keys end to end. keys and values are the views of keys0 and values0 and have k's dtype. Attributes:
+ * ftrun_paged_attention_attributes. */
+#define FTRUN_OP_PAGED_ATTENTION "paged_attention"
 /** (gate[T, F], up[T, F]) -> y[T, F] = silu(gate) * up. */
 #define FTRUN_OP_SWIGLU "swiglu"
 /** (dy, gate, up) -> dgate, dup. */
@@ -221,6 +226,20 @@ typedef struct ftrun_attention_attributes {
   const int32_t* key_begins;
   const int32_t* key_lengths;
 } ftrun_attention_attributes;
+
+/** Segment s is a sequence of key_lengths[s] tokens; rows [query_offsets[s], query_offsets[s + 1]) of q, k and v are
+ * its last ones. Token j has its key and value in cache row blocks[block_offsets[s] + j / block_rows] * block_rows + j
+ * % block_rows. No block stands in two places. */
+typedef struct ftrun_paged_attention_attributes {
+  ftrun_head head;
+  double scale; /**< of q.k, usually 1 / sqrt(C) */
+  int32_t n_segments;
+  int32_t block_rows;           /**< 32, 64 or 128 */
+  const int32_t* query_offsets; /**< n_segments + 1 entries, ascending, last = T */
+  const int32_t* key_lengths;   /**< n_segments entries, none below its segment's query rows */
+  const int32_t* block_offsets; /**< n_segments + 1 entries, ascending: into blocks */
+  const int32_t* blocks;        /**< block_offsets[n_segments] entries, each below R / block_rows */
+} ftrun_paged_attention_attributes;
 
 typedef struct ftrun_linear_cross_entropy_attributes {
   ftrun_head head;

@@ -1,0 +1,132 @@
+// Straight from the sources: what training drops (rows without an answer) is answered here.
+#include "core/inference/predict_rows.h"
+
+#include "core/base/error.h"
+#include "core/base/files.h"
+#include "core/base/logging.h"
+#include "core/data/data_source.h"
+#include "core/data/row_reader.h"
+
+namespace ftrun {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr size_t kListedRows = 10;
+
+std::string column_of(const ColumnMap& map, std::string_view key) {
+  const auto found = map.find(key);
+  return found == map.end() ? std::string() : found->second;
+}
+
+/// Formats expect an answer in every row; where there is none, an empty one stands in.
+bool add_missing_answer(const DataSource& source, Json& row) {
+  if (!row.is_object()) return false;
+  if (const std::string response = column_of(source.columns, "response"); !response.empty()) {
+    if (row.contains(response) && !row[response].is_null()) return false;
+    row[response] = "";
+    return true;
+  }
+  const std::string messages = column_of(source.columns, "messages");
+  if (messages.empty() || !row.contains(messages) || !row[messages].is_array() || row[messages].empty()) return false;
+  const std::string role = column_of(source.tags, "role_tag");
+  const Json& last = row[messages].back();
+  if (!last.is_object() || !last.contains(role) || !last[role].is_string()) return false;
+  const auto speaker = last[role].get<std::string>();
+  if (speaker != column_of(source.tags, "user_tag") && speaker != column_of(source.tags, "observation_tag")) {
+    return false;
+  }
+  row[messages].push_back(
+      {{role, column_of(source.tags, "assistant_tag")}, {column_of(source.tags, "content_tag"), ""}});
+  return true;
+}
+
+/// Collects rows of all sources; what does not fit is kept for one message.
+class Reader {
+ public:
+  Reader(const DataSpec& spec, const PromptWriter& prompts) : spec_(spec), prompts_(prompts) {}
+
+  void add(const DataSource& source) {
+    const auto converter = find_row_format(source.format).bind(source.columns, source.tags);
+    int64_t left = spec_.max_samples.value_or(INT64_MAX);
+    for (const auto& path : source.files) {
+      const MappedFile file(path);
+      RowReader reader(file);
+      for (auto row = reader.next(); row && left > 0; row = reader.next(), --left) {
+        const std::string place = fmt::format("{}:{}", path.string(), row->line);
+        try {
+          rows_.push_back(convert(source, *converter, parse_row(file, *row), place));
+        } catch (const RowError& reason) {
+          ++bad_;
+          if (listed_.size() < kListedRows) listed_.push_back(fmt::format("\n  {}: {}", place, reason.what()));
+        }
+      }
+    }
+  }
+
+  std::vector<PredictRow> take(std::string_view place) {
+    if (bad_ > spec_.max_bad_rows) {
+      throw invalid_argument("{}: {} of {} rows do not fit their data format (max_bad_rows: {}):{}{}", place, bad_,
+                             bad_ + static_cast<int64_t>(rows_.size()), spec_.max_bad_rows, fmt::join(listed_, ""),
+                             bad_ > static_cast<int64_t>(listed_.size()) ? "\n  ..." : "");
+    }
+    if (bad_ > 0) log_warning("{} rows do not fit their data format and are left out:{}", bad_, fmt::join(listed_, ""));
+    if (rows_.empty()) throw invalid_argument("{}: there are no rows to answer", place);
+    return std::move(rows_);
+  }
+
+ private:
+  PredictRow convert(const DataSource& source, const RowConverter& converter, Json row, const std::string& place) {
+    const bool is_missing = add_missing_answer(source, row);
+    AlignedRow aligned = converter.convert(row);
+    PredictRow result;
+    result.prompt_ids = write_prompt(aligned);
+    if (result.prompt_ids.empty()) throw RowError("the prompt is empty");
+    const bool has_label = !is_missing && !aligned.responses.empty() && !aligned.responses.front().content.empty();
+    if (has_label) result.label = std::move(aligned.responses.front().content);
+    result.place = place;
+    return result;
+  }
+
+  /// What a chat_template refuses is a fault of the row.
+  std::vector<int32_t> write_prompt(const AlignedRow& row) const {
+    try {
+      return prompts_.write(row.prompt, row.system, row.tools);
+    } catch (const Error& error) {
+      if (error.code() != FTRUN_INVALID_ARGUMENT) throw;
+      throw RowError(error.what());
+    }
+  }
+
+  const DataSpec& spec_;
+  const PromptWriter& prompts_;
+  std::vector<PredictRow> rows_;
+  std::vector<std::string> listed_;
+  int64_t bad_ = 0;
+};
+
+}  // namespace
+
+std::vector<PredictRow> read_predict_rows(const DataSpec& spec, const PromptWriter& prompts) {
+  const bool evaluates = !spec.eval_datasets.empty();
+  const char* key = evaluates ? "eval_dataset" : "dataset";
+  const std::vector<std::string>& values = evaluates ? spec.eval_datasets : spec.datasets;
+  if (values.empty()) {
+    throw invalid_argument(
+        "eval_dataset: it is not set, nor is dataset: name the rows to answer, a name of "
+        "dataset_info.json or a file");
+  }
+  if (!evaluates && spec.val_size > 0) {
+    throw invalid_argument(
+        "{}: 'predict' answers whole data sets: name them in eval_dataset, or remove val_size to "
+        "answer all of dataset",
+        spec.place_of("val_size"));
+  }
+  Reader reader(spec, prompts);
+  for (const std::string& value : values) {
+    reader.add(resolve_data_source(value, spec.dataset_dir, spec.place_of(key)));
+  }
+  return reader.take(spec.place_of(key));
+}
+
+}  // namespace ftrun

@@ -1,0 +1,26 @@
+// The rows that predict answers: prompts as ids, and the answers that the data has.
+// Leaves out: answering them (predict_command.cpp).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/data/dataset.h"
+#include "core/inference/prompts.h"
+
+namespace ftrun {
+
+struct PredictRow {
+  std::vector<int32_t> prompt_ids;   ///< whole: prompts are not cut
+  std::optional<std::string> label;  ///< the row's last answer; nullopt where the row has none
+  std::string place;                 ///< "FILE:LINE"
+};
+
+/// Rows of eval_dataset, or of dataset where that is not given, in file order, the first max_samples of each. A row may
+/// lack its last answer: then it has no label. Throws INVALID_ARGUMENT listing places for more than max_bad_rows rows
+/// that do not fit their format or the template, and for a setting that predict does not honour (val_size).
+std::vector<PredictRow> read_predict_rows(const DataSpec& spec, const PromptWriter& prompts);
+
+}  // namespace ftrun

@@ -1,0 +1,183 @@
+// `ftrun predict`: files, scores, the same answers for any batch and number of ranks, refusals.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "tests/e2e/program.h"
+#include "tests/e2e/trained_model.h"
+
+namespace ftrun::test {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using testing::HasSubstr;
+
+std::vector<std::string> predict_arguments(const fs::path& output, const std::vector<std::string>& more = {}) {
+  std::vector<std::string> arguments = {"predict",   "--model",       trained_model().string(), "--eval_dataset",
+                                        "demo_eval", "--dataset_dir", "configs/demo",           "--max_samples",
+                                        "24",        "--output_dir",  output.string()};
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return arguments;
+}
+
+std::vector<json> lines_of(const fs::path& file) {
+  std::vector<json> lines;
+  std::ifstream stream(file);
+  for (std::string line; std::getline(stream, line);) lines.push_back(json::parse(line));
+  return lines;
+}
+
+TEST(Predict, WritesPredictionsAndScores) {
+  const TestFolder folder;
+  const ProgramResult result = run_ftrun(predict_arguments(folder / "out", {"--json"}));
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const std::vector<json> lines = lines_of(folder / "out/generated_predictions.jsonl");
+  const std::vector<json> rows = lines_of(FTRUN_SOURCE_DIR "/configs/demo/eval.jsonl");
+  ASSERT_EQ(lines.size(), 24U);
+  int alike = 0;
+  for (size_t i = 0; i < lines.size(); ++i) {
+    EXPECT_EQ(lines[i].size(), 3U);
+    EXPECT_EQ(lines[i].at("label"), rows[i].at("output"));
+    EXPECT_THAT(lines[i].at("prompt").get<std::string>(), HasSubstr(rows[i].at("instruction").get<std::string>()));
+    EXPECT_THAT(lines[i].at("prompt").get<std::string>(), testing::EndsWith("<|im_start|>assistant\n"));
+    EXPECT_THAT(lines[i].at("predict").get<std::string>(), testing::Not(HasSubstr("<|im_end|>")));
+    alike += lines[i].at("predict") == lines[i].at("label") ? 1 : 0;
+  }
+  const json results = json::parse(bytes_of(folder / "out/predict_results.json"));
+  EXPECT_EQ(json::parse(result.out), results);
+  for (const char* key : {"predict_rouge-1", "predict_rouge-2", "predict_rouge-l", "predict_bleu-4"}) {
+    EXPECT_GE(results.at(key).get<double>(), 100.0 * alike / 24 * (std::string(key) == "predict_rouge-1" ? 0.99 : 0))
+        << key;
+    EXPECT_LE(results.at(key).get<double>(), 100.0) << key;
+  }
+  EXPECT_GT(results.at("predict_rouge-1").get<double>(), 0) << "some answer has a word of its label";
+  EXPECT_EQ(results.at("predict_samples"), 24);
+  EXPECT_NEAR(results.at("predict_samples_per_second").get<double>() * results.at("predict_runtime").get<double>(), 24,
+              1e-6);
+  EXPECT_EQ(json::parse(bytes_of(folder / "out/all_results.json")), results);
+}
+
+TEST(Predict, AnswersDependNeitherOnTheBatchNorOnTheRanks) {
+  const TestFolder folder;
+  const std::vector<std::string> sampled = {"--do_sample", "true", "--temperature", "2", "--repetition_penalty", "1.2"};
+  const std::vector<std::vector<std::string>> variants = {{"--per_device_eval_batch_size", "1"},
+                                                          {"--per_device_eval_batch_size", "24"},
+                                                          {"--nproc", "2", "--strategy", "ddp"},
+                                                          {"--nproc", "3", "--strategy", "zero3"}};
+  std::string first;
+  for (size_t i = 0; i < variants.size(); ++i) {
+    const fs::path output = folder / std::to_string(i);
+    std::vector<std::string> more = sampled;
+    more.insert(more.end(), variants[i].begin(), variants[i].end());
+    const ProgramResult result = run_ftrun(predict_arguments(output, more));
+    ASSERT_EQ(result.exit_code, 0) << result.err;
+    const std::string bytes = bytes_of(output / "generated_predictions.jsonl");
+    if (first.empty()) first = bytes;
+    EXPECT_EQ(bytes, first) << variants[i][0] << " " << variants[i][1];
+  }
+}
+
+TEST(Predict, SettingsWinOverTheModelsGenerationConfig) {
+  const TestFolder folder;
+  const auto tokens = [&](const std::string& name, const std::vector<std::string>& more) {
+    const ProgramResult result = run_ftrun(predict_arguments(folder / name, more));
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_THAT(result.err, HasSubstr(more.empty() ? "up to 16 new tokens" : "up to 2 new tokens"));
+    return json::parse(bytes_of(folder / name / "predict_results.json")).at("predict_new_tokens").get<int>();
+  };
+  EXPECT_LE(tokens("own", {"--max_new_tokens", "2"}), 48);
+  EXPECT_GT(tokens("file", {}), 48) << "generation_config.json says 16";
+}
+
+TEST(Predict, RowsWithoutAnswersAreAnsweredAndNotScored) {
+  const TestFolder folder;
+  const fs::path data =
+      write_text(folder / "questions.jsonl",
+                 "{\"instruction\": \"Add 12 and 30.\"}\n{\"instruction\": \"Add 1 and 3.\", \"output\": \"\"}\n");
+  const fs::path chats = write_text(
+      folder / "chats.jsonl",
+      "{\"messages\": [{\"role\": \"user\", \"content\": \"Add 12 and 30.\"}]}\n"
+      "{\"messages\": [{\"role\": \"user\", \"content\": \"Hi\"}, {\"role\": \"assistant\", \"content\": \"Hi.\"}, "
+      "{\"role\": \"user\", \"content\": \"Add 1 and 3.\"}]}\n");
+  for (const fs::path& file : {data, chats}) {
+    const fs::path output = folder / file.stem().string();
+    const ProgramResult result = run_ftrun(
+        {"predict", "--model", trained_model().string(), "--dataset", file.string(), "--output_dir", output.string()});
+    ASSERT_EQ(result.exit_code, 0) << result.err;
+    const std::vector<json> lines = lines_of(output / "generated_predictions.jsonl");
+    ASSERT_EQ(lines.size(), 2U);
+    for (const json& line : lines) EXPECT_EQ(line.at("label"), "");
+    EXPECT_NE(lines[0].at("predict"), "");
+    EXPECT_FALSE(json::parse(bytes_of(output / "predict_results.json")).contains("predict_rouge-1"));
+  }
+}
+
+TEST(Predict, ATrainingFileServesAsItIs) {
+  const TestFolder folder;
+  const fs::path config = write_text(
+      folder / "train.yaml",
+      small_config(folder / "out", {{"eval_dataset", "demo_eval"}, {"max_samples", "5"}, {"do_predict", "true"}}));
+  const ProgramResult result = run_ftrun({"predict", "--config", config.string(), "--model", trained_model().string()});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("prompts by template 'chatml'"));
+  EXPECT_EQ(lines_of(folder / "out/generated_predictions.jsonl").size(), 5U);
+}
+
+TEST(Predict, PromptsThatFillTheModelAreAnsweredWithNothing) {
+  const TestFolder folder;
+  std::string longest;
+  for (int i = 0; i < 400; ++i) longest += "12 ";
+  const fs::path data =
+      write_text(folder / "long.jsonl", "{\"instruction\": \"" + longest + "\", \"output\": \"1\"}\n" +
+                                            "{\"instruction\": \"Add 1 and 3.\", \"output\": \"4\"}\n");
+  const ProgramResult result = run_ftrun({"predict", "--model", trained_model().string(), "--dataset", data.string(),
+                                          "--output_dir", (folder / "out").string()});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("1 prompts fill the model's 256 positions"));
+  EXPECT_THAT(result.err, HasSubstr("long.jsonl:1"));
+  const std::vector<json> lines = lines_of(folder / "out/generated_predictions.jsonl");
+  EXPECT_EQ(lines[0].at("predict"), "");
+  EXPECT_NE(lines[1].at("predict"), "");
+}
+
+TEST(Predict, RefusesWhatCannotWork) {
+  const TestFolder folder;
+  const fs::path bad = write_text(folder / "bad.jsonl",
+                                  "{\"instruction\": \"Add 1 and 3.\", \"output\": \"4\"}\n{\"instruction\": 5}\n");
+  const std::string model = trained_model().string();
+  const std::string out = (folder / "out").string();
+  const struct {
+    std::vector<std::string> arguments;
+    std::string message;
+  } cases[] = {{{"predict", "--model", model, "--output_dir", out}, "eval_dataset: it is not set, nor is dataset"},
+               {{"predict", "--model", model, "--dataset", bad.string()}, "output_dir: it is not set"},
+               {{"predict", "--model", model, "--dataset", bad.string(), "--output_dir", out}, "bad.jsonl:2: "},
+               {{"predict", "--model", model, "--dataset", bad.string(), "--output_dir", out, "--val_size", "0.1"},
+                "--val_size: val_size: 'predict' answers whole data sets"},
+               {{"predict", "--model", model, "--dataset", bad.string(), "--output_dir", out, "--do_predict", "false"},
+                "--do_predict: do_predict: is false: this command predicts"},
+               {predict_arguments(out, {"--temperature", "0"}), "--temperature: temperature: expected"},
+               {predict_arguments(out, {"--nproc", "2"}), "single"}};
+  for (const auto& one : cases) {
+    const ProgramResult result = run_ftrun(one.arguments);
+    EXPECT_EQ(result.exit_code, 2) << one.message << "\n" << result.all();
+    EXPECT_THAT(result.err, HasSubstr(one.message));
+    EXPECT_FALSE(fs::exists(folder / "out/generated_predictions.jsonl"));
+  }
+}
+
+TEST(Predict, TrainingRefusesItsKeys) {
+  const TestFolder folder;
+  const ProgramResult result =
+      run_small(folder, "run", {{"do_predict", "true"}, {"temperature", "0.5"}, {"stop", "[x]"}});
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_THAT(result.err, HasSubstr("do_predict: is true: batch generation is a command of its own: ftrun predict"));
+  EXPECT_THAT(result.err, HasSubstr("temperature: is not used by training"));
+  EXPECT_THAT(result.err, HasSubstr("stop: is not used by training"));
+}
+
+}  // namespace
+}  // namespace ftrun::test

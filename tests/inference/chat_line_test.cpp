@@ -1,0 +1,66 @@
+// Lines of a chat: commands, questions, continued lines.
+#include "core/inference/chat_line.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "core/base/error.h"
+
+namespace ftrun {
+namespace {
+
+TEST(ChatLine, CommandsAndQuestions) {
+  EXPECT_EQ(parse_chat_line("/reset").action, ChatAction::kReset);
+  EXPECT_EQ(parse_chat_line("/reset  ").action, ChatAction::kReset);
+  EXPECT_EQ(parse_chat_line("/help").action, ChatAction::kHelp);
+  EXPECT_EQ(parse_chat_line("/exit").action, ChatAction::kExit);
+  EXPECT_EQ(parse_chat_line("/quit").action, ChatAction::kExit);
+  EXPECT_EQ(parse_chat_line(" \t ").action, ChatAction::kNothing);
+  EXPECT_EQ(parse_chat_line("").action, ChatAction::kNothing);
+  const ChatLine system = parse_chat_line("/system  You are  terse. ");
+  EXPECT_EQ(system.action, ChatAction::kSystem);
+  EXPECT_EQ(system.text, "You are  terse.");
+  EXPECT_EQ(parse_chat_line("/system").text, "");
+  for (const char* question : {"What?", " /reset", "/etc/passwd holds what?", "  indented"}) {
+    const ChatLine line = parse_chat_line(question);
+    EXPECT_EQ(line.action, ChatAction::kAsk) << question;
+    EXPECT_EQ(line.text, question) << "as it was typed";
+  }
+}
+
+TEST(ChatLine, UnknownCommandsNameTheNearest) {
+  try {
+    parse_chat_line("/resett");
+    FAIL() << "accepted";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), FTRUN_INVALID_ARGUMENT);
+    EXPECT_THAT(error.what(), testing::HasSubstr("did you mean '/reset'"));
+  }
+}
+
+std::vector<std::string> lines_of(const std::string& bytes) {
+  int ends[2];
+  EXPECT_EQ(::pipe(ends), 0);
+  EXPECT_EQ(::write(ends[1], bytes.data(), bytes.size()), static_cast<ssize_t>(bytes.size()));
+  ::close(ends[1]);
+  ChatInput input(ends[0]);
+  std::vector<std::string> lines;
+  std::string line;
+  while (input.read(line, [] {}) == ChatInput::Status::kLine) lines.push_back(line);
+  ::close(ends[0]);
+  return lines;
+}
+
+TEST(ChatInput, LinesOfAPipe) {
+  using Lines = std::vector<std::string>;
+  EXPECT_EQ(lines_of(""), Lines{});
+  EXPECT_EQ(lines_of("one\ntwo\r\n\nthree"), (Lines{"one", "two", "", "three"}));
+  EXPECT_EQ(lines_of("one \\\ntwo\\\n\\\nthree\nfour\n"), (Lines{"one \ntwo\n\nthree", "four"}));
+  EXPECT_EQ(lines_of("open\\"), (Lines{"open\\"})) << "nothing follows";
+  const std::string longest(20000, 'x');
+  EXPECT_EQ(lines_of(longest + "\nend\n"), (Lines{longest, "end"}));
+}
+
+}  // namespace
+}  // namespace ftrun
