@@ -3,6 +3,7 @@
 
 #include "core/base/error.h"
 #include "core/io/model_weights.h"
+#include "core/train/adapters.h"
 #include "core/train/memory_estimate.h"
 
 namespace ftrun {
@@ -15,8 +16,10 @@ InferenceModel::InferenceModel(const InferenceSetup& setup, RankLink& link)
 }
 
 void InferenceModel::load(const InferenceSetup& setup, RankLink& link) {
+  const AdapterPlan adapters = plan_adapters(setup.config(), *model_, true);
   auto files = std::make_shared<ModelWeights>(setup.run.arguments.model_name_or_path);
-  rank().add_role("policy", model_, {}, std::make_unique<FileWeights>(std::move(files), *model_));
+  auto base = std::make_unique<FileWeights>(std::move(files), *model_);
+  rank().add_role("policy", model_, {}, adapted_weights(adapters, *model_, std::move(base), 0));
   try {
     require_memory_for(rank().schedule(), link.devices().device(), link.devices().host_device(), link.local_world(),
                        "");

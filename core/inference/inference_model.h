@@ -15,7 +15,8 @@ namespace ftrun {
 /// [rank-thread]. Borrowed: setup and link, which outlive it.
 class InferenceModel {
  public:
-  /// Loads the weights. Throws what does not fit, in messages that training uses too.
+  /// Loads the weights, with the adapters of adapter_name_or_path merged in. Throws what does not fit, in messages that
+  /// training uses too.
   InferenceModel(const InferenceSetup& setup, RankLink& link);
   InferenceModel(const InferenceModel&) = delete;
   InferenceModel& operator=(const InferenceModel&) = delete;
@@ -30,7 +31,7 @@ class InferenceModel {
 
   const InferenceSetup& setup_;
   RankServices services_;
-  std::shared_ptr<const NetworkModel> model_;
+  std::shared_ptr<NetworkModel> model_;
   RankInstance instance_;
 };
 

@@ -10,16 +10,10 @@
 #include "core/inference/jinja_prompts.h"
 #include "core/io/model_weights.h"
 #include "core/plugin/launcher.h"
+#include "core/train/scalar_heads.h"
 
 namespace ftrun {
 namespace {
-
-// What was or would be trained does not matter to what is loaded.
-void ignore_finetuning_type(ConfigSources& sources) {
-  const auto is_it = [](const Setting& setting) { return setting.key == "finetuning_type"; };
-  if (std::ranges::any_of(sources.overrides, is_it)) return;
-  sources.overrides.push_back(scalar_setting("finetuning_type", "full", "inference"));
-}
 
 void check_folders(const ResolvedConfig& config) {
   if (!config.is_set("model_name_or_path")) {
@@ -41,10 +35,23 @@ void check_weights(const ResolvedConfig& config, const TrainingArguments& argume
                   config.is_set("output_dir") ? fmt::format(": --model {}", config.get_string("output_dir")) : "");
 }
 
+/// Training saves the tokenizer with its template beside an adapter; it wins over the base's.
+std::filesystem::path tokenizer_folder(const ResolvedConfig& config) {
+  if (const auto given = config.find_string("tokenizer_name_or_path")) return *given;
+  if (config.is_set("adapter_name_or_path")) {
+    const std::filesystem::path adapter = config.get_list("adapter_name_or_path").back();
+    if (std::filesystem::is_regular_file(adapter / "tokenizer.json")) return adapter;
+  } else if (config.is_given("finetuning_type") && config.get_string("finetuning_type") == "lora") {
+    log_warning("{}: finetuning_type: is lora, and adapter_name_or_path is not set: the base model answers",
+                config.origin("finetuning_type"));
+  }
+  return config.get_string("model_name_or_path");
+}
+
 TrainingArguments read_arguments(const ResolvedConfig& config) {
   TrainingArguments a;
   a.model_name_or_path = config.get_string("model_name_or_path");
-  a.tokenizer_name_or_path = config.find_string("tokenizer_name_or_path").value_or(a.model_name_or_path.string());
+  a.tokenizer_name_or_path = tokenizer_folder(config);
   if (config.is_set("output_dir")) a.output_dir = config.get_string("output_dir");
   a.per_device_eval_batch_size = config.get_int("per_device_eval_batch_size");
   a.seed = static_cast<uint64_t>(config.get_int("seed"));
@@ -94,7 +101,6 @@ void add_unique(std::vector<int32_t>& ids, int64_t id) {
 InferenceSetup prepare_inference(const CommandContext& context) {
   ConfigSources sources = read_config(context.config_file, context.override_arguments);
   add_environment_settings(sources);
-  ignore_finetuning_type(sources);
   InferenceSetup setup;
   RunSetup& run = setup.run;
   run.registry = std::make_unique<Registry>(open_registry(sources));
@@ -106,6 +112,7 @@ InferenceSetup prepare_inference(const CommandContext& context) {
   set_ranks(run);
   run.model = read_model_config(run.arguments.model_name_or_path / "config.json");
   check_network(run);
+  require_language_model(run.model, "model");
   const std::filesystem::path generation_file = run.arguments.model_name_or_path / "generation_config.json";
   run.generation = generation_config_of(run.arguments.model_name_or_path, run.model);
   setup.generation = read_generation_settings(config, run.generation, generation_file);

@@ -126,6 +126,33 @@ TEST(Predict, ATrainingFileServesAsItIs) {
   EXPECT_EQ(lines_of(folder / "out/generated_predictions.jsonl").size(), 5U);
 }
 
+TEST(Predict, AnAdapterAnswersAsTheModelItIsMergedInto) {
+  const TestFolder folder;
+  const std::string base = trained_model().string();
+  const ProgramResult trained = run_small(folder, "adapter",
+                                          {{"model_name_or_path", base},
+                                           {"train_from_scratch", ""},
+                                           {"finetuning_type", "lora"},
+                                           {"learning_rate", "2.0e-2"}});
+  ASSERT_EQ(trained.exit_code, 0) << trained.err;
+  const std::string adapter = (folder / "adapter").string();
+  const ProgramResult exported = run_ftrun(
+      {"export", "--model", base, "--adapter_name_or_path", adapter, "--export_dir", (folder / "merged").string()});
+  ASSERT_EQ(exported.exit_code, 0) << exported.err;
+  const auto answers = [&](const std::string& name, const std::vector<std::string>& model) {
+    std::vector<std::string> arguments = {
+        "predict",      "--eval_dataset",        "demo_eval", "--dataset_dir", "configs/demo", "--max_samples", "12",
+        "--output_dir", (folder / name).string()};
+    arguments.insert(arguments.end(), model.begin(), model.end());
+    const ProgramResult result = run_ftrun(arguments);
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    return bytes_of(folder / name / "generated_predictions.jsonl");
+  };
+  const std::string with_adapter = answers("a", {"--model", base, "--adapter_name_or_path", adapter});
+  EXPECT_EQ(answers("m", {"--model", (folder / "merged").string()}), with_adapter);
+  EXPECT_NE(answers("b", {"--model", base}), with_adapter);
+}
+
 TEST(Predict, PromptsThatFillTheModelAreAnsweredWithNothing) {
   const TestFolder folder;
   std::string longest;
