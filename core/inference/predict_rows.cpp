@@ -47,7 +47,7 @@ class Reader {
   Reader(const DataSpec& spec, const PromptWriter& prompts) : spec_(spec), prompts_(prompts) {}
 
   void add(const DataSource& source) {
-    const auto converter = find_row_format(source.format).bind(source.columns, source.tags);
+    const auto converter = find_row_format(source.format).bind(source.columns, source.tags, RowKind::kSupervised);
     int64_t left = spec_.max_samples.value_or(INT64_MAX);
     for (const auto& path : source.files) {
       const MappedFile file(path);
