@@ -84,8 +84,9 @@ INSTANTIATE_TEST_SUITE_P(
                 {"run.yaml:", "offload_param: strategy 'zero2'", "zero3 or fsdp"}},
         Refusal{"Tracker", {{"report_to", "wandb"}}, {"run.yaml:", "report_to: 'wandb' is not available", "none"}},
         Refusal{"NoStage", {{"stage", ""}}, {"run.yaml: stage is not set", "installed: dpo, kto, pt, rm, sft"}},
-        Refusal{
-            "StageWithoutName", {{"stage", "{packing: true}"}}, {"run.yaml:", "stage is not set", "installed: dpo, kto, pt, rm, sft"}},
+        Refusal{"StageWithoutName",
+                {{"stage", "{packing: true}"}},
+                {"run.yaml:", "stage is not set", "installed: dpo, kto, pt, rm, sft"}},
         Refusal{"UnknownInMapOfDevice",
                 {{"device", "{name: npu_a2, hbm_byte: 1GiB}"}},
                 {"run.yaml:", "no option 'hbm_byte'", "did you mean 'hbm_bytes'"}},

@@ -103,6 +103,15 @@ TEST_F(Reference, WithoutAFolderTheTableStaysInMemory) {
   expect_same(run_paradigm_well(given), beside);
 }
 
+TEST_F(Reference, DropoutInAdaptersIsRefused) {
+  for (const char* paradigm : {"dpo", "kto", "rm"}) {
+    ParadigmCase given = case_of("sigmoid", paradigm);
+    given.host["lora_dropout"] = "0.1";
+    EXPECT_THAT(run_paradigm(given).failures.at(0),
+                HasSubstr("lora_dropout: this stage compares answers without noise"));
+  }
+}
+
 TEST_F(Reference, LossesWithoutAReferenceAskForNone) {
   ParadigmCase given = case_of("sigmoid", "dpo");
   given.options["pref_loss"] = "simpo";

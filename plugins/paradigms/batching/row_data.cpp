@@ -77,6 +77,12 @@ void warn_of_idle_key(const ftrun_host* host, const sdk::Options& options, std::
   host->log(host, FTRUN_LOG_WARNING, sdk::str(line));
 }
 
+void refuse_dropout(const sdk::Options& options) {
+  if (options.get_float("lora_dropout") > 0) {
+    throw refused_key(options, "lora_dropout", "this stage compares answers without noise: remove it");
+  }
+}
+
 sdk::Error refused_key(const sdk::Options& options, std::string_view key, std::string_view reason) {
   return {FTRUN_INVALID_ARGUMENT,
           std::string(options.origin(key)) + ": " + std::string(key) + ": " + std::string(reason)};

@@ -1,6 +1,6 @@
 // Direct preference optimisation: a loss on pairs of answers, most of them relative to a reference model.
 // Leaves out: the losses themselves, with their sources (preference/pair_loss.h), and where the reference comes from
-// (preference/reference_logps.h). No dropout acts: the base models have none.
+// (preference/reference_logps.h). No dropout acts.
 #include <array>
 #include <memory>
 #include <span>
@@ -91,6 +91,7 @@ class DirectPreference : public sdk::Paradigm {
     loss_.simpo_gamma = options_.get_float("simpo_gamma");
     loss_.ftx = options_.get_float("pref_ftx");
     check_combinations();
+    batching::refuse_dropout(options_);
   }
 
   void declare(const ftrun_declaration& declaration) {

@@ -79,6 +79,7 @@ class KahnemanTversky : public sdk::Paradigm {
     loss_.desirable_weight = options_.get_float("kto_chosen_weight");
     loss_.undesirable_weight = options_.get_float("kto_rejected_weight");
     ftx_ = options_.get_float("pref_ftx");
+    batching::refuse_dropout(options_);
   }
 
   void declare(const ftrun_declaration& declaration) {

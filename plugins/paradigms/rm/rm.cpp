@@ -1,6 +1,6 @@
 // Reward modelling: a scalar head on the last token of an answer scores chosen answers above rejected ones.
-// Leaves out: the loss itself, with its sources (preference/reward_loss.h). No dropout acts before the head;
-// LLaMA-Factory's value head has 0.1.
+// Leaves out: the loss itself, with its sources (preference/reward_loss.h). No dropout acts; LLaMA-Factory's
+// value head has 0.1 before it.
 #include <algorithm>
 #include <array>
 #include <limits>
@@ -66,7 +66,9 @@ class RewardModelling : public sdk::Paradigm {
         options_(table, values),
         data_(table, options_),
         centring_(options_.get_float("center_rewards_coefficient")),
-        metric_names_(preference::joined_names(kMetricNames)) {}
+        metric_names_(preference::joined_names(kMetricNames)) {
+    batching::refuse_dropout(options_);
+  }
 
   void declare(const ftrun_declaration& declaration) {
     auto role = sdk::make<ftrun_role_request>(FTRUN_ROLE_REQUEST_TAG);

@@ -3,13 +3,15 @@
 Run by hand in the environment of ../requirements.txt:  python make_preference.py [name ...]
 The rows are made-up token ids, so no tokenizer takes part. Tensor names are documented in ../README.md.
 
-  trainers as they are   sigmoid, hinge, ipo, robust (DPOTrainer), kto (KTOTrainer), rm, rm_margin (RewardTrainer)
+  trainers as they are   pt (transformers' Trainer), sigmoid, hinge, ipo, robust (DPOTrainer), kto (KTOTrainer),
+                         rm, rm_margin (RewardTrainer)
   their loss functions   orpo (ORPOTrainer.odds_ratio_loss), simpo (CPOTrainer.cpo_loss), inside DPOTrainer's loop: both
                          trainers tokenize by themselves, and ORPOTrainer's likelihood term takes the prompt too
   written out            smoothed (the sigmoid loss with label smoothing: TRL 1.16 smooths `aot` only, of which it is the
                          case of one pair) and ftx, both as in LLaMA-Factory 0.9.5
 """
 import argparse
+import collections
 import pathlib
 import tempfile
 
@@ -204,6 +206,25 @@ class Rewards(Recording, RewardTrainer):
         return loss
 
 
+class Text(Recording, transformers.Trainer):
+    def training_step(self, model, inputs, *args, **kwargs):
+        self.exact.append(None)
+        return super().training_step(model, inputs, *args, **kwargs)
+
+    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+        loss = super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        if getattr(self, "exact", None):
+            self.exact[-1] = loss.item()
+        return loss
+
+
+def pad_rows(rows):
+    longest = max(len(row["input_ids"]) for row in rows)
+    columns = {"input_ids": 0, "labels": -100, "attention_mask": 0}
+    return {name: torch.tensor([row[name] + [fill] * (longest - len(row[name])) for row in rows])
+            for name, fill in columns.items()}
+
+
 def reals(values):
     return torch.tensor(values, dtype=torch.float64)
 
@@ -282,7 +303,28 @@ def reward_case(name, margin):
         finish(name, trainer, out)
 
 
+def text_case(name):
+    """Rows of plain text: every token but a row's first is a target; the Hugging Face trainer as it is."""
+    with tempfile.TemporaryDirectory() as folder:
+        model = load()
+        generator = torch.Generator().manual_seed(9)
+        lengths = [24] * (STEPS * BATCH - 1) + [7]
+        ids = [torch.randint(0, model.config.vocab_size, (n,), generator=generator).tolist() for n in lengths]
+        args = transformers.TrainingArguments(
+            output_dir=folder, per_device_train_batch_size=BATCH, max_steps=STEPS, learning_rate=2e-3,
+            lr_scheduler_type="linear", weight_decay=0.1, max_grad_norm=1.0, logging_steps=1, report_to="none",
+            use_cpu=True, save_strategy="no", seed=1, train_sampling_strategy="sequential", disable_tqdm=True)
+        # The first label is never predicted; masked, it is not counted either.
+        rows = [{"input_ids": row, "labels": [-100] + row[1:], "attention_mask": [1] * len(row)} for row in ids]
+        trainer = Text(model=model, args=args, train_dataset=Dataset.from_list(rows), data_collator=pad_rows)
+        trainer._metrics = {"train": collections.defaultdict(list)}
+        out = {}
+        put_rows(out, [(row, 0) for row in ids], 1, [0.0] * len(ids))
+        finish(name, trainer, out)
+
+
 CASES = {
+    "pt": lambda: text_case("pt"),
     "sigmoid": lambda: pair_case("sigmoid", Pairs, "sigmoid"), "hinge": lambda: pair_case("hinge", Pairs, "hinge"),
     "ipo": lambda: pair_case("ipo", Pairs, "ipo"), "robust": lambda: pair_case("robust", Pairs, "robust"),
     "orpo": lambda: pair_case("orpo", Orpo, "sigmoid"), "simpo": lambda: pair_case("simpo", Simpo, "sigmoid"),
