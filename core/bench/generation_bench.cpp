@@ -213,6 +213,10 @@ ordered_json describe_ops(const OpProfile& profile, int64_t steps) {
 
 ordered_json measure(const Options& options) {
   GenerationBench bench(options);
+  if (!bench.context().device->host_accessible()) {
+    throw invalid_argument("bench --generate: device '{}' keeps its memory from the host: expected device cpu",
+                           bench.context().device->name());
+  }
   const double element_bytes = options.bf16 ? 2 : 4;
   const auto weights = static_cast<double>(bench.multiplied_weights());
   const ftrun_network_info& info = bench.model().info();
@@ -230,7 +234,7 @@ ordered_json measure(const Options& options) {
   const ordered_json ops_one = describe_ops(profile, options.steps + 1);
   bench.context().observer = nullptr;
   const double many = bench.step_seconds(options.batch);
-  const double bandwidth = read_bandwidth();
+  const double bandwidth = read_bandwidth(bench.context());
   const double peak = gemm_peak(bench, options.bf16) * 1e12;
 
   ordered_json r;

@@ -217,6 +217,16 @@ HWY_INLINE void transpose_some(const uint16_t* data, int64_t row_stride, VF out[
 }
 #endif
 
+/// For lines that are read much later: a core has more misses to L2 in flight than to L1 (measured on Zen 4: 16 GB/s
+/// against 10 with all levels asked for).
+HWY_INLINE void prefetch_to_l2(const void* data) {
+#if defined(__GNUC__)
+  __builtin_prefetch(data, 0, 2);
+#else
+  hwy::Prefetch(static_cast<const char*>(data));
+#endif
+}
+
 /// out[k][0 .. kLanes) = rows' element k for k in [0, kc): transposes kLanes rows. Columns of out are kNr apart.
 template <class T>
 HWY_INLINE void transpose_rows(const T* data, int64_t row_stride, int64_t kc, float* out) {
@@ -268,7 +278,7 @@ HWY_NOINLINE void thin_panel(const float* a, int64_t a_stride, const T* b, int64
   const T* next = b + V * kLanes * b_stride;
   for (; k + Columns::kStep <= k_count; k += Columns::kStep, row += Columns::kElements) {
     FTRUN_UNROLL
-    for (int64_t line = 0; line < V * kLanes * Columns::kElements / kLine; ++line, next += kLine) hwy::Prefetch(next);
+    for (int64_t line = 0; line < V * kLanes * Columns::kElements / kLine; ++line, next += kLine) prefetch_to_l2(next);
     FTRUN_UNROLL
     for (int v = 0; v < V; ++v) {
       VF columns[Columns::kStep];
