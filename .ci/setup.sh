@@ -24,6 +24,8 @@ libeigen3-dev:singular values (PiSSA)
 libgtest-dev:tests
 libgmock-dev:tests
 libbenchmark-dev:micro-benchmarks
+libopenblas0-pthread:matrix products that ftrun bench measures beside its own
+libdnnl2:the same
 "
 
 say() { echo "[ftrun set-up] $*" >&2; }

@@ -78,6 +78,12 @@ BenchOptions read_bench_options(const CommandContext& context) {
     throw invalid_argument("unexpected argument '{}': expected ftrun bench [--model DIR] [--FLAG VALUE]...",
                            context.positional.front());
   }
+  if (!context.config_file.empty()) {
+    throw invalid_argument(
+        "--config: 'bench' takes no configuration file ('{}'): give the shape as --model DIR and what "
+        "differs as flags",
+        context.config_file.string());
+  }
   const std::vector<OptionSpec> own = own_options();
   OptionValues values;
   for (const OptionSpec& spec : own) values.set(spec.key, default_value(spec));

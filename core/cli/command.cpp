@@ -47,9 +47,24 @@ constexpr std::string_view kChatDetails =
     "model's generation_config.json, which wins over the default. Training keys have no effect.\n";
 
 constexpr std::string_view kBenchDetails =
-    "\n--generate measures answers instead: prefill of --seq tokens, decoding one sequence and --batch of them (16), "
-    "each\n"
-    "for --steps tokens (32) behind --context ones (64), against the memory's and the matrix products' speed.\n";
+    "\n  --model DIR                    folder with a config.json (configs/models/default); weights are random\n"
+    "  --seq N                        tokens of a row (1024)\n"
+    "  --batch N                      rows of a step (2)\n"
+    "  --steps N                      measured steps, after one that is not (5)\n"
+    "  --torch_dtype bf16|fp32        bf16 with fp32 master weights, or fp32 throughout (bf16)\n"
+    "  --finetuning_type full|lora    train everything, or low-rank pairs on frozen weights (full); with lora also\n"
+    "                                 lora_rank, lora_alpha, lora_dropout, lora_target, use_rslora, use_dora\n"
+    "  --gradient_checkpointing BOOL  recompute blocks in backward (false)\n"
+    "  --json                         one JSON object: tokens_per_second, step_ms, phase_ms, gemm_peak_tflops, mfu, "
+    "...\n"
+    "  --generate                     measure answers instead: prefill of --seq tokens, decoding one sequence and "
+    "--batch\n"
+    "                                 of them (16), each for --steps tokens (32) behind --context ones (64), against "
+    "the\n"
+    "                                 memory's and the matrix products' speed\n"
+    "\nFurther: threads, device, strategy, network, plugin_path, seed. No configuration file is read. The peak is the "
+    "best\n"
+    "of ftrun's own matrix product and those of oneDNN and OpenBLAS where they are installed.\n";
 
 }  // namespace
 
@@ -82,12 +97,14 @@ std::span<const Command> commands() {
        "merge adapters into the model, convert its dtype, split its files; checks that it answers as before", true,
        export_command},
       {"bench",
-       "bench [--generate] [--model DIR] [--seq N] [--batch N] [--steps N] [--torch_dtype bf16|fp32] [--KEY VALUE]...",
+       "bench [--generate] [--model DIR] [--seq N] [--batch N] [--steps N] [--torch_dtype bf16|fp32] "
+       "[--finetuning_type full|lora] [--json]",
        "this machine's matrix products, and training steps with random weights against them",
        true,
        bench_command,
        {},
-       kBenchDetails},
+       kBenchDetails,
+       false},
       {"plugins", "plugins [list | info NAME | check FILE] [--plugin_path PATH]",
        "plugins on the search path, one plugin's options, or the checks on a file", false, plugins_command},
       {"devices", "devices [info] [--plugin_path PATH]", "devices that can be used, with their memory", false,

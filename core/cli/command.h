@@ -16,6 +16,7 @@ struct Command {
   int (*run)(const CommandContext& context);
   std::string_view flags = {};    ///< of the program's flags, those that not every command takes; between spaces
   std::string_view details = {};  ///< more of its help, whole lines
+  bool lists_keys = true;         ///< its help ends with the configuration keys; only with takes_config
 };
 
 std::span<const Command> commands();

@@ -53,7 +53,7 @@ std::string program_help() {
 std::string command_help(const Command& command) {
   std::string text = fmt::format("ftrun {}\n\n{}\n", command.usage, command.summary);
   text += command.details;
-  if (!command.takes_config) return text;
+  if (!command.takes_config || !command.lists_keys) return text;
   text +=
       "\nConfiguration keys (default): a YAML file's, and flags. Further ones belong to plugins: 'ftrun plugins info "
       "NAME'.\n";

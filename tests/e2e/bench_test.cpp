@@ -82,6 +82,7 @@ TEST(Bench, FlagsWithoutUseAreRefused) {
                {{"bench", "--model", "/nonexistent"}, "/nonexistent"},
                {{"bench", "--generate", "--finetuning_type", "lora"}, "'bench --generate' has no use for it"},
                {{"bench", "--generate", "--contxt", "8"}, "did you mean 'context'"},
+               {{"bench", "--config", "configs/sft.yaml"}, "'bench' takes no configuration file"},
                {{"bench", "extra"}, "unexpected argument 'extra'"}};
   for (const auto& one : cases) {
     const ProgramResult result = run_ftrun(one.arguments);

@@ -164,6 +164,24 @@ TEST(LinearCrossEntropy, OnePassHasTheBitsOfTwo) {
   }
 }
 
+TEST(LinearCrossEntropy, LogitsOfAllRowsAreNeverHeld) {
+  constexpr int64_t kRows = 512;
+  constexpr int64_t kVocabulary = 4096;
+  for (const bool one_pass : {false, true}) {
+    Problem p(kRows, 16, kVocabulary, FTRUN_BF16, false);
+    Machine machine(2);
+    if (one_pass) {
+      Array dweight({kVocabulary, 16}, FTRUN_F32);
+      machine.run(FTRUN_OP_LINEAR_CROSS_ENTROPY_WITH_GRADIENTS, {&p.x, &p.weight, &p.labels, &p.dloss},
+                  {&p.loss, &p.lse, &p.dx, &dweight}, &p.a);
+    } else {
+      p.forward(machine);
+      p.backward(machine);
+    }
+    EXPECT_LT(machine.context().scratch.held_bytes(), kRows * kVocabulary * 4 * 3 / 4) << "one pass: " << one_pass;
+  }
+}
+
 TEST(LinearCrossEntropy, ManyRowTilesSumLikeOne) {
   // 8,200 rows take two row tiles; the weight gradient is compared with float64.
   Problem p(8200, 4, 20, FTRUN_F32, false);

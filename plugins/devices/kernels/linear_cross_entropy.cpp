@@ -1,8 +1,9 @@
 // Linear layer and cross-entropy in one: logits exist for one chunk of the vocabulary at a time.
 // Scratch of the op: logits of at most max(16 MiB, rows x 512 x 4 bytes) for at most 8,192 rows; the supervised rows of
 // x when not all are; in backward also f32 sums of dx (rows x D x 4 bytes) and, beyond 8,192 rows, of one chunk of
-// dweight. With gradients: the logits of as many rows as fit in Context::whole_rows_bytes (at least 16), over the whole
-// vocabulary, because a row's gradient needs its whole softmax. Legend: R supervised rows, D features, V vocabulary.
+// dweight. With gradients: the logits of as many rows as fit in Context::whole_rows_bytes (at least 16, at most half of
+// them), over the whole vocabulary, because a row's gradient needs its whole softmax. Legend: R supervised rows, D
+// features, V vocabulary.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "plugins/devices/kernels/linear_cross_entropy.cpp"
 #include <hwy/foreach_target.h>
@@ -447,7 +448,10 @@ void op_linear_cross_entropy_with_gradients(Context& ctx, const ftrun_op_call& c
   }
   p.chunk = round_up(p.vocabulary, kSoftmaxStep);
   const int64_t fitting = ctx.whole_rows_bytes / (p.chunk * static_cast<int64_t>(sizeof(float)));
-  p.row_tile = std::min(p.rows, std::max(kFewestWholeRows, fitting / kFewestWholeRows * kFewestWholeRows));
+  // Never all rows at once, even where all would fit: the logits of a micro-batch do not exist as a whole.
+  const int64_t half = round_up((p.rows + 1) / 2, kFewestWholeRows);
+  const int64_t most = std::min(half, fitting / kFewestWholeRows * kFewestWholeRows);
+  p.row_tile = std::min(p.rows, std::max(kFewestWholeRows, most));
   const Buffers b = allocate(ctx, p, true, g.dx != nullptr, false);
   for (int64_t row = 0; row < p.rows; row += p.row_tile) {
     const int64_t rows = start_rows(p, b, row);
