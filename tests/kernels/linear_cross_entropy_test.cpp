@@ -165,15 +165,14 @@ TEST(LinearCrossEntropy, OnePassHasTheBitsOfTwo) {
 }
 
 TEST(LinearCrossEntropy, LogitsOfAllRowsAreNeverHeld) {
-  constexpr int64_t kRows = 512;
-  constexpr int64_t kVocabulary = 4096;
+  constexpr int64_t kRows = 2048;
+  constexpr int64_t kVocabulary = 8192;
   for (const bool one_pass : {false, true}) {
-    Problem p(kRows, 16, kVocabulary, FTRUN_BF16, false);
+    Problem p(kRows, 16, kVocabulary, FTRUN_F32, false);
     Machine machine(2);
     if (one_pass) {
-      Array dweight({kVocabulary, 16}, FTRUN_F32);
       machine.run(FTRUN_OP_LINEAR_CROSS_ENTROPY_WITH_GRADIENTS, {&p.x, &p.weight, &p.labels, &p.dloss},
-                  {&p.loss, &p.lse, &p.dx, &dweight}, &p.a);
+                  {&p.loss, &p.lse, &p.dx, &p.dweight}, &p.a);
     } else {
       p.forward(machine);
       p.backward(machine);
