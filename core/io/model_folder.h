@@ -21,8 +21,6 @@ std::span<const std::string_view> tokenizer_file_names() noexcept;
 struct ModelFolderFiles {
   /// Where the tokenizer files come from; empty: none are written.
   std::filesystem::path tokenizer_source;
-  /// config.json and generation_config.json are written.
-  bool with_config = true;
   ModelConfig config;
   /// None: the file is not written.
   std::optional<GenerationConfig> generation;
@@ -32,6 +30,8 @@ struct ModelFolderFiles {
   /// "eos_token" -> "<|im_end|>" and the like, for tokenizer_config.json and, where the source has it,
   /// special_tokens_map.json.
   std::map<std::string, std::string> special_tokens;
+  /// config.json and generation_config.json are written.
+  bool with_config = true;
 };
 
 /// Writes everything but the weights into `folder` (created where missing), each file atomically. Files already in
