@@ -200,7 +200,8 @@ Buffers carve(const Problem& p, Carver& carver, bool states, bool dx_sums, bool 
   Buffers b{};
   const int64_t x_row_bytes = p.features * static_cast<int64_t>(FTRUN_DTYPE_BYTES(p.x->dtype));
   b.row_ids = carver.take<int32_t>(p.rows + 1);
-  b.x_rows = carver.take<char>(p.gathered ? p.rows * x_row_bytes : 0);
+  // For every row, gathered or not: a micro-batch with fewer supervised rows must not need more than one with all.
+  b.x_rows = carver.take<char>(p.tokens * x_row_bytes);
   // The last vector of a row may spill past it.
   b.logits = carver.take<float>(p.row_tile * p.chunk + 64);
   if (states) b.states = carver.take<RowSoftmax>(p.row_tile);
