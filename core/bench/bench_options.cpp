@@ -9,6 +9,7 @@
 
 #include "core/base/error.h"
 #include "core/base/nearest_name.h"
+#include "core/bench/flag_specs.h"
 #include "core/config/config_errors.h"
 #include "core/config/document.h"
 #include "core/config/option_value.h"
@@ -18,33 +19,13 @@ namespace {
 
 constexpr const char* kDefaultModel = "configs/models/default";
 
-OptionSpec integer(std::string key, std::string fallback, double max) {
-  OptionSpec spec;
-  spec.key = std::move(key);
-  spec.type = FTRUN_OPTION_INT;
-  spec.flags = FTRUN_OPTION_RANGE;
-  spec.default_text = std::move(fallback);
-  spec.min = 1;
-  spec.max = max;
-  return spec;
-}
-
-OptionSpec choice(std::string key, std::string fallback, std::vector<std::string> choices) {
-  OptionSpec spec;
-  spec.key = std::move(key);
-  spec.type = FTRUN_OPTION_STRING;
-  spec.default_text = std::move(fallback);
-  spec.choices = std::move(choices);
-  return spec;
-}
-
 std::vector<OptionSpec> own_options() {
-  return {integer("seq", "1024", 1 << 20),
-          integer("batch", "2", 1 << 20),
-          integer("steps", "5", 1 << 20),
-          choice("torch_dtype", "bf16", {"bf16", "fp32"}),
-          choice("finetuning_type", "full", {"full", "lora"}),
-          choice("gradient_checkpointing", "false", {"false", "true"})};
+  return {count_flag("seq", "1024"),
+          count_flag("batch", "2"),
+          count_flag("steps", "5"),
+          choice_flag("torch_dtype", "bf16", {"bf16", "fp32"}),
+          choice_flag("finetuning_type", "full", {"full", "lora"}),
+          choice_flag("gradient_checkpointing", "false", {"false", "true"})};
 }
 
 /// Configuration keys that pass through.

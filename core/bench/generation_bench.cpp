@@ -11,6 +11,7 @@
 
 #include "core/base/error.h"
 #include "core/base/nearest_name.h"
+#include "core/bench/flag_specs.h"
 #include "core/bench/gemm_peak.h"
 #include "core/bench/memory_bandwidth.h"
 #include "core/bench/op_profile.h"
@@ -42,33 +43,13 @@ struct Options {
   ConfigSources sources;
 };
 
-OptionSpec integer(std::string key, std::string fallback) {
-  OptionSpec spec;
-  spec.key = std::move(key);
-  spec.type = FTRUN_OPTION_INT;
-  spec.flags = FTRUN_OPTION_RANGE;
-  spec.default_text = std::move(fallback);
-  spec.min = 1;
-  spec.max = 1 << 20;
-  return spec;
-}
-
-OptionSpec choice(std::string key, std::string fallback, std::vector<std::string> choices) {
-  OptionSpec spec;
-  spec.key = std::move(key);
-  spec.type = FTRUN_OPTION_STRING;
-  spec.default_text = std::move(fallback);
-  spec.choices = std::move(choices);
-  return spec;
-}
-
 Options read_options(const CommandContext& context) {
-  const std::vector<OptionSpec> own = {choice("generate", "true", {"true"}),
-                                       integer("seq", "1024"),
-                                       integer("batch", "16"),
-                                       integer("steps", "32"),
-                                       integer("context", "64"),
-                                       choice("torch_dtype", "bf16", {"bf16", "fp32"})};
+  const std::vector<OptionSpec> own = {choice_flag("generate", "true", {"true"}),
+                                       count_flag("seq", "1024"),
+                                       count_flag("batch", "16"),
+                                       count_flag("steps", "32"),
+                                       count_flag("context", "64"),
+                                       choice_flag("torch_dtype", "bf16", {"bf16", "fp32"})};
   OptionValues values;
   for (const OptionSpec& spec : own) values.set(spec.key, default_value(spec));
   std::vector<std::string> known(kPassed.begin(), kPassed.end());
@@ -149,13 +130,16 @@ class GenerationBench {
     return std::chrono::duration<double>(Clock::now() - begin).count();
   }
 
-  /// Seconds per step of `sequences` answers; the median step of those after the first.
-  double step_seconds(int64_t sequences) {
+  /// Seconds per step of `sequences` answers; the median step of those after the first. `profile`, where given, sees
+  /// the ops of the steps behind the first.
+  double step_seconds(int64_t sequences, OpProfile* profile = nullptr) {
     std::vector<Clock::time_point> times;
     run(sequences, options_.context, options_.steps + 1, [&](size_t prompt, int32_t) {
       if (prompt == 0) times.push_back(Clock::now());
+      context().observer = profile;
       return true;
     });
+    context().observer = nullptr;
     std::vector<double> steps;
     for (size_t i = 1; i < times.size(); ++i) {
       steps.push_back(std::chrono::duration<double>(times[i] - times[i - 1]).count());
@@ -211,6 +195,13 @@ ordered_json describe_ops(const OpProfile& profile, int64_t steps) {
   return ops;
 }
 
+/// Where the time of a step goes.
+ordered_json profile_step(GenerationBench& bench, int64_t sequences, int64_t steps) {
+  OpProfile profile;
+  bench.step_seconds(sequences, &profile);
+  return describe_ops(profile, steps);
+}
+
 ordered_json measure(const Options& options) {
   GenerationBench bench(options);
   if (!bench.context().device->host_accessible()) {
@@ -227,13 +218,7 @@ ordered_json measure(const Options& options) {
 
   bench.prefill_seconds(options.seq);  // warms up
   const double prefill = std::min(bench.prefill_seconds(options.seq), bench.prefill_seconds(options.seq));
-  const double one = bench.step_seconds(1);
-  OpProfile profile;
-  bench.context().observer = &profile;
-  bench.step_seconds(1);
-  const ordered_json ops_one = describe_ops(profile, options.steps + 1);
-  bench.context().observer = nullptr;
-  const double many = bench.step_seconds(options.batch);
+  const double one = bench.step_seconds(1), many = bench.step_seconds(options.batch);
   const double bandwidth = read_bandwidth(bench.context());
   const double peak = gemm_peak(bench, options.bf16) * 1e12;
 
@@ -248,8 +233,17 @@ ordered_json measure(const Options& options) {
   r["decode_batch"] = {{"tokens_per_second", batch / many},
                        {"times_decode_1", batch / many * one},
                        {"of_gemm_peak", 2 * weights * batch / many / peak}};
-  r["decode_1_ops"] = ops_one;
+  r["decode_1_ops"] = profile_step(bench, 1, options.steps);
+  r["decode_batch_ops"] = profile_step(bench, options.batch, options.steps);
   return r;
+}
+
+void print_ops(const char* what, const ordered_json& ops) {
+  fmt::print("\n{:<32} calls   ms/step\n", fmt::format("op, decoding {}", what));
+  for (const ordered_json& op : ops) {
+    fmt::print("{:<32} {:5} {:9.3f}\n", op["op"].get<std::string>(), op["calls"].get<int64_t>(),
+               op["ms"].get<double>());
+  }
 }
 
 void print_table(const ordered_json& r) {
@@ -265,11 +259,8 @@ void print_table(const ordered_json& r) {
   fmt::print("decoding {:3} sequences   {:9.1f} tokens/s  {:.2f} times one sequence, {:.3f} of the GEMM peak\n",
              r["run"]["batch"].get<int64_t>(), number("decode_batch", "tokens_per_second"),
              number("decode_batch", "times_decode_1"), number("decode_batch", "of_gemm_peak"));
-  fmt::print("\nop, decoding 1 sequence          calls   ms/step\n");
-  for (const ordered_json& op : r["decode_1_ops"]) {
-    fmt::print("{:<32} {:5} {:9.3f}\n", op["op"].get<std::string>(), op["calls"].get<int64_t>(),
-               op["ms"].get<double>());
-  }
+  print_ops("one sequence", r["decode_1_ops"]);
+  print_ops("the batch", r["decode_batch_ops"]);
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include "core/io/model_weights.h"
 #include "core/parallel/thread_pool.h"
 #include "core/train/data_service.h"
+#include "core/train/scalar_heads.h"
 
 namespace ftrun {
 namespace fs = std::filesystem;
@@ -77,14 +78,8 @@ fs::path tokenizer_folder(const ResolvedConfig& config, const AdapterPlan& adapt
 }
 
 std::shared_ptr<const TemplateEncoder> encoder_of(RunSetup& setup) {
-  const ResolvedConfig& config = setup.config();
   DataSpec& spec = setup.data;
-  spec.template_name = config.find_string("template").value_or("");
-  spec.template_search_path = template_search_path(config);
-  spec.enable_thinking = config.get_bool("enable_thinking");
-  spec.preserve_thinking = config.get_bool("preserve_thinking");
-  spec.default_system = config.find_string("default_system");
-  if (config.is_given("template")) spec.origins["template"] = config.origin("template");
+  spec = read_data_spec(setup.config());
   if (spec.template_name.empty()) {
     try {
       spec.template_name = template_of_tokenizer(spec, setup.tokenizer);
@@ -119,6 +114,8 @@ ExportSetup prepare_export(const CommandContext& context) {
   configure_threads(static_cast<int32_t>(config.get_int("threads")));
   run.arguments.model_name_or_path = folder;
   run.model = read_model_config(folder / "config.json");
+  check_network(run);
+  require_language_model(run.model, "model");
   run.generation = generation_config_of(folder, run.model);
   setup.devices = std::make_unique<OpenedDevices>(*run.plugins, host_services());
   setup.model = open_network(run, host_services());

@@ -24,9 +24,6 @@ void in_chunks(int64_t begin, int64_t end, const Tensor& destination, Body&& bod
   }
 }
 
-/// The head of a sequence classifier, as core/train/scalar_heads.h names it.
-constexpr std::string_view kScoreWeight = "score.weight";
-
 bool is_rotary_buffer(std::string_view name) { return name.ends_with("rotary_emb.inv_freq"); }
 
 bool is_floating(StoredDtype dtype) {

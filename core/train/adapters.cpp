@@ -68,7 +68,7 @@ std::vector<std::string> modules_of(const ModelParameter& parameter) {
   return modules;
 }
 
-/// Which names of a parameter's are targets: bit i for modules_of()[i].
+/// How many of a parameter's names are targets; `used` collects the targets.
 size_t named(const std::vector<std::string>& modules, const std::vector<std::string>& targets,
              std::set<std::string>& used) {
   size_t count = 0;

@@ -18,9 +18,6 @@ namespace ftrun {
 /// Source: TRL's AutoModelForCausalLMWithValueHead as LLaMA-Factory saves it.
 inline constexpr const char* kValueHeadFile = "value_head.safetensors";
 
-/// Weight of the head of a sequence-classification folder, among the model's own weights; it has no bias.
-inline constexpr const char* kScoreWeight = "score.weight";
-
 /// Does the config.json say that the folder is a sequence classifier, whose score.weight is the head?
 bool is_sequence_classifier(const ModelConfig& config);
 

@@ -69,7 +69,7 @@ TEST(Matmul, MatchesFloat64) {
 }
 
 TEST(Matmul, SameBitsForAnyRowsThreadsAndTiles) {
-  const int64_t m = 301, n = 70, k = 700;
+  const int64_t m = 301, n = 70, k = 2060;
   for (const ftrun_dtype dtype : kFloats) {
     Array a(dtype, {m, k}), b(dtype, {n, k}), c(dtype, {m, n});
     a.randomize(1);
@@ -83,7 +83,8 @@ TEST(Matmul, SameBitsForAnyRowsThreadsAndTiles) {
       Machine(threads).run(FTRUN_OP_MATMUL, {&a, &b}, {&other}, &attribute);
       ASSERT_EQ(other.bits(), c.bits());
     }
-    for (const int64_t rows : {1, 2, 5, 8, 100}) {
+    // One to four rows, 5 to 48 and more take different ways.
+    for (const int64_t rows : {1, 2, 3, 4, 5, 8, 9, 16, 17, 24, 25, 33, 40, 48, 49, 100}) {
       Array part(dtype, {rows, k}), out(dtype, {rows, n});
       for (int64_t i = 0; i < rows * k; ++i) part.set(i, a.get(37 * k + i));
       Machine(1).run(FTRUN_OP_MATMUL, {&part, &b}, {&out}, &attribute);
@@ -109,28 +110,34 @@ TEST(Matmul, TransposesGiveTheSameBits) {
 }
 
 TEST(Matmul, ContinuingEqualsOneLongSum) {
-  const int64_t m = 20, n = 33, k = 900, split = 300;
-  Array a(FTRUN_F32, {m, k}), b(FTRUN_F32, {k, n}), whole(FTRUN_F32, {m, n}), parts(FTRUN_F32, {m, n});
-  a.randomize(1);
-  b.randomize(2);
+  const int64_t n = 33, k = 900, split = 300;
   Machine machine(2);
-  const auto product = [&](Array& c, int64_t begin, int64_t end, kernels::GemmOutput output) {
-    kernels::GemmCall call{};
-    call.m = m;
-    call.n = n;
-    call.k = end - begin;
-    call.a = {static_cast<const float*>(a.view().data) + begin, FTRUN_F32, k, false};
-    call.b = {static_cast<const float*>(b.view().data) + begin * n, FTRUN_F32, n, false};
-    call.c = c.view().data;
-    call.c_dtype = FTRUN_F32;
-    call.c_row_stride = n;
-    call.output = output;
-    kernels::gemm(machine.context(), call);
-  };
-  product(whole, 0, k, kernels::GemmOutput::kStore);
-  product(parts, 0, split, kernels::GemmOutput::kStore);
-  product(parts, split, k, kernels::GemmOutput::kContinue);
-  EXPECT_EQ(whole.bits(), parts.bits());
+  for (const int64_t m : {20, 60}) {
+    for (const bool transposed : {false, true}) {
+      Array a(FTRUN_F32, {m, k}), b(FTRUN_F32, {transposed ? n : k, transposed ? k : n});
+      Array whole(FTRUN_F32, {m, n}), parts(FTRUN_F32, {m, n});
+      a.randomize(1);
+      b.randomize(2);
+      const auto product = [&](Array& c, int64_t begin, int64_t end, kernels::GemmOutput output) {
+        kernels::GemmCall call{};
+        call.m = m;
+        call.n = n;
+        call.k = end - begin;
+        call.a = {static_cast<const float*>(a.view().data) + begin, FTRUN_F32, k, false};
+        call.b = {static_cast<const float*>(b.view().data) + begin * (transposed ? 1 : n), FTRUN_F32,
+                  transposed ? k : n, transposed};
+        call.c = c.view().data;
+        call.c_dtype = FTRUN_F32;
+        call.c_row_stride = n;
+        call.output = output;
+        kernels::gemm(machine.context(), call);
+      };
+      product(whole, 0, k, kernels::GemmOutput::kStore);
+      product(parts, 0, split, kernels::GemmOutput::kStore);
+      product(parts, split, k, kernels::GemmOutput::kContinue);
+      EXPECT_EQ(whole.bits(), parts.bits()) << m << " rows, b " << (transposed ? "transposed" : "plain");
+    }
+  }
 }
 
 TEST(Matmul, RefusesWrongShapes) {

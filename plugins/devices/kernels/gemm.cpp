@@ -1,5 +1,5 @@
 // The parallel GEMM: tiles of c over threads, panels of a and b packed per tile. Leaves out: the register tile
-// (gemm_tile-inl.h).
+// (gemm_tile-inl.h) and few rows of a (gemm_rows-inl.h).
 #include "plugins/devices/kernels/gemm.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -7,6 +7,7 @@
 #include <hwy/foreach_target.h>
 
 #include "plugins/devices/kernels/gemm_pairs-inl.h"
+#include "plugins/devices/kernels/gemm_rows-inl.h"
 #include "plugins/devices/kernels/gemm_tile-inl.h"
 #include "plugins/devices/kernels/isa.h"
 
@@ -70,6 +71,7 @@ HWY_INLINE void write_tile(const GemmCall& call, void* c, const float* sums, int
 struct TileScratch {
   float *a, *b, *sums;
 };
+static_assert(kMaxTileN * round_up(kFewRows, kNr) <= kMc * kAStride, "few rows' sums are turned in a's place");
 HWY_INLINE TileScratch carve_tile(Carver& carver) {
   TileScratch scratch{};
   scratch.a = carver.take<float>(kMc * kAStride + kLanes);
@@ -175,7 +177,10 @@ HWY_INLINE void compute_tile(const GemmCall& call, const Tiling& tiling, int64_t
     sums.stride = call.c_row_stride;
   }
   const int64_t done = thin_columns<Products>(call, a, b, column0, columns, scratch, sums);
-  if (done < columns) {
+  if (done == 0 && takes_few_rows<Products>(a, b, rows, call.k)) {
+    few_rows_product<Products>(a, b, call.k, row0, rows, column0, columns, scratch.b, scratch.a, sums.data, sums.stride,
+                               sums.start_from_c);
+  } else if (done < columns) {
     TileSums rest = sums;
     rest.data += done;
     packed_product<Products>(a, b, call.k, row0, rows, column0 + done, columns - done, scratch, rest);

@@ -1,0 +1,203 @@
+// Products with few rows of a (decoding a batch) by b's rows as they lie. Per-target code.
+// Leaves out: one to four rows (thin_panel in gemm_tile-inl.h), and many, where packing b is paid back (gemm.cpp).
+#if defined(FTRUN_KERNELS_GEMM_ROWS_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef FTRUN_KERNELS_GEMM_ROWS_INL_H_
+#undef FTRUN_KERNELS_GEMM_ROWS_INL_H_
+#else
+#define FTRUN_KERNELS_GEMM_ROWS_INL_H_
+#endif
+
+#include "plugins/devices/kernels/gemm_pairs-inl.h"
+#include "plugins/devices/kernels/gemm_tile-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace ftrun::kernels::HWY_NAMESPACE {
+
+/// Up to so many rows of a, weights are read as they lie; beyond, each is used often enough to be packed.
+constexpr int64_t kFewRows = 48;
+/// Packed elements of k per pass: panels of a stay in L2.
+constexpr int64_t kFewRowsKc = 1024;
+static_assert(kFewRowsKc * (kFewRows + kNr) <= kKc * 512, "the panels of a fit where those of b are packed");
+
+/// Packed element `k` of a row of b in every lane. `load` may read two bytes past it, which `load_last` does not.
+template <class Products, class T>
+struct RowElement {
+  static_assert(Products::kPerElement == 1 && sizeof(T) == 4);
+  static HWY_INLINE VF load(const T* row, int64_t k) {
+    return hn::BitCast(F32(), hn::Set(hn::RebindToUnsigned<F32>(), row[k]));
+  }
+  static HWY_INLINE VF load_last(const T* row, int64_t k) { return load(row, k); }
+};
+template <>
+struct RowElement<F32Products, uint16_t> {
+  static HWY_INLINE VF widened(uint32_t bits) {
+    return hn::BitCast(F32(), hn::ShiftLeft<16>(hn::Set(hn::RebindToUnsigned<F32>(), bits)));
+  }
+  // The neighbour in the high half is shifted out: a broadcast of 16 bits would take a shuffle more.
+  static HWY_INLINE VF load(const uint16_t* row, int64_t k) {
+    uint32_t bits;
+    std::memcpy(&bits, row + k, sizeof(bits));
+    return widened(bits);
+  }
+  static HWY_INLINE VF load_last(const uint16_t* row, int64_t k) { return widened(row[k]); }
+};
+template <bool kNative>
+struct RowElement<Bf16Pairs<kNative>, uint16_t> {
+  static HWY_INLINE VF load(const uint16_t* row, int64_t k) {
+    float pair;
+    std::memcpy(&pair, row + 2 * k, sizeof(pair));
+    return hn::Set(F32(), pair);
+  }
+  static HWY_INLINE VF load_last(const uint16_t* row, int64_t k) { return load(row, k); }
+};
+
+/// c[R][V * kLanes] (+)= rows[R][kc] panel[kc][V * kLanes], rows of the panel kNr apart. The chain of each element is
+/// that of micro_tile. The next rows of b are on their way meanwhile.
+template <class Products, int R, int V, class T>
+HWY_NOINLINE void row_tile(const T* HWY_RESTRICT rows, int64_t row_stride, const float* HWY_RESTRICT panel, int64_t kc,
+                           float* HWY_RESTRICT c, int64_t c_stride, bool start_from_c) {
+  using Element = RowElement<Products, T>;
+  constexpr int64_t kLine = 64 / static_cast<int64_t>(sizeof(T)) / Products::kPerElement;
+  const F32 d;
+  VF sums[R][V];
+  FTRUN_UNROLL
+  for (int r = 0; r < R; ++r) {
+    FTRUN_UNROLL
+    for (int v = 0; v < V; ++v) sums[r][v] = start_from_c ? hn::LoadU(d, c + r * c_stride + v * kLanes) : hn::Zero(d);
+  }
+  const T* next = rows + R * row_stride;
+  for (int64_t line = 0; line < kc; line += kLine) {
+    FTRUN_UNROLL
+    for (int r = 0; r < R; ++r) prefetch_to_l2(next + r * row_stride + line * Products::kPerElement);
+    const int64_t end = HWY_MIN(line + kLine, kc - 1);
+    for (int64_t k = line; k < end; ++k, panel += kNr) {
+      FTRUN_UNROLL
+      for (int r = 0; r < R; ++r) {
+        const VF element = Element::load(rows + r * row_stride, k);
+        FTRUN_UNROLL
+        for (int v = 0; v < V; ++v)
+          sums[r][v] = Products::multiply_add(hn::LoadU(d, panel + v * kLanes), element, sums[r][v]);
+      }
+    }
+  }
+  FTRUN_UNROLL
+  for (int r = 0; r < R; ++r) {
+    const VF element = Element::load_last(rows + r * row_stride, kc - 1);
+    FTRUN_UNROLL
+    for (int v = 0; v < V; ++v) {
+      const VF last = Products::multiply_add(hn::LoadU(d, panel + v * kLanes), element, sums[r][v]);
+      hn::StoreU(last, d, c + r * c_stride + v * kLanes);
+    }
+  }
+}
+
+/// Rows of b that a tile takes: as many sums as registers hold.
+template <int V>
+constexpr int kRowTile = V == 2 ? kMr : 2 * kMr;
+
+template <class T>
+using RowTile = void (*)(const T*, int64_t, const float*, int64_t, float*, int64_t, bool);
+template <class Products, int V, class T, int R = 1>
+HWY_INLINE RowTile<T> row_tile_for(int64_t rows) {
+  if constexpr (R < kRowTile<V>) {
+    if (rows > R) return row_tile_for<Products, V, T, R + 1>(rows);
+  }
+  return row_tile<Products, R, V, T>;
+}
+
+/// All rows of b [count] against one panel, in tiles of even height: a low last one would leave multipliers idle.
+template <class Products, int V, class T>
+HWY_INLINE void row_tiles(const T* rows, int64_t row_stride, int64_t count, const float* panel, int64_t kc, float* c,
+                          int64_t c_stride, bool start_from_c) {
+  for (int64_t tiles = ceil_div(count, kRowTile<V>); tiles > 0; --tiles) {
+    const int64_t height = ceil_div(count, tiles);
+    row_tile_for<Products, V, T>(height)(rows, row_stride, panel, kc, c, c_stride, start_from_c);
+    count -= height;
+    rows += height * row_stride;
+    c += height * c_stride;
+  }
+}
+
+/// to[row][column] = from[column][row], columns `from_stride` floats apart.
+HWY_INLINE void turn_sums(const float* from, int64_t from_stride, int64_t rows, int64_t columns, float* to,
+                          int64_t to_stride) {
+  int64_t column = 0;
+#if HWY_TARGET != HWY_SCALAR
+  for (; column + kLanes <= columns; column += kLanes) {
+    int64_t row = 0;
+    for (; row + 4 <= rows; row += 4) {
+      VF v[4];
+      transpose_four(reinterpret_cast<const uint32_t*>(from) + column * from_stride + row, from_stride, v);
+      FTRUN_UNROLL
+      for (int64_t i = 0; i < 4; ++i) hn::StoreU(v[i], F32(), to + (row + i) * to_stride + column);
+    }
+    for (; row < rows; ++row) {
+      for (int64_t i = 0; i < kLanes; ++i) to[row * to_stride + column + i] = from[(column + i) * from_stride + row];
+    }
+  }
+#endif
+  for (; column < columns; ++column) {
+    for (int64_t row = 0; row < rows; ++row) to[row * to_stride + column] = from[column * from_stride + row];
+  }
+}
+
+/// One pass over k of few_rows_product; `turned` is [columns][width].
+template <class Products, class T>
+HWY_INLINE void few_rows_pass(const T* b_rows, int64_t row_stride, int64_t columns, const float* panels, int64_t rows,
+                              int64_t kc, float* turned, int64_t width, bool start_from_c) {
+  // So few rows of b that all panels of a meet them in L1.
+  const int64_t step = rows <= kNr ? columns : 4 * kRowTile<2>;
+  for (int64_t column = 0; column < columns; column += step) {
+    const int64_t count = HWY_MIN(step, columns - column);
+    const T* b = b_rows + column * row_stride;
+    float* c = turned + column * width;
+    for (int64_t row = 0; row < rows; row += kNr) {
+      const float* panel = panels + row * kc;
+      if (rows - row > kLanes) {
+        row_tiles<Products, 2, T>(b, row_stride, count, panel, kc, c + row, width, start_from_c);
+      } else {
+        row_tiles<Products, 1, T>(b, row_stride, count, panel, kc, c + row, width, start_from_c);
+      }
+    }
+  }
+}
+
+/// Whether few_rows_product takes it: rows of b along k, and a that packs into panels of columns like such a b.
+template <class Products>
+HWY_INLINE bool takes_few_rows(const Matrix& a, const Matrix& b, int64_t rows, int64_t k_count) {
+  if (rows > kFewRows || !b.transposed || a.transposed) return false;
+  return Products::kPerElement == 1 || (a.dtype == FTRUN_BF16 && a.row_stride % 2 == 0 && k_count % 2 == 0);
+}
+
+/// sums[rows, columns] (row-major, `sums_stride` apart) = a b with the roles swapped: b's rows are broadcast from where
+/// they lie, a is packed into panels, and the sums are turned at the end. `panels` has room for kFewRowsKc x whole
+/// panels of rows, `turned` for columns x those.
+template <class Products>
+HWY_INLINE void few_rows_product(const Matrix& a, const Matrix& b, int64_t k_count, int64_t row0, int64_t rows,
+                                 int64_t column0, int64_t columns, float* panels, float* turned, float* sums,
+                                 int64_t sums_stride, bool start_from_c) {
+  const Matrix turned_a = {a.data, a.dtype, a.row_stride, true};
+  const int64_t width = round_up(rows, kNr), elements = ceil_div(k_count, Products::kPerElement);
+  if (start_from_c) turn_sums(sums, sums_stride, columns, rows, turned, width);
+  for (int64_t k0 = 0; k0 < elements; k0 += kFewRowsKc) {
+    const int64_t kc = HWY_MIN(kFewRowsKc, elements - k0);
+    pack_b(Products(), turned_a, k_count, k0, kc, row0, rows, panels);
+    const char* data = at(b.data, b.dtype, column0 * b.row_stride + k0 * Products::kPerElement);
+    const bool goes_on = start_from_c || k0 > 0;
+    if constexpr (Products::kPerElement == 1) {
+      if (b.dtype == FTRUN_F32) {
+        few_rows_pass<Products>(reinterpret_cast<const uint32_t*>(data), b.row_stride, columns, panels, rows, kc,
+                                turned, width, goes_on);
+        continue;
+      }
+    }
+    few_rows_pass<Products>(reinterpret_cast<const uint16_t*>(data), b.row_stride, columns, panels, rows, kc, turned,
+                            width, goes_on);
+  }
+  turn_sums(turned, width, rows, columns, sums, sums_stride);
+}
+
+}  // namespace ftrun::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif  // per-target guard
