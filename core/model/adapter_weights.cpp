@@ -7,6 +7,7 @@
 #include "core/base/nearest_name.h"
 #include "core/io/convert.h"
 #include "core/model/adapted_linear.h"
+#include "core/model/optimizer_slice.h"
 #include "core/ops/elementwise.h"
 #include "core/ops/layout.h"
 #include "core/ops/matmul.h"
@@ -124,8 +125,8 @@ void copy_rows_part(ExecutionContext& ctx, const Tensor& rows, int64_t first, in
   const int64_t offset = first * rows.dim(1);
   const int64_t from = std::max(begin, offset);
   const int64_t to = std::min(end, offset + rows.element_count());
-  ops::copy_into(ctx, rows.reshape({rows.element_count()}).slice(0, from - offset, to - offset),
-                 destination.slice(0, from - begin, to - begin));
+  copy_between(ctx, rows.reshape({rows.element_count()}).slice(0, from - offset, to - offset),
+               destination.slice(0, from - begin, to - begin));
 }
 
 Tensor rows_from(ExecutionContext& ctx, WeightSource& source, const ModelParameter& parameter, int64_t begin,
@@ -189,7 +190,7 @@ void NewAdapterWeights::fill(ExecutionContext& ctx, const ModelParameter& parame
     // A new pair adds nothing, so the norms are those of the base.
     for_row_chunks(begin * weight.shape[1], end * weight.shape[1], weight.shape[1], [&](int64_t first, int64_t last) {
       const Tensor norms = adapted_row_norms(ctx, rows_from(ctx, *base_, weight, first, last), {}, {}, 1.0);
-      ops::copy_into(ctx, norms, destination.slice(0, first - begin, last - begin));
+      copy_between(ctx, norms, destination.slice(0, first - begin, last - begin));
     });
     return;
   }

@@ -16,6 +16,7 @@
 #include "core/model/abi_struct.h"
 #include "core/model/adapter_weights.h"
 #include "core/model/api_tables.h"
+#include "core/model/pissa.h"
 #include "core/parallel/thread_pool.h"
 #include "tests/collectives/rank_team.h"
 
@@ -79,14 +80,14 @@ int32_t add_pair_parameter(NetworkModel& model, int32_t weight, const std::strin
 }
 
 /// Neither factor starts at zero, so that both have gradients at once.
-void add_pairs(NetworkModel& model, int64_t rank) {
+void add_pairs(NetworkModel& model, int64_t rank, bool with_magnitudes) {
   const auto declared = static_cast<int32_t>(model.parameters().size());
   for (int32_t id = 0; id < declared; ++id) {
     const ModelParameter& weight = model.parameter(id);
     const bool in_block = model.units()[static_cast<size_t>(weight.unit)].kind == FTRUN_UNIT_BLOCK;
     if (weight.role != FTRUN_PARAMETER_LINEAR || !in_block) continue;
     const std::vector<int64_t> shape = weight.shape;
-    const bool has_magnitude = weight.name.find("down_proj") != std::string::npos;
+    const bool has_magnitude = with_magnitudes && weight.name.find("down_proj") != std::string::npos;
     LinearAdapter adapter;
     adapter.weight = id;
     adapter.scale = 2.0;
@@ -108,7 +109,7 @@ std::shared_ptr<const NetworkModel> open_model(const StrategyCase& given) {
   }
   const auto* table = static_cast<const ftrun_network*>(load_plugin("network", network)->table);
   const auto model = std::make_shared<NetworkModel>(table, strategy_host(), nullptr, json, folder / "config.json");
-  if (given.adapter_rank > 0) add_pairs(*model, given.adapter_rank);
+  if (given.adapter_rank > 0) add_pairs(*model, given.adapter_rank, !given.starts_principal);
   return model;
 }
 
@@ -128,7 +129,15 @@ std::unique_ptr<WeightSource> open_base(const StrategyCase& given, const Network
 
 std::unique_ptr<WeightSource> open_weights(const StrategyCase& given, const NetworkModel& model) {
   std::unique_ptr<WeightSource> base = open_base(given, model);
+  if (!given.merged_adapter.empty()) {
+    const std::filesystem::path models = std::filesystem::path(FTRUN_SOURCE_DIR) / "tests/golden/models";
+    base = std::make_unique<MergedWeights>(std::move(base),
+                                           std::make_shared<PeftAdapter>(models / given.merged_adapter), model);
+  }
   if (given.adapter_rank == 0) return base;
+  if (given.starts_principal) {
+    return std::make_unique<PissaWeights>(std::move(base), model, std::make_shared<PrincipalPairs>(model, -1));
+  }
   return std::make_unique<NewAdapterWeights>(std::move(base), model, 11);
 }
 

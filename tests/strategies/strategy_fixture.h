@@ -29,6 +29,8 @@ struct StrategyCase {
       false;  ///< a frozen copy of the model is asked in every micro-batch; with pairs: the base without them
   int32_t adapter_rank =
       0;  ///< low-rank pairs (DoRA on down_proj) on the blocks' linear weights are trained, nothing else
+  bool starts_principal = false;  ///< the pairs start as PiSSA's (then without DoRA)
+  std::string merged_adapter;     ///< a folder of tests/golden/models, merged into the base first
   /// By parameter name; NULL: everything is trained.
   std::function<bool(const std::string& name)> is_trained;
   std::string device = "cpu";  ///< the rank's; the host device is `cpu` beside it
