@@ -279,19 +279,28 @@ bool Trainer::stop_agreed() {
 }
 
 Trainer::StepResult Trainer::train_step() {
+  const PhaseTimer whole(phases_.total);
   run_.communicator().set_step(state_.global_step + 1);
   run_.services().metrics.clear();
   const int64_t epoch = state_.global_step / state_.updates_per_epoch;
+  std::optional<PhaseTimer> timer(phases_.data);
   const UpdateScope scope(run_, FTRUN_SPLIT_TRAIN, epoch, state_.global_step % state_.updates_per_epoch);
+  timer.reset();
   const ftrun_update& update = scope.update();
   const Denominators denominators = scope.denominators(run_);
   require_positive(run_, denominators, state_.global_step + 1);
   StepResult result;
   result.learning_rate = schedule_(state_.global_step);
   for (int32_t index = 0; index < update.n_micro_batches; ++index) {
-    const Tensor loss = run_.rank().train_micro_batch(
-        index, update.n_micro_batches, [&] { return paradigm_loss(run_, update, index, denominators.data()); });
+    const double forward_before = phases_.forward;
+    timer.emplace(phases_.backward);
+    const Tensor loss = run_.rank().train_micro_batch(index, update.n_micro_batches, [&] {
+      const PhaseTimer forward(phases_.forward);
+      return paradigm_loss(run_, update, index, denominators.data());
+    });
     result.loss += value_of(run_, loss);
+    timer.reset();
+    phases_.backward -= phases_.forward - forward_before;
   }
   result.metrics = take_metrics(run_);
   result.metrics_weight = denominators[0];
@@ -299,11 +308,13 @@ Trainer::StepResult Trainer::train_step() {
   run_.communicator().sum_host(totals);
   result.loss = totals[0];
   result.input_tokens = static_cast<int64_t>(totals[1]);
+  timer.emplace(phases_.optimizer);
   result.grad_norm = run_.rank().finish_grads();
   require_finite(result, update, denominators.data());
   const double limit = run_.arguments().max_grad_norm;
   const double scale = limit > 0 ? std::min(1.0, limit / (result.grad_norm + 1e-6)) : 1.0;
   run_.rank().step(scale, result.learning_rate);
+  timer.reset();
   return result;
 }
 
@@ -573,6 +584,7 @@ void Trainer::write_train_results() {
   history["step"] = state_.global_step;
   state_.log_history.push_back(history);
   log_info("{}", format_log_line(printed));
+  results["train_step_seconds"] = to_json(phases_);
   if (run_.is_main()) write_results(run_.arguments().output_dir, "train", results);
   summary_["train"] = results;
 }

@@ -15,6 +15,7 @@
 #include "core/train/progress.h"
 #include "core/train/run.h"
 #include "core/train/schedule.h"
+#include "core/train/step_phases.h"
 #include "core/train/trainer_state.h"
 #include "core/train/training_log.h"
 
@@ -82,6 +83,7 @@ class Trainer {
   std::unique_ptr<TrainerLogFile> log_file_;
   std::unique_ptr<Progress> progress_;
   std::chrono::steady_clock::time_point started_;
+  StepPhases phases_;
   double last_log_seconds_ = 0;
   int64_t tokens_since_log_ = 0;
   int64_t last_saved_step_ = -1;
