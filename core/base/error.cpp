@@ -25,9 +25,10 @@ int exit_code_of(ftrun_status code) noexcept {
 
 const char* status_name(ftrun_status code) noexcept {
   static constexpr const char* kNames[] = {
-      "ok",           "cancelled",           "unknown",        "invalid_argument",   "deadline_exceeded", "not_found",
-      "already_exists", "permission_denied", "resource_exhausted", "failed_precondition", "aborted",       "out_of_range",
-      "unimplemented",  "internal",          "unavailable",    "data_loss"};
+      "ok",        "cancelled",      "unknown",           "invalid_argument",   "deadline_exceeded",
+      "not_found", "already_exists", "permission_denied", "resource_exhausted", "failed_precondition",
+      "aborted",   "out_of_range",   "unimplemented",     "internal",           "unavailable",
+      "data_loss"};
   return code >= 0 && code < static_cast<ftrun_status>(sizeof(kNames) / sizeof(kNames[0])) ? kNames[code] : "unknown";
 }
 

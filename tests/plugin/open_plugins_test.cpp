@@ -146,8 +146,7 @@ TEST_F(OpenPlugins, ImportsForeignConfigurations) {
 TEST_F(OpenPlugins, RefusesForeignConfigurationsNobodyTakes) {
   EXPECT_EQ(refusal("stage: copying\nforeign_file: other\n"),
             "run.yaml:3: foreign_file: no strategy plugin takes 'other'; known strategies: importer, single");
-  EXPECT_EQ(refusal("stage: copying\nforeign_file: 'mine:'\n"),
-            "run.yaml:3: foreign_file: no number after 'mine:'");
+  EXPECT_EQ(refusal("stage: copying\nforeign_file: 'mine:'\n"), "run.yaml:3: foreign_file: no number after 'mine:'");
   EXPECT_EQ(refusal("stage: copying\nstrategy: single\nforeign_file: 'mine:1'\n"),
             "run.yaml:3: strategy is 'single', but foreign_file (run.yaml:4) means 'importer'");
   EXPECT_EQ(refusal("stage: copying\nforeign_file: 'mine:1000'\n"),

@@ -173,27 +173,28 @@ constexpr ftrun_option_table option_table(const ftrun_option (&options)[N]) noex
 }  // namespace v1
 }  // namespace ftrun::sdk
 
-/// Defines a library's only plugin: its note, descriptor and the exported query function. At file scope, outside namespaces.
-/// KIND, ID, VERSION, DOC are string literals; OPTIONS is a const ftrun_option_table* or nullptr; TABLE the kind's table.
+/// Defines a library's only plugin: its note, descriptor and the exported query function. At file scope, outside
+/// namespaces. KIND, ID, VERSION, DOC are string literals; OPTIONS is a const ftrun_option_table* or nullptr; TABLE the
+/// kind's table.
 #define FTRUN_PLUGIN(KIND, ID, VERSION, DOC, OPTIONS, TABLE) \
   FTRUN_PLUGIN_WITH_EXTENSIONS(KIND, ID, VERSION, DOC, OPTIONS, TABLE, nullptr)
 
 /// As FTRUN_PLUGIN, with a const void* (*)(ftrun_str id) that finds extensions, or nullptr.
-#define FTRUN_PLUGIN_WITH_EXTENSIONS(KIND, ID, VERSION, DOC, OPTIONS, TABLE, EXTENSIONS)                          \
-  FTRUN_DEFINE_NOTE(ftrun_plugin_note_record, KIND, ID, VERSION, 0u);                                            \
-  extern "C" __attribute__((visibility("default"))) ftrun_status ftrun_plugin_query_v1(uint32_t index,            \
+#define FTRUN_PLUGIN_WITH_EXTENSIONS(KIND, ID, VERSION, DOC, OPTIONS, TABLE, EXTENSIONS)                           \
+  FTRUN_DEFINE_NOTE(ftrun_plugin_note_record, KIND, ID, VERSION, 0u);                                              \
+  extern "C" __attribute__((visibility("default"))) ftrun_status ftrun_plugin_query_v1(uint32_t index,             \
                                                                                        const ftrun_plugin** out) { \
-    static const ftrun_plugin plugin = {{sizeof(ftrun_plugin), FTRUN_PLUGIN_TAG},                                 \
-                                        FTRUN_ABI_TARGET_MINOR,                                                   \
-                                        0u,                                                                       \
-                                        FTRUN_STR(KIND),                                                          \
-                                        FTRUN_STR(ID),                                                            \
-                                        FTRUN_STR(VERSION),                                                       \
-                                        FTRUN_STR(DOC),                                                           \
-                                        (OPTIONS),                                                                \
-                                        (TABLE),                                                                  \
-                                        (EXTENSIONS)};                                                            \
-    *out = index == 0 ? &plugin : nullptr;                                                                        \
-    return index == 0 ? FTRUN_OK : FTRUN_OUT_OF_RANGE;                                                            \
-  }                                                                                                               \
+    static const ftrun_plugin plugin = {{sizeof(ftrun_plugin), FTRUN_PLUGIN_TAG},                                  \
+                                        FTRUN_ABI_TARGET_MINOR,                                                    \
+                                        0u,                                                                        \
+                                        FTRUN_STR(KIND),                                                           \
+                                        FTRUN_STR(ID),                                                             \
+                                        FTRUN_STR(VERSION),                                                        \
+                                        FTRUN_STR(DOC),                                                            \
+                                        (OPTIONS),                                                                 \
+                                        (TABLE),                                                                   \
+                                        (EXTENSIONS)};                                                             \
+    *out = index == 0 ? &plugin : nullptr;                                                                         \
+    return index == 0 ? FTRUN_OK : FTRUN_OUT_OF_RANGE;                                                             \
+  }                                                                                                                \
   static_assert(true, "")

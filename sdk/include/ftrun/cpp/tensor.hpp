@@ -1,4 +1,5 @@
-// RAII over the tensor handle and calls by name. Leaves out: parameters and heads (context calls take raw handles' get()).
+// RAII over the tensor handle and calls by name. Leaves out: parameters and heads (context calls take raw handles'
+// get()).
 #pragma once
 
 #include <cstdint>
@@ -62,7 +63,8 @@ class TensorCalls {
   Tensor empty(ftrun_dtype dtype, std::initializer_list<int64_t> shape, ftrun_memory_category category,
                ftrun_placement placement = FTRUN_PLACEMENT_DEVICE) const {
     ftrun_tensor* out = nullptr;
-    check(host_->tensor->empty(ctx_, dtype, static_cast<int32_t>(shape.size()), shape.begin(), category, placement, &out));
+    check(host_->tensor->empty(ctx_, dtype, static_cast<int32_t>(shape.size()), shape.begin(), category, placement,
+                               &out));
     return {host_, out};
   }
   Tensor reshape(const Tensor& x, std::initializer_list<int64_t> shape) const {
@@ -76,11 +78,13 @@ class TensorCalls {
     return {host_, out};
   }
   /// Op with one output.
-  Tensor op(std::string_view name, std::initializer_list<const Tensor*> inputs, const void* attributes = nullptr) const {
+  Tensor op(std::string_view name, std::initializer_list<const Tensor*> inputs,
+            const void* attributes = nullptr) const {
     std::vector<ftrun_tensor*> handles;
     for (const Tensor* input : inputs) handles.push_back(input->get());
     ftrun_tensor* out = nullptr;
-    check(host_->tensor->op(ctx_, str(name), handles.data(), static_cast<int32_t>(handles.size()), attributes, &out, 1));
+    check(
+        host_->tensor->op(ctx_, str(name), handles.data(), static_cast<int32_t>(handles.size()), attributes, &out, 1));
     return {host_, out};
   }
   Tensor add(const Tensor& a, const Tensor& b) const { return op(FTRUN_OP_ADD, {&a, &b}); }
