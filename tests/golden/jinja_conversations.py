@@ -7,7 +7,21 @@ WEATHER = {"type": "function", "function": {
         "unit": {"type": "string", "enum": ["celsius", "fahrenheit"], "default": "celsius"},
         "days": {"type": "integer", "minimum": 1, "maximum": 7.5}}, "required": ["city"]}}}
 TIME = {"type": "function", "function": {"name": "now", "description": "", "parameters": {"type": "object", "properties": {}}}}
-TOOLS = {"one": [WEATHER], "two": [WEATHER, TIME]}
+# Objects in lists in objects, a union, a reference, empty containers, a number that is not whole, true and null as defaults.
+BOOK = {"type": "function", "function": {
+    "name": "book_trip", "description": "Books.\nOne trip per call: \"all in\".", "strict": True,
+    "parameters": {"$defs": {"leg": {"type": "object", "properties": {
+        "from": {"type": "string", "pattern": "^[A-Z]{3}$"}, "hours": {"type": "number", "exclusiveMinimum": 0, "default": 1.5}},
+        "required": ["from"], "additionalProperties": False}},
+        "type": "object", "properties": {
+            "legs": {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/leg"}},
+            "guest": {"type": "object", "properties": {
+                "name": {"type": "string"}, "pets": {"type": "array", "items": {"type": "object", "properties": {
+                    "kind": {"anyOf": [{"const": "Katze"}, {"type": "null"}], "default": None}}}}}},
+            "tags": {"type": ["array", "null"], "items": {}, "default": []}, "refund": {"type": "boolean", "default": True}},
+        "required": ["legs", "guest"]},
+    "return": {"type": "object", "properties": {"id": {"type": "string"}}}}}
+TOOLS = {"one": [WEATHER], "two": [WEATHER, TIME], "nested": [BOOK, WEATHER]}
 
 SYSTEM = {"role": "system", "content": "You are \"terse\".\n  Obey. "}
 
@@ -36,6 +50,12 @@ CONVERSATIONS = {
               assistant("Looking.", tool_calls=[call("get_weather", {"city": "\u5317\u4eac"}), call("now", {})]),
               {"role": "tool", "name": "get_weather", "content": "rain"}, {"role": "tool", "name": "now", "content": "12:00"},
               assistant("Rain, noon."), user("Thanks"), assistant("You're welcome")],
+    "nested_calls": [SYSTEM, user("Book it."),
+                     assistant("", tool_calls=[call("book_trip", {"legs": [{"from": "CGN", "hours": 2.5}, {"from": "\u5317\u4eac"}], "guest": {
+                         "name": "O'Neil & <Co>", "pets": [{"kind": None}, {"kind": "Katze"}]}, "tags": [], "refund": False})]),
+                     {"role": "tool", "name": "book_trip", "content": "{\"id\": \"a\\n1\", \"legs\": [{\"ok\": true}]}"},
+                     assistant("Booked.", tool_calls=[call("get_weather", {"city": "K\u00f6ln"})]),
+                     {"role": "tool", "name": "get_weather", "content": "21.5"}, assistant("21.5 degrees."), user("And then?")],
     "string_call": [user("Time?"), assistant("", tool_calls=[call("now", "{\"zone\": \"UTC\"}")]), {"role": "tool", "content": "12"}],
     "none_call": [user("Time?"), assistant(None, tool_calls=[call("now", {"a": None, "b": True, "c": [1, 2.0]})]), {"role": "tool", "content": "12"}],
     "thought": [user("1+1?"), assistant("2", reasoning_content="One and one.\n"), user("2+2?"), assistant("4", reasoning_content="\nTwo and two.")],

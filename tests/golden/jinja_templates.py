@@ -60,8 +60,12 @@ def inputs(is_main):
                 yield name, its_tools, None, prompt, {}
     yield "one", "one", DOCUMENTS, True, {"enable_thinking": False}
     if is_main:
-        yield "turns", None, None, True, {"enable_thinking": True}
-        yield "turns", None, None, True, {"enable_thinking": False}
+        for thinking in [True, False]:
+            for name, prompt in [("nested_calls", False), ("nested_calls", True), ("turns", True)]:
+                yield name, "nested", None, prompt, {"enable_thinking": thinking}
+        for prompt in [False, True]:
+            yield "turns", None, None, prompt, {"enable_thinking": True}
+            yield "turns", None, None, prompt, {"enable_thinking": False}
         yield "one", None, None, True, {"date_string": "1 Jan 2026"}
         yield "system", "one", None, True, {"tools_in_user_message": False, "builtin_tools": ["brave_search", "code_interpreter"]}
         yield "thought", None, None, False, {"bos_token": "<other>", "preserve_thinking": True}
