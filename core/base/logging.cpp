@@ -10,6 +10,7 @@
 #include <memory>
 
 #include "core/base/error.h"
+#include "core/base/flag_origin.h"
 #include "core/base/nearest_name.h"
 
 namespace ftrun {
@@ -83,8 +84,10 @@ bool log_enabled(LogLevel level) noexcept {
 
 void set_log_line_hook(void (*hook)()) { g_line_hook = hook; }
 
-void log_line(LogLevel level, std::string_view message) {
+void log_line(LogLevel level, std::string_view text) {
   if (!log_enabled(level) || level == LogLevel::kOff) return;
+  const std::string lines = name_flags_once(text);
+  std::string_view message = lines;
   if (auto* hook = g_line_hook.load(); hook != nullptr) hook();
   while (true) {
     const size_t end = message.find('\n');

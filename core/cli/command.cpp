@@ -26,7 +26,9 @@ constexpr std::string_view kTokenizeDetails =
 constexpr std::string_view kPredictDetails =
     "\nReads the rows of eval_dataset (of dataset where that is not given), asks the model for the last answer of "
     "each,\n"
-    "and writes into output_dir:\n\n"
+    "and writes into output_dir. Rows may be of any kind and lack the answer; the label of a pair is its chosen one, "
+    "a\n"
+    "row of plain text (a line of a .txt file) is what the user says:\n\n"
     "  generated_predictions.jsonl  a line {\"prompt\", \"predict\", \"label\"} per row, in the order of the data\n"
     "  predict_results.json         ROUGE-1, -2, -L and BLEU-4 in percent where the data has answers, and speed\n\n"
     "Prompts are written by `template`, else by the tokenizer's chat_template, and never cut.\n"
@@ -34,7 +36,9 @@ constexpr std::string_view kPredictDetails =
     "N\n"
     "ranks. A training file serves as it is: --model names the folder that training wrote.\n"
     "\ndo_sample, temperature, top_p, top_k, repetition_penalty, max_new_tokens and stop: a key or flag wins over the\n"
-    "model's generation_config.json, which wins over the default. Training keys have no effect.\n";
+    "model's generation_config.json, which wins over the default. Keys of training have no effect in the file and are "
+    "refused\n"
+    "as flags. --model may also name the folder of an adapter whose base is where adapter_config.json says.\n";
 
 constexpr std::string_view kChatDetails =
     "\nReads questions from stdin, a line each, and writes answers to stdout as they are made. From a pipe there is\n"
@@ -42,9 +46,20 @@ constexpr std::string_view kChatDetails =
     "Prompts are written by `template`, else by the tokenizer's chat_template; --system TEXT gives a system prompt.\n\n"
     "  /reset        forget the conversation          /exit   leave (or Ctrl-D)\n"
     "  /system TEXT  another system prompt            /help   this list\n\n"
+    "A question that is refused (longer than the model's positions) is an error on stderr and an empty line on stdout\n"
+    "of a pipe, with --json {\"user\", \"error\"}, so that answers keep their places. Answers may have several lines: "
+    "--json\n"
+    "tells them apart. Lines are edited as the terminal does it (Backspace, Ctrl-U, Ctrl-W); arrow keys and older "
+    "lines:\n"
+    "rlwrap ftrun chat ...\n\n"
+    "Exit codes: 0; from a pipe 2 where a question was refused or a command unknown, after all lines have been read; "
+    "130\n"
+    "after Ctrl-C twice; 1 and 2 without a conversation as every command's.\n\n"
     "Ctrl-C stops an answer, twice leaves. When a conversation outgrows the model's positions, its oldest turns go.\n"
     "\ndo_sample, temperature, top_p, top_k, repetition_penalty, max_new_tokens and stop: a key or flag wins over the\n"
-    "model's generation_config.json, which wins over the default. Training keys have no effect.\n";
+    "model's generation_config.json, which wins over the default. Keys of training have no effect in the file and are "
+    "refused\n"
+    "as flags. --model may also name the folder of an adapter whose base is where adapter_config.json says.\n";
 
 constexpr std::string_view kBenchDetails =
     "\n  --model DIR                    folder with a config.json (configs/models/default); weights are random\n"

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "core/base/error.h"
+#include "core/base/flag_origin.h"
 #include "core/cli/command.h"
 #include "core/cli/command_line.h"
 #include "core/cli/help.h"
@@ -23,7 +24,8 @@
 namespace ftrun {
 namespace {
 
-int report(bool json, ftrun_status code, std::string_view message) {
+int report(bool json, ftrun_status code, std::string_view text) {
+  const std::string message = name_flags_once(text);
   if (json) {
     const nlohmann::json error = {{"error", {{"code", status_name(code)}, {"message", message}}}};
     fmt::print("{}\n", error.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));

@@ -44,7 +44,14 @@ fs::path nearest_path(const fs::path& path) {
 
 void require_model_folder(std::string_view origin, std::string_view key, const std::string& value) {
   std::error_code failure;
-  if (fs::is_directory(value, failure)) return;
+  if (fs::is_directory(value, failure)) {
+    const bool is_adapter = fs::exists(fs::path(value) / "adapter_config.json", failure);
+    if (key != "model_name_or_path" || !is_adapter || fs::exists(fs::path(value) / "config.json", failure)) return;
+    throw invalid_argument(
+        "{}: {}: '{}' is the folder of an adapter: give the folder of its base model here and this one in "
+        "adapter_name_or_path",
+        origin, key, value);
+  }
   const fs::path nearest = nearest_path(value);
   const std::string near = nearest.empty() ? std::string() : fmt::format(" (did you mean '{}'?)", nearest.string());
   if (looks_like_hub_name(value)) {

@@ -26,17 +26,38 @@ std::vector<Message> read_column(const Json& row, const ColumnMap& columns, cons
   return messages;
 }
 
+/// What stands before the answer belongs to the prompt.
+void extend_prompt(std::vector<Message>& prompt, const std::vector<Message>& conversation) {
+  const auto shared = conversation.end() - 1;
+  // A dataset may write the prompt in a column of its own and at the head of both answers.
+  const bool repeats = static_cast<size_t>(shared - conversation.begin()) >= prompt.size() &&
+                       std::equal(prompt.begin(), prompt.end(), conversation.begin(), same_message);
+  if (repeats) prompt.clear();
+  prompt.insert(prompt.end(), conversation.begin(), shared);
+}
+
 /// Moves what both conversations begin with to the prompt.
 void take_shared_prompt(std::vector<Message>& prompt, std::vector<Message>& chosen, std::vector<Message>& rejected) {
   if (chosen.size() != rejected.size() ||
       !std::equal(chosen.begin(), chosen.end() - 1, rejected.begin(), rejected.end() - 1, same_message))
     throw RowError("chosen and rejected differ in more than their last message");
-  const auto shared = chosen.end() - 1;
-  // A dataset may write the prompt in a column of its own and at the head of both answers.
-  const bool repeats = static_cast<size_t>(shared - chosen.begin()) >= prompt.size() &&
-                       std::equal(prompt.begin(), prompt.end(), chosen.begin(), same_message);
-  if (repeats) prompt.clear();
-  prompt.insert(prompt.end(), chosen.begin(), shared);
+  extend_prompt(prompt, chosen);
+}
+
+/// The prompt of a row of any kind. An answer that is labelled bad is nobody's answer.
+AlignedRow align_question(const Json& row, const ColumnMap& columns, std::vector<Message> messages, std::string system,
+                          const MessageListReader& read) {
+  if (mapped_value(row, columns, "chosen") != nullptr) {
+    std::vector<Message> chosen = read_column(row, columns, "chosen", read, system);
+    extend_prompt(messages, chosen);
+    messages.push_back(std::move(chosen.back()));
+  } else if (mapped_value(row, columns, "response") != nullptr) {
+    for (Message& message : read_column(row, columns, "response", read, system)) messages.push_back(std::move(message));
+  }
+  AlignedRow result = align_prompt(std::move(messages), std::move(system), mapped_tools(row, columns));
+  const bool is_bad = mapped_value(row, columns, "kto_tag") != nullptr && !mapped_flag(row, columns, "kto_tag");
+  if (is_bad) result.responses.clear();
+  return result;
 }
 
 AlignedRow align_pair(const Json& row, const ColumnMap& columns, std::vector<Message> prompt, std::string system,
@@ -55,10 +76,12 @@ AlignedRow align_pair(const Json& row, const ColumnMap& columns, std::vector<Mes
   return result;
 }
 
-const Json* message_list(const Json& row, const ColumnMap& columns) {
+const Json* message_list(const Json& row, const ColumnMap& columns, RowKind kind) {
   const auto column = columns.find("messages");
   if (column == columns.end()) return nullptr;
   const Json* list = mapped_value(row, columns, "messages");
+  const bool is_elsewhere = kind == RowKind::kPrompt && mapped_value(row, columns, "chosen") != nullptr;
+  if (list == nullptr && is_elsewhere) return nullptr;
   if (list == nullptr) throw RowError(fmt::format("has no column '{}'", column->second));
   if (!list->is_array())
     throw RowError(fmt::format("column '{}' is {}, expected an array", column->second, json_kind(*list)));
@@ -77,9 +100,10 @@ bool is_message_list(const Json& row, const char* name, const char* role_key) {
 AlignedRow align_answers(const Json& row, const ColumnMap& columns, RowKind kind, const MessageListReader& read) {
   if (!row.is_object()) throw RowError(fmt::format("is {}, expected an object", json_kind(row)));
   std::string system = mapped_text(row, columns, "system");
-  const Json* list = message_list(row, columns);
+  const Json* list = message_list(row, columns, kind);
   std::vector<Message> messages;
   if (list != nullptr) messages = read(*list, system);
+  if (kind == RowKind::kPrompt) return align_question(row, columns, std::move(messages), std::move(system), read);
   if (kind == RowKind::kPairwise) return align_pair(row, columns, std::move(messages), std::move(system), read);
   if (columns.contains("response")) {
     for (Message& message : read_column(row, columns, "response", read, system)) messages.push_back(std::move(message));
@@ -95,6 +119,8 @@ std::vector<std::string> message_column_keys(RowKind kind) {
       return {"messages", "chosen", "rejected", "margin", "system", "tools"};
     case RowKind::kLabelled:
       return {"messages", "response", "kto_tag", "system", "tools"};
+    case RowKind::kPrompt:
+      return {"messages", "chosen", "rejected", "margin", "response", "kto_tag", "system", "tools"};
     case RowKind::kPlain:
       return {};
     case RowKind::kSupervised:
@@ -107,6 +133,7 @@ ColumnMap message_default_columns(RowKind kind, const char* messages) {
   ColumnMap columns = {{"messages", messages}};
   if (kind == RowKind::kPairwise) columns.insert({{"chosen", "chosen"}, {"rejected", "rejected"}});
   if (kind == RowKind::kLabelled) columns.insert({"kto_tag", "kto_tag"});
+  if (kind == RowKind::kPrompt) columns.insert({{"chosen", "chosen"}, {"kto_tag", "kto_tag"}});
   return columns;
 }
 
@@ -116,6 +143,7 @@ void require_message_columns(std::string_view format, const ColumnMap& columns, 
         "the {} format is for conversations, and this stage learns from plain text: use alpaca with "
         "columns.prompt",
         format);
+  if (kind == RowKind::kPrompt && columns.contains("chosen")) return;
   if (kind == RowKind::kPairwise) return require_columns(format, columns, {"chosen", "rejected"});
   require_columns(format, columns, {"messages"});
   if (kind == RowKind::kLabelled) require_columns(format, columns, {"kto_tag"});
@@ -130,8 +158,10 @@ std::optional<ColumnMap> detect_message_columns(const Json& row, RowKind kind, c
   }
   const bool answers = kind != RowKind::kSupervised;
   if (answers && is_message_list(row, "prompt", role_key)) columns.try_emplace("messages", "prompt");
-  if (kind == RowKind::kLabelled && is_message_list(row, "completion", role_key)) columns["response"] = "completion";
-  const bool implicit = kind == RowKind::kPairwise && is_message_list(row, "chosen", role_key);
+  const bool completes = kind == RowKind::kLabelled || kind == RowKind::kPrompt;
+  if (completes && is_message_list(row, "completion", role_key)) columns["response"] = "completion";
+  const bool implicit =
+      (kind == RowKind::kPairwise || kind == RowKind::kPrompt) && is_message_list(row, "chosen", role_key);
   if (!columns.contains("messages") && !implicit) return std::nullopt;
   if (!add_answer_columns(row, kind, columns)) return std::nullopt;
   return columns;

@@ -17,6 +17,9 @@ enum class MessageRole : uint8_t { kUser, kAssistant, kObservation, kFunction };
 /// Lower-case name for messages: "user", "assistant", "observation", "function".
 std::string_view role_name(MessageRole role) noexcept;
 
+/// What stands between the answers of tools that were called together, in one observation; from LLaMA-Factory.
+inline constexpr std::string_view kToolAnswerSeparator = "\n</tool_response>\n<tool_response>\n";
+
 struct Message {
   MessageRole role = MessageRole::kUser;
   std::string content;
@@ -26,7 +29,8 @@ struct Message {
 /// beginning with the former; a plain row's text is its only message.
 struct AlignedRow {
   std::vector<Message> prompt;
-  std::vector<Message> responses;  ///< one; pairwise rows: the chosen, then the rejected; plain rows: none
+  /// One; pairwise rows: the chosen, then the rejected; plain rows: none; prompts: the good answer where there is one.
+  std::vector<Message> responses;
   std::string system;
   std::string tools;       ///< JSON text of the tool descriptions, or empty
   bool desirable = false;  ///< labelled rows: the answer is a good one

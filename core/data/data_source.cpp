@@ -80,27 +80,25 @@ class InfoEntry {
 
   /// What the entry says of itself must be what is asked for.
   void check_kind() const {
+    if (kind_ == RowKind::kPrompt) return;
     const bool is_ranking = entry_.contains("ranking") && entry_["ranking"] != false;
     const bool wants_pairs = kind_ == RowKind::kPairwise;
     if (is_ranking && !wants_pairs)
-      throw error(mark("ranking"), "is preference data (ranking: true), and this stage learns from {}",
-                  row_kind_text(kind_));
+      throw error(mark("ranking"), "is preference data (ranking: true), and {}", row_kind_use(kind_));
     if (!is_ranking && wants_pairs)
       throw error(mark("ranking"),
-                  "has no pairs (ranking is not true), and this stage learns from {}: a set of pairs "
+                  "has no pairs (ranking is not true), and {}: a set of pairs "
                   "has ranking: true and the columns chosen and rejected",
-                  row_kind_text(kind_));
+                  row_kind_use(kind_));
     if (!entry_.contains("columns")) return;
     const ColumnMap given = columns();
     for (const char* column : {"chosen", "rejected", "kto_tag"}) {
       const bool wanted = std::string_view(column) == "kto_tag" ? kind_ == RowKind::kLabelled : wants_pairs;
       if (given.contains(column) && !wanted)
-        throw error(mark("columns"), "is preference data (column {}), and this stage learns from {}", column,
-                    row_kind_text(kind_));
+        throw error(mark("columns"), "is preference data (column {}), and {}", column, row_kind_use(kind_));
     }
     if (kind_ == RowKind::kLabelled && !given.contains("kto_tag"))
-      throw error(mark("columns"), "has no labels (columns.kto_tag), and this stage learns from {}",
-                  row_kind_text(kind_));
+      throw error(mark("columns"), "has no labels (columns.kto_tag), and {}", row_kind_use(kind_));
   }
 
   // LLaMA-Factory ignores these without a word.
@@ -174,14 +172,14 @@ class InfoEntry {
   RowKind kind_;
 };
 
-std::string_view file_types(RowKind kind) {
-  return kind == RowKind::kPlain ? ".json, .jsonl and .txt" : ".json and .jsonl";
-}
+bool takes_text(RowKind kind) { return kind == RowKind::kPlain || kind == RowKind::kPrompt; }
+
+std::string_view file_types(RowKind kind) { return takes_text(kind) ? ".json, .jsonl and .txt" : ".json and .jsonl"; }
 
 // Why a file of this type holds no rows, with what to do; "" for the types that do.
 std::string type_problem(const fs::path& file, RowKind kind) {
   const std::string ending = file.extension().string();
-  if (ending == ".json" || ending == ".jsonl" || (ending == ".txt" && kind == RowKind::kPlain)) return {};
+  if (ending == ".json" || ending == ".jsonl" || (ending == ".txt" && takes_text(kind))) return {};
   std::string advice = "convert it to JSON lines";
   if (ending == ".txt") advice = "plain text is for pretraining; instruction data is .json or .jsonl";
   for (const std::string type : {"csv", "parquet"}) {
@@ -274,6 +272,8 @@ std::string_view wanted_columns(RowKind kind) {
              "output (alpaca)";
     case RowKind::kPlain:
       return "text";
+    case RowKind::kPrompt:
+      return "messages (openai), conversations (sharegpt), instruction or prompt (alpaca), or text";
     case RowKind::kSupervised:
       break;
   }
@@ -300,11 +300,11 @@ DataSource detect_source(const std::string& value, const fs::path& path, std::st
     for (const auto& item : row.items()) keys.push_back(item.key());
   }
   throw invalid_argument(
-      "{}:{}: cannot tell the format of dataset '{}': this stage learns from {}: expected {} in this row, found {}; "
+      "{}:{}: cannot tell the format of dataset '{}': {}: expected {} in this row, found {}; "
       "describe its columns in dataset_info.json{}",
-      source.files.front().string(), detection.line, value, row_kind_text(kind), wanted_columns(kind),
+      source.files.front().string(), detection.line, value, row_kind_use(kind), wanted_columns(kind),
       keys.empty() ? std::string(json_kind(row)) : fmt::to_string(fmt::join(keys, ", ")),
-      row.is_object() && row.contains("text") ? " (plain text rows are for pretraining)" : "");
+      !takes_text(kind) && row.is_object() && row.contains("text") ? " (plain text rows are for pretraining)" : "");
 }
 
 DataSource named_source(const std::string& name, const fs::path& dataset_dir, std::string_view place, RowKind kind) {

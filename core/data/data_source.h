@@ -17,7 +17,7 @@ struct DataSource {
   std::string format;
   ColumnMap columns;
   ColumnMap tags;
-  std::vector<std::filesystem::path> files;  ///< .json or .jsonl, for plain text also .txt; in order
+  std::vector<std::filesystem::path> files;  ///< .json or .jsonl, for plain text and prompts also .txt; in order
 };
 
 /// Resolves a value of `dataset:`. A value with a known file ending or a '/' is a path, relative to the working folder

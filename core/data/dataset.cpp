@@ -176,6 +176,8 @@ RowEncoder row_encoder(const DataSpec& spec, const TemplateEncoder& encoder) {
       if (!packs(spec)) options.cutoff_len = cutoff;
       return [&encoder, options](const AlignedRow& row) { return encode_plain(encoder.tokenizer(), options, row); };
     }
+    case RowKind::kPrompt:
+      throw internal_error("prompts are not encoded as rows to learn from");
     case RowKind::kSupervised:
       break;
   }

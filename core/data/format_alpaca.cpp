@@ -64,8 +64,20 @@ class AlpacaConverter final : public RowConverter {
       result.margin = mapped_number(row, columns_, "margin");
       return;
     }
+    if (kind_ == RowKind::kPrompt) return add_known_answer(row, result);
     result.responses.push_back({MessageRole::kAssistant, required_text(row, "response")});
     if (kind_ == RowKind::kLabelled) result.desirable = mapped_flag(row, columns_, "kto_tag");
+  }
+
+  /// The answer where there is one. One that is labelled bad is nobody's answer.
+  void add_known_answer(const Json& row, AlignedRow& result) const {
+    for (const char* key : {"chosen", "response"}) {
+      if (mapped_value(row, columns_, key) == nullptr) continue;
+      result.responses.push_back({MessageRole::kAssistant, required_text(row, key)});
+      break;
+    }
+    const bool is_bad = mapped_value(row, columns_, "kto_tag") != nullptr && !mapped_flag(row, columns_, "kto_tag");
+    if (is_bad) result.responses.clear();
   }
 
   void require_question(const Json& row) const {
@@ -87,6 +99,8 @@ std::vector<std::string> column_keys(RowKind kind) {
       return {"prompt", "query", "chosen", "rejected", "margin", "history", "system", "tools"};
     case RowKind::kLabelled:
       return {"prompt", "query", "response", "kto_tag", "history", "system", "tools"};
+    case RowKind::kPrompt:
+      return {"prompt", "query", "response", "chosen", "rejected", "margin", "kto_tag", "history", "system", "tools"};
     case RowKind::kPlain:
       return {"prompt"};
     case RowKind::kSupervised:
@@ -101,6 +115,12 @@ ColumnMap default_columns(RowKind kind) {
       return {{"prompt", "instruction"}, {"query", "input"}, {"chosen", "chosen"}, {"rejected", "rejected"}};
     case RowKind::kLabelled:
       return {{"prompt", "instruction"}, {"query", "input"}, {"response", "output"}, {"kto_tag", "kto_tag"}};
+    case RowKind::kPrompt:
+      return {{"prompt", "instruction"},
+              {"query", "input"},
+              {"response", "output"},
+              {"chosen", "chosen"},
+              {"kto_tag", "kto_tag"}};
     case RowKind::kPlain:
       return {{"prompt", "text"}};
     case RowKind::kSupervised:
@@ -122,6 +142,9 @@ std::optional<std::pair<ColumnMap, ColumnMap>> detect(const Json& row, RowKind k
   for (const char* prompt : {"instruction", "prompt"}) {
     if (row.contains(prompt)) columns.try_emplace("prompt", prompt);
   }
+  if (kind == RowKind::kPrompt && !columns.contains("prompt")) {
+    if (const auto plain = detect_plain(row)) columns.insert(plain->first.begin(), plain->first.end());
+  }
   if (!columns.contains("prompt") || !add_answer_columns(row, kind, columns)) return std::nullopt;
   if (kind == RowKind::kPairwise) return std::pair{columns, ColumnMap{}};
   for (const char* response : {"output", "response", "completion"}) {
@@ -140,7 +163,7 @@ std::unique_ptr<RowConverter> bind(const ColumnMap& columns, const ColumnMap&, R
     throw invalid_argument("columns: the alpaca format needs 'prompt' or 'query'");
   if (kind == RowKind::kPairwise) {
     require_columns("alpaca", columns, {"chosen", "rejected"});
-  } else {
+  } else if (kind != RowKind::kPrompt) {
     require_columns("alpaca", columns, {"response"});
   }
   if (kind == RowKind::kLabelled) require_columns("alpaca", columns, {"kto_tag"});

@@ -12,9 +12,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// What stands between the answers of tools that were called together; from LLaMA-Factory.
-constexpr std::string_view kToolAnswerSeparator = "\n</tool_response>\n<tool_response>\n";
-
 const ColumnMap& default_tags() {
   static const ColumnMap tags = {{"role_tag", "role"},        {"content_tag", "content"},
                                  {"user_tag", "user"},        {"assistant_tag", "assistant"},

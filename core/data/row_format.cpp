@@ -80,6 +80,14 @@ bool add_answer_columns(const nlohmann::ordered_json& row, RowKind kind, ColumnM
     }
     return columns.contains("chosen") && columns.contains("rejected");
   }
+  if (kind == RowKind::kPrompt) {
+    for (const char* name : {"chosen", "kto_tag"}) {
+      if (row.contains(name)) columns.try_emplace(name, name);
+    }
+    // A label that is no boolean is somebody's text.
+    if (row.contains("label") && row["label"].is_boolean()) columns.try_emplace("kto_tag", "label");
+    return true;
+  }
   if (kind != RowKind::kLabelled) return true;
   for (const char* name : {"kto_tag", "label"}) {
     if (row.contains(name)) columns.try_emplace("kto_tag", name);
@@ -99,7 +107,9 @@ std::string mapped_tools(const nlohmann::ordered_json& row, const ColumnMap& col
   return value->is_structured() ? python_json(*value) : mapped_text(row, columns, "tools");
 }
 
-AlignedRow align_messages(std::vector<Message> messages, std::string system, std::string tools) {
+namespace {
+
+void require_alternation(const std::vector<Message>& messages) {
   if (messages.empty()) throw RowError("has no messages");
   for (size_t i = 0; i < messages.size(); ++i) {
     const MessageRole role = messages[i].role;
@@ -108,12 +118,25 @@ AlignedRow align_messages(std::vector<Message> messages, std::string system, std
     throw RowError(fmt::format("message {} is of role {}, expected {} (turns alternate)", i + 1, role_name(role),
                                i % 2 == 0 ? "user or observation" : "assistant or function"));
   }
+}
+
+}  // namespace
+
+AlignedRow align_messages(std::vector<Message> messages, std::string system, std::string tools) {
+  require_alternation(messages);
   if (messages.size() % 2 != 0)
     throw RowError(fmt::format("ends with a message of role {}, expected an answer as the last message",
                                role_name(messages.back().role)));
+  return align_prompt(std::move(messages), std::move(system), std::move(tools));
+}
+
+AlignedRow align_prompt(std::vector<Message> messages, std::string system, std::string tools) {
+  require_alternation(messages);
   AlignedRow row;
-  row.responses.push_back(std::move(messages.back()));
-  messages.pop_back();
+  if (messages.size() % 2 == 0) {
+    row.responses.push_back(std::move(messages.back()));
+    messages.pop_back();
+  }
   row.prompt = std::move(messages);
   row.system = std::move(system);
   row.tools = std::move(tools);

@@ -63,6 +63,8 @@ double mapped_number(const nlohmann::ordered_json& row, const ColumnMap& columns
 std::string mapped_tools(const nlohmann::ordered_json& row, const ColumnMap& columns);
 /// Checks the alternation that templates need and splits off the last message as the response. Throws RowError.
 AlignedRow align_messages(std::vector<Message> messages, std::string system, std::string tools);
+/// As align_messages; where the last message asks, there is no response.
+AlignedRow align_prompt(std::vector<Message> messages, std::string system, std::string tools);
 /// Throws RowError: the row has no such column; with the nearest of those that it has.
 [[noreturn]] void throw_missing_column(const nlohmann::ordered_json& row, const std::string& column);
 /// "a string", "a number", "an object", ... for messages.

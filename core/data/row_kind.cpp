@@ -17,7 +17,9 @@ struct NamedKind {
 };
 
 constexpr std::array kKinds = {NamedKind{"supervised", "single answers"}, NamedKind{"pairwise", "pairs of answers"},
-                               NamedKind{"labelled", "answers with labels"}, NamedKind{"plain", "plain text"}};
+                               NamedKind{"labelled", "answers with labels"}, NamedKind{"plain", "plain text"},
+                               NamedKind{"prompt", "prompts"}};
+constexpr size_t kLearntKinds = kKinds.size() - 1;
 
 }  // namespace
 
@@ -25,9 +27,14 @@ std::string_view row_kind_name(RowKind kind) noexcept { return kKinds[static_cas
 
 std::string_view row_kind_text(RowKind kind) noexcept { return kKinds[static_cast<size_t>(kind)].text; }
 
+std::string row_kind_use(RowKind kind) {
+  return fmt::format("{} {}", kind == RowKind::kPrompt ? "this command answers" : "this stage learns from",
+                     row_kind_text(kind));
+}
+
 RowKind parse_row_kind(std::string_view name) {
   std::vector<std::string> known;
-  for (size_t i = 0; i < kKinds.size(); ++i) {
+  for (size_t i = 0; i < kLearntKinds; ++i) {
     if (kKinds[i].name == name) return static_cast<RowKind>(i);
     known.emplace_back(kKinds[i].name);
   }

@@ -12,6 +12,7 @@
 #include "core/data/template_detection.h"
 #include "core/io/model_weights.h"
 #include "core/parallel/thread_pool.h"
+#include "core/train/adapter_as_model.h"
 #include "core/train/data_service.h"
 #include "core/train/scalar_heads.h"
 
@@ -94,7 +95,8 @@ std::shared_ptr<const TemplateEncoder> encoder_of(RunSetup& setup) {
 }  // namespace
 
 ExportSetup prepare_export(const CommandContext& context) {
-  const ConfigSources sources = read_config(context.config_file, context.override_arguments);
+  ConfigSources sources = read_config(context.config_file, context.override_arguments);
+  take_adapter_as_model(sources);
   ExportSetup setup;
   RunSetup& run = setup.run;
   run.registry = std::make_unique<Registry>(open_registry(sources));

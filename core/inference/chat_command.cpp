@@ -11,6 +11,7 @@
 #include "core/inference/chat_session.h"
 #include "core/inference/commands.h"
 #include "core/inference/interrupt.h"
+#include "core/inference/terminal_text.h"
 
 namespace ftrun {
 namespace {
@@ -32,7 +33,11 @@ void flush_stdout() {
 class Chat {
  public:
   Chat(const InferenceSetup& setup, InferenceModel& model, bool as_json)
-      : session_(setup, model), as_json_(as_json), is_terminal_(::isatty(STDIN_FILENO) != 0), input_(STDIN_FILENO) {}
+      : session_(setup, model),
+        as_json_(as_json),
+        is_terminal_(::isatty(STDIN_FILENO) != 0),
+        shows_(::isatty(STDOUT_FILENO) != 0),
+        input_(STDIN_FILENO) {}
 
   int run() {
     std::string line;
@@ -61,10 +66,11 @@ class Chat {
   /// False: leave.
   bool handle(const std::string& text) {
     try {
-      const ChatLine line = parse_chat_line(replace_ill_formed(text));
+      const std::string typed = replace_ill_formed(text);
+      const ChatLine line = parse_chat_line(is_terminal_ ? terminal_input(typed) : typed);
       switch (line.action) {
         case ChatAction::kAsk:
-          ask(line.text);
+          ask_or_refuse(line.text);
           return true;
         case ChatAction::kNothing:
           return true;
@@ -81,14 +87,39 @@ class Chat {
           return false;
       }
     } catch (const Error& error) {
-      if (error.code() != FTRUN_INVALID_ARGUMENT && error.code() != FTRUN_RESOURCE_EXHAUSTED) throw;
-      failed_ = true;
-      log_error("{}", error.what());
-    } catch (const RowError& reason) {
-      failed_ = true;
-      log_error("{}", reason.what());
+      if (error.code() != FTRUN_INVALID_ARGUMENT) throw;
+      fail(error.what());
     }
     return true;
+  }
+
+  void fail(std::string_view reason) {
+    failed_ = true;
+    log_error("{}", reason);
+  }
+
+  /// One answer per question on stdout, whatever becomes of the question.
+  void ask_or_refuse(const std::string& question) {
+    std::string reason;
+    try {
+      return ask(question);
+    } catch (const Error& error) {
+      if (error.code() != FTRUN_INVALID_ARGUMENT && error.code() != FTRUN_RESOURCE_EXHAUSTED) throw;
+      reason = error.what();
+    } catch (const RowError& error) {
+      reason = error.what();
+    }
+    fail(reason);
+    if (as_json_) {
+      turns_.push_back({{"user", question}, {"error", reason}});
+    } else if (!is_terminal_) {
+      end_answer();
+    }
+  }
+
+  static void end_answer() {
+    fmt::print("\n");
+    flush_stdout();
   }
 
   void ask(const std::string& question) {
@@ -96,7 +127,7 @@ class Chat {
         question,
         [&](std::string_view piece) {
           if (as_json_) return;
-          fmt::print("{}", piece);
+          fmt::print("{}", shows_ ? terminal_output(piece) : std::string(piece));
           flush_stdout();
         },
         [] { return interrupts() > 0; });
@@ -107,8 +138,7 @@ class Chat {
                         {"new_tokens", reply.new_tokens},
                         {"complete", reply.is_complete}});
     } else {
-      fmt::print("\n");
-      flush_stdout();
+      end_answer();
     }
     if (reply.dropped_turns > 0) {
       log_warning("the conversation no longer fits into the model's positions: its {} oldest turns are forgotten",
@@ -130,7 +160,8 @@ class Chat {
 
   ChatSession session_;
   bool as_json_;
-  bool is_terminal_;
+  bool is_terminal_;  // lines are typed
+  bool shows_;        // answers are read by somebody, not something
   ChatInput input_;
   bool failed_ = false;
   nlohmann::json turns_ = nlohmann::json::array();
@@ -139,7 +170,7 @@ class Chat {
 }  // namespace
 
 int chat_command(const CommandContext& context) {
-  const InferenceSetup setup = prepare_inference(context);
+  const InferenceSetup setup = prepare_inference(context, "chat");
   refuse_ranks(setup);
   RankLink link(setup.run);
   InferenceModel model(setup, link);

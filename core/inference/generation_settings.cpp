@@ -35,7 +35,15 @@ void check(const GenerationSettings& settings, const ResolvedConfig& config, con
 
 std::vector<std::string> stop_strings(const ResolvedConfig& config, const GenerationConfig& of_model,
                                       const std::filesystem::path& file) {
-  if (config.is_set("stop")) return config.get_list("stop");
+  if (config.is_set("stop")) {
+    const std::vector<std::string>& given = config.get_list("stop");
+    const bool is_flag = config.host().find("stop")->source == ValueSource::kCommandLine;
+    if (given.empty() && is_flag) {
+      throw invalid_argument("{}: stop: expected a text that ends an answer, or several: ['a', 'b']",
+                             config.origin("stop"));
+    }
+    return given;
+  }
   const auto found = of_model.raw.find("stop_strings");
   if (found == of_model.raw.end() || found->is_null()) return {};
   if (found->is_string()) return {found->get<std::string>()};

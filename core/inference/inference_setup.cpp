@@ -7,9 +7,11 @@
 #include "core/base/logging.h"
 #include "core/config/document.h"
 #include "core/config/folder_setting.h"
+#include "core/inference/idle_flags.h"
 #include "core/inference/jinja_prompts.h"
 #include "core/io/model_weights.h"
 #include "core/plugin/launcher.h"
+#include "core/train/adapter_as_model.h"
 #include "core/train/scalar_heads.h"
 
 namespace ftrun {
@@ -98,15 +100,17 @@ void add_unique(std::vector<int32_t>& ids, int64_t id) {
 
 }  // namespace
 
-InferenceSetup prepare_inference(const CommandContext& context) {
+InferenceSetup prepare_inference(const CommandContext& context, std::string_view command) {
   ConfigSources sources = read_config(context.config_file, context.override_arguments);
   add_environment_settings(sources);
+  take_adapter_as_model(sources);
   InferenceSetup setup;
   RunSetup& run = setup.run;
   run.registry = std::make_unique<Registry>(open_registry(sources));
   run.plugins = std::make_unique<OpenedPlugins>(open_plugins(*run.registry, sources, Needs::kNoParadigm));
   const ResolvedConfig& config = run.config();
   for (const std::string& notice : config.notices()) log_info("{}", notice);
+  refuse_idle_flags(config, command);
   check_folders(config);
   run.arguments = read_arguments(config);
   set_ranks(run);

@@ -24,9 +24,11 @@ struct InferenceSetup {
   const ResolvedConfig& config() const { return run.config(); }
 };
 
-/// Reads a training configuration's keys too, which then have no effect, so that one file serves both. Prompts are
+/// Reads a training configuration's keys too, which then have no effect, so that one file serves both; as flags of
+/// `command` ("predict" or "chat") they are refused. A model that is the folder of an adapter is its base with it.
+/// Prompts are
 /// written by `template` where it is given, else by the tokenizer's chat_template, else by 'empty' with a warning.
 /// Throws with file, line and key for everything that can be known now. [control-thread]
-InferenceSetup prepare_inference(const CommandContext& context);
+InferenceSetup prepare_inference(const CommandContext& context, std::string_view command);
 
 }  // namespace ftrun

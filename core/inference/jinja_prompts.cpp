@@ -1,6 +1,7 @@
 // Messages to the JSON that chat templates are written for.
 #include "core/inference/jinja_prompts.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace ftrun {
@@ -22,18 +23,28 @@ Json tool_calls(const std::string& text) {
   return result;
 }
 
-Json message_json(const Message& message) {
+/// One message for each tool that answered.
+void add_tool_answers(const std::string& text, Json& messages) {
+  for (size_t begin = 0; begin <= text.size();) {
+    const size_t end = std::min(text.find(kToolAnswerSeparator, begin), text.size());
+    messages.push_back({{"role", "tool"}, {"content", text.substr(begin, end - begin)}});
+    begin = end == text.size() ? end + 1 : end + kToolAnswerSeparator.size();
+  }
+}
+
+void add_message(const Message& message, Json& messages) {
   switch (message.role) {
     case MessageRole::kUser:
-      return {{"role", "user"}, {"content", message.content}};
+      messages.push_back({{"role", "user"}, {"content", message.content}});
+      return;
     case MessageRole::kAssistant:
-      return {{"role", "assistant"}, {"content", message.content}};
+      messages.push_back({{"role", "assistant"}, {"content", message.content}});
+      return;
     case MessageRole::kObservation:
-      return {{"role", "tool"}, {"content", message.content}};
+      return add_tool_answers(message.content, messages);
     case MessageRole::kFunction:
-      return {{"role", "assistant"}, {"content", ""}, {"tool_calls", tool_calls(message.content)}};
+      messages.push_back({{"role", "assistant"}, {"content", ""}, {"tool_calls", tool_calls(message.content)}});
   }
-  return nullptr;
 }
 
 Json tools_json(const std::string& text) {
@@ -72,7 +83,7 @@ std::vector<int32_t> JinjaPrompts::write(const std::vector<Message>& messages, c
   input.messages = Json::array();
   const std::string& system_text = system.empty() ? default_system_ : system;
   if (!system_text.empty()) input.messages.push_back({{"role", "system"}, {"content", system_text}});
-  for (const Message& message : messages) input.messages.push_back(message_json(message));
+  for (const Message& message : messages) add_message(message, input.messages);
   input.tools = tools_json(tools);
   input.add_generation_prompt = true;
   input.special_tokens = special_tokens_;

@@ -130,6 +130,15 @@ void warn_about_positions(const std::vector<PredictRow>& rows, int64_t positions
               fmt::join(places, ", "), count > 10 ? ", ..." : "");
 }
 
+/// ROUGE and BLEU are means over the rows that have something to compare with.
+void report_labels(const std::vector<Prediction>& predictions) {
+  const auto labelled = std::ranges::count_if(predictions, [](const Prediction& row) { return row.label.has_value(); });
+  if (labelled == 0) log_info("no row has an answer of its own: there is no ROUGE and no BLEU");
+  if (labelled == 0 || labelled == std::ssize(predictions)) return;
+  log_info("{} of {} rows have an answer of their own: ROUGE and BLEU are those of these", labelled,
+           predictions.size());
+}
+
 void report(const json& results, const fs::path& folder) {
   std::string scores;
   for (const auto& [key, value] : results.items()) {
@@ -160,6 +169,7 @@ int predict(const InferenceSetup& setup, const std::vector<PredictRow>& rows, Ra
   const json results = results_of(predictions, seconds);
   write_predictions(folder / kPredictionsFile, predictions);
   write_results(folder, "predict", results);
+  report_labels(predictions);
   report(results, folder);
   if (as_json) fmt::print("{}\n", results.dump());
   return 0;
@@ -168,7 +178,7 @@ int predict(const InferenceSetup& setup, const std::vector<PredictRow>& rows, Ra
 }  // namespace
 
 int predict_command(const CommandContext& context) {
-  const InferenceSetup setup = prepare_inference(context);
+  const InferenceSetup setup = prepare_inference(context, "predict");
   check_settings(setup);
   const std::vector<PredictRow> rows = read_predict_rows(setup.run.data, *setup.prompts);
   const StopRequestScope stop_scope(setup.run.launched_world > 0 ? StopSignals::kLaunched : StopSignals::kOwn);

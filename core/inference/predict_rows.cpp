@@ -1,4 +1,4 @@
-// Straight from the sources: what training drops (rows without an answer) is answered here.
+// Straight from the sources: rows of every kind, with or without an answer.
 #include "core/inference/predict_rows.h"
 
 #include "core/base/error.h"
@@ -14,40 +14,13 @@ using Json = nlohmann::ordered_json;
 
 constexpr size_t kListedRows = 10;
 
-std::string column_of(const ColumnMap& map, std::string_view key) {
-  const auto found = map.find(key);
-  return found == map.end() ? std::string() : found->second;
-}
-
-/// Formats expect an answer in every row; where there is none, an empty one stands in.
-bool add_missing_answer(const DataSource& source, Json& row) {
-  if (!row.is_object()) return false;
-  if (const std::string response = column_of(source.columns, "response"); !response.empty()) {
-    if (row.contains(response) && !row[response].is_null()) return false;
-    row[response] = "";
-    return true;
-  }
-  const std::string messages = column_of(source.columns, "messages");
-  if (messages.empty() || !row.contains(messages) || !row[messages].is_array() || row[messages].empty()) return false;
-  const std::string role = column_of(source.tags, "role_tag");
-  const Json& last = row[messages].back();
-  if (!last.is_object() || !last.contains(role) || !last[role].is_string()) return false;
-  const auto speaker = last[role].get<std::string>();
-  if (speaker != column_of(source.tags, "user_tag") && speaker != column_of(source.tags, "observation_tag")) {
-    return false;
-  }
-  row[messages].push_back(
-      {{role, column_of(source.tags, "assistant_tag")}, {column_of(source.tags, "content_tag"), ""}});
-  return true;
-}
-
 /// Collects rows of all sources; what does not fit is kept for one message.
 class Reader {
  public:
   Reader(const DataSpec& spec, const PromptWriter& prompts) : spec_(spec), prompts_(prompts) {}
 
   void add(const DataSource& source) {
-    const auto converter = find_row_format(source.format).bind(source.columns, source.tags, RowKind::kSupervised);
+    const auto converter = find_row_format(source.format).bind(source.columns, source.tags, RowKind::kPrompt);
     int64_t left = spec_.max_samples.value_or(INT64_MAX);
     for (const auto& path : source.files) {
       const MappedFile file(path);
@@ -55,7 +28,7 @@ class Reader {
       for (auto row = reader.next(); row && left > 0; row = reader.next(), --left) {
         const std::string place = fmt::format("{}:{}", path.string(), row->line);
         try {
-          rows_.push_back(convert(source, *converter, parse_row(file, *row), place));
+          rows_.push_back(convert(*converter, parse_row(file, *row), place));
         } catch (const RowError& reason) {
           ++bad_;
           if (listed_.size() < kListedRows) listed_.push_back(fmt::format("\n  {}: {}", place, reason.what()));
@@ -76,13 +49,12 @@ class Reader {
   }
 
  private:
-  PredictRow convert(const DataSource& source, const RowConverter& converter, Json row, const std::string& place) {
-    const bool is_missing = add_missing_answer(source, row);
+  PredictRow convert(const RowConverter& converter, const Json& row, const std::string& place) const {
     AlignedRow aligned = converter.convert(row);
     PredictRow result;
     result.prompt_ids = write_prompt(aligned);
     if (result.prompt_ids.empty()) throw RowError("the prompt is empty");
-    const bool has_label = !is_missing && !aligned.responses.empty() && !aligned.responses.front().content.empty();
+    const bool has_label = !aligned.responses.empty() && !aligned.responses.front().content.empty();
     if (has_label) result.label = std::move(aligned.responses.front().content);
     result.place = place;
     return result;
@@ -124,7 +96,7 @@ std::vector<PredictRow> read_predict_rows(const DataSpec& spec, const PromptWrit
   }
   Reader reader(spec, prompts);
   for (const std::string& value : values) {
-    reader.add(resolve_data_source(value, spec.dataset_dir, spec.place_of(key)));
+    reader.add(resolve_data_source(value, spec.dataset_dir, spec.place_of(key), RowKind::kPrompt));
   }
   return reader.take(spec.place_of(key));
 }

@@ -14,12 +14,13 @@ namespace ftrun {
 
 struct PredictRow {
   std::vector<int32_t> prompt_ids;   ///< whole: prompts are not cut
-  std::optional<std::string> label;  ///< the row's last answer; nullopt where the row has none
+  std::optional<std::string> label;  ///< the row's last answer, of a pair the chosen one; nullopt where there is none
   std::string place;                 ///< "FILE:LINE"
 };
 
 /// Rows of eval_dataset, or of dataset where that is not given, in file order, the first max_samples of each. A row may
-/// lack its last answer: then it has no label. Throws INVALID_ARGUMENT listing places for more than max_bad_rows rows
+/// be of any kind, and lack its last answer: then it has no label; nor has a row whose answer is labelled bad. Plain
+/// text is the user's turn. Throws INVALID_ARGUMENT listing places for more than max_bad_rows rows
 /// that do not fit their format or the template, and for a setting that predict does not honour (val_size).
 std::vector<PredictRow> read_predict_rows(const DataSpec& spec, const PromptWriter& prompts);
 

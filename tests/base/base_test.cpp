@@ -7,6 +7,7 @@
 #include "core/base/code_points.h"
 #include "core/base/error.h"
 #include "core/base/files.h"
+#include "core/base/flag_origin.h"
 #include "core/base/json_text.h"
 #include "core/base/nearest_name.h"
 
@@ -22,6 +23,15 @@ std::string message_of(const std::function<void()>& action) {
     return error.what();
   }
   return "no error";
+}
+
+TEST(FlagOrigin, AKeyThatTheFlagNamesIsNotNamedAgain) {
+  EXPECT_EQ(name_flags_once("--top_p: top_p: expected a number"), "--top_p: expected a number");
+  EXPECT_EQ(name_flags_once("2 errors:\n  --a: a: x\n  --b: b: y"), "2 errors:\n  --a: x\n  --b: y");
+  EXPECT_EQ(name_flags_once("--strategy.offload: strategy.offload: x"), "--strategy.offload: x");
+  for (const char* kept : {"--model: model_name_or_path: x", "f.yaml:3: top_p: top_p: x", "--top_p: top_pq: x", "",
+                           "--", "x--top_p: top_p: y", "--top_p: top_p:", "--: : x"})
+    EXPECT_EQ(name_flags_once(kept), kept);
 }
 
 TEST(NearestName, FindsTyposAndIgnoresStrangers) {

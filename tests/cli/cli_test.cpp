@@ -198,7 +198,7 @@ TEST(Cli, PluginsListReadsNotes) {
               HasSubstr("cannot be used: 'reward/sample' is provided twice, also by /"));
   EXPECT_THAT(run("plugins list " + on_path("good")).out, HasSubstr("reward       sample           1.0.0    /"));
   EXPECT_EQ(run("plugins list --plugin_path /no/such").err,
-            "error: --plugin_path: plugin_path: '/no/such' (No such file or directory): expected a plugin library or a "
+            "error: --plugin_path: '/no/such' (No such file or directory): expected a plugin library or a "
             "folder of them\n");
 }
 

@@ -75,7 +75,7 @@ TEST(Bench, FlagsWithoutUseAreRefused) {
     const char* message;
   } cases[] = {{{"bench", "--sequence", "8"}, "--sequence: 'bench' has no use for it"},
                {{"bench", "--stepz", "8"}, "did you mean 'steps'"},
-               {{"bench", "--seq", "0"}, "--seq: seq: expected an integer >= 1"},
+               {{"bench", "--seq", "0"}, "--seq: expected an integer >= 1"},
                {{"bench", "--torch_dtype", "fp16"}, "expected one of bf16, fp32"},
                {{"bench", "--lora_rank", "4"}, "--lora_rank: only finetuning_type lora has a use for it"},
                {{"bench", "--finetuning_type", "lora", "--lora_target", "q_prj"}, "did you mean 'q_proj'"},

@@ -114,7 +114,14 @@ TEST(Chat, AQuestionThatDoesNotFitIsRefusedAndTheNextIsAnswered) {
   const ProgramResult result = pipe_into_ftrun(longest + "\nAdd 12 and 30.\n", chat_arguments());
   EXPECT_EQ(result.exit_code, 2);
   EXPECT_THAT(result.err, HasSubstr("the model has 256 positions: shorten it"));
-  EXPECT_EQ(result.out, turns_of("Add 12 and 30.\n")[0].at("assistant").get<std::string>() + "\n");
+  EXPECT_EQ(result.out, "\n" + turns_of("Add 12 and 30.\n")[0].at("assistant").get<std::string>() + "\n")
+      << "answers keep their places";
+  const ProgramResult as_json = pipe_into_ftrun(longest + "\nAdd 12 and 30.\n", chat_arguments({"--json"}));
+  EXPECT_EQ(as_json.exit_code, 2);
+  const json turns = json::parse(as_json.out).at("turns");
+  ASSERT_EQ(turns.size(), 2U);
+  EXPECT_THAT(turns[0].at("error").get<std::string>(), HasSubstr("256 positions"));
+  EXPECT_TRUE(turns[1].contains("assistant"));
 }
 
 TEST(Chat, UnknownCommandsAreNotQuestions) {
@@ -162,6 +169,15 @@ TEST(Chat, ATerminalIsPromptedAndTheSecondInterruptLeaves) {
   EXPECT_EQ(result.out, turns_of("Add 12 and 30.\n")[0].at("assistant").get<std::string>() + "\n");
 }
 
+TEST(Chat, AFileOfTrainingKeysServesAsItIs) {
+  const TestFolder folder;
+  const fs::path config = write_text(folder / "train.yaml", small_config(folder / "out"));
+  const ProgramResult result =
+      pipe_into_ftrun("Add 12 and 30.\n", {"chat", "--config", config.string(), "--model", trained_model().string()});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(result.out, turns_of("Add 12 and 30.\n")[0].at("assistant").get<std::string>() + "\n");
+}
+
 TEST(Chat, RefusesWhatCannotWork) {
   const struct {
     std::vector<std::string> arguments;
@@ -169,11 +185,15 @@ TEST(Chat, RefusesWhatCannotWork) {
   } cases[] = {{{"chat"}, "model_name_or_path: it is not set: give --model DIR"},
                {{"chat", "--model", "configs/demo/model"}, "no weights"},
                {{"chat", "--config", "configs/sft.yaml"}, "has no weights: give the folder that training wrote"},
-               {chat_arguments({"--nproc", "2"}), "--nproc: nproc: a chat is one sequence of tokens"},
+               {chat_arguments({"--nproc", "2"}), "--nproc: a chat is one sequence of tokens"},
                {chat_arguments({"--temperatur", "1"}), "did you mean 'temperature'"},
                {chat_arguments({"--infer_dtype", "float16"}), "expected one of auto, float32, bfloat16"},
                {chat_arguments({"--template", "chatlm"}), "chatml"},
-               {chat_arguments({"--stop", "['']"}), "--stop: stop: an empty text would end every answer"}};
+               {chat_arguments({"--stop", "['']"}), "--stop: an empty text would end every answer"},
+               {chat_arguments({"--stop", ""}), "--stop: expected a text that ends an answer"},
+               {chat_arguments({"--learning_rate", "3"}), "--learning_rate: 'chat' has no use for it: remove it"},
+               {chat_arguments({"--dataset_dir", "x"}), "--dataset_dir: 'chat' has no use for it"},
+               {chat_arguments({"--max_steps", "3", "--template", "chatml"}), "--max_steps: 'chat' has no use for it"}};
   for (const auto& one : cases) {
     const ProgramResult result = pipe_into_ftrun("Hi\n", one.arguments);
     EXPECT_EQ(result.exit_code, 2) << one.message << "\n" << result.all();

@@ -161,6 +161,7 @@ TEST(RealData, LossOfATinyModelFallsOnAlpaca) {
 struct ReadmeCommand {
   int ranks_by_launcher = 0;           // N of `mpirun ... -n N`; 0: not under a launcher
   std::vector<std::string> arguments;  // of ftrun
+  std::string input;                   // T of `printf 'T' | ...`
 };
 
 struct Readme {
@@ -170,6 +171,10 @@ struct Readme {
 
 ReadmeCommand parse_command(const std::string& line) {
   ReadmeCommand command;
+  if (const size_t text = line.find("printf '"); text != std::string::npos) {
+    const size_t begin = text + sizeof("printf '") - 1;
+    command.input = line.substr(begin, line.find("\\n'", begin) - begin) + "\n";
+  }
   std::istringstream words(line.substr(0, line.find(" #")));
   for (std::string word; words >> word && word != "./run.sh" && word != "build/bin/ftrun";) {
     if (word == "-n") words >> command.ranks_by_launcher;
@@ -184,7 +189,7 @@ Readme read_readme() {
   bool own_model = false;
   for (std::string line; std::getline(file, line);) {
     if (line.rfind("## ", 0) == 0) own_model = line == "## Your own model";
-    if (line.rfind("    ./run.sh ", 0) == 0 || line.rfind("    mpirun ", 0) == 0) {
+    if (line.rfind("    ./run.sh ", 0) == 0 || line.rfind("    mpirun ", 0) == 0 || line.rfind("    printf ", 0) == 0) {
       readme.commands.push_back(parse_command(line));
     } else if (own_model && line.rfind("    ", 0) == 0 && line.find(": ") != std::string::npos) {
       readme.yaml += line.substr(4) + "\n";
@@ -212,34 +217,51 @@ void shorten(std::vector<std::string>& arguments, const fs::path& own_config, co
       if (argument == "output/my_model") argument = (folder / "output").string();
       if (argument == "data/my_test.jsonl") argument = "configs/demo/eval.jsonl";
     }
-    append(arguments, {"--template", "chatml", "--max_samples", "4", "--max_new_tokens", "4", "--output_dir",
-                       (folder / "answers").string()});
+    append(arguments, {"--template", "chatml", "--max_new_tokens", "4"});
+    if (arguments[0] == "predict")
+      append(arguments, {"--max_samples", "4", "--output_dir", (folder / "answers").string()});
     return;
   }
+  std::string output = "other";
   for (std::string& argument : arguments) {
     if (argument != "my.yaml") continue;
     argument = own_config.string();
+    output = "output";
     append(arguments, {"--model_name_or_path", "configs/demo/model", "--train_from_scratch", "true", "--template",
                        "chatml", "--dataset", "configs/demo/train.jsonl"});
     break;
   }
   append(arguments, {"--max_steps", "2", "--max_samples", "64", "--overwrite_output_dir", "true", "--cache_dir",
-                     (folder / "cache").string(), "--output_dir", (folder / "output").string()});
+                     (folder / "cache").string(), "--output_dir", (folder / output).string()});
+}
+
+/// A model of two updates, where there is none yet.
+std::string base_in(const TestFolder& folder) {
+  if (!fs::exists(folder / "base")) EXPECT_EQ(run_small(folder, "base", {{"max_steps", "2"}}).exit_code, 0);
+  return (folder / "base").string();
+}
+
+/// Configurations that begin with what another one has trained.
+void stand_in_for_trained_model(std::vector<std::string>& arguments, const TestFolder& folder) {
+  const auto config = std::find(arguments.begin(), arguments.end(), "--config");
+  if (config == arguments.end() ||
+      bytes_of(fs::path(FTRUN_SOURCE_DIR) / *(config + 1)).find("\nmodel_name_or_path: output/") == std::string::npos)
+    return;
+  append(arguments, {"--model_name_or_path", base_in(folder)});
 }
 
 /// A base and an adapter stand in for the ones that the configuration names.
 void shorten_export(std::vector<std::string>& arguments, const TestFolder& folder) {
   if (!fs::exists(folder / "adapter")) {
-    EXPECT_EQ(run_small(folder, "base", {{"max_steps", "2"}}).exit_code, 0);
     const ProgramResult adapter = run_small(folder, "adapter",
                                             {{"max_steps", "2"},
                                              {"finetuning_type", "lora"},
                                              {"train_from_scratch", ""},
-                                             {"model_name_or_path", (folder / "base").string()}});
+                                             {"model_name_or_path", base_in(folder)}});
     EXPECT_EQ(adapter.exit_code, 0) << adapter.err;
   }
-  append(arguments, {"--model_name_or_path", (folder / "base").string(), "--adapter_name_or_path",
-                     (folder / "adapter").string(), "--export_dir", (folder / "merged").string()});
+  append(arguments, {"--model_name_or_path", base_in(folder), "--adapter_name_or_path", (folder / "adapter").string(),
+                     "--export_dir", (folder / "merged").string()});
 }
 
 TEST(ReadmeFile, CommandsRun) {
@@ -253,6 +275,7 @@ TEST(ReadmeFile, CommandsRun) {
     if (command.arguments[0] == "export") {
       shorten_export(command.arguments, folder);
     } else {
+      stand_in_for_trained_model(command.arguments, folder);
       shorten(command.arguments, config, folder.path());
     }
     std::string words;
@@ -261,8 +284,10 @@ TEST(ReadmeFile, CommandsRun) {
     if (command.ranks_by_launcher > 0 && !has_launcher) continue;
     const ProgramResult result = command.ranks_by_launcher > 0
                                      ? launch_ftrun(command.ranks_by_launcher, command.arguments)
-                                     : run_ftrun(command.arguments);
+                                 : !command.input.empty() ? pipe_into_ftrun(command.input, command.arguments)
+                                                          : run_ftrun(command.arguments);
     EXPECT_EQ(result.exit_code, 0) << result.err;
+    if (!command.input.empty()) EXPECT_NE(result.out, "");
     EXPECT_FALSE(result.all().empty());
   }
 }

@@ -112,6 +112,51 @@ TEST(Predict, RowsWithoutAnswersAreAnsweredAndNotScored) {
     for (const json& line : lines) EXPECT_EQ(line.at("label"), "");
     EXPECT_NE(lines[0].at("predict"), "");
     EXPECT_FALSE(json::parse(bytes_of(output / "predict_results.json")).contains("predict_rouge-1"));
+    EXPECT_THAT(result.err, HasSubstr("no row has an answer of its own: there is no ROUGE and no BLEU"));
+  }
+}
+
+TEST(Predict, DataSetsOfEveryKindAreAnswered) {
+  const TestFolder folder;
+  write_text(folder / "rows.jsonl",
+             "{\"instruction\": \"Add 12 and 30.\", \"chosen\": \"42\", \"rejected\": \"41\", \"output\": \"42\", "
+             "\"good\": true}\n{\"instruction\": \"Add 1 and 3.\", \"chosen\": \"4\", \"rejected\": \"5\", "
+             "\"output\": \"5\", \"good\": false}\n");
+  write_text(folder / "lines.txt", "Add 12 and 30.\nAdd 1 and 3.\n");
+  write_text(folder / "dataset_info.json", R"({
+    "prompts": {"file_name": "rows.jsonl", "columns": {"prompt": "instruction"}},
+    "pairs": {"file_name": "rows.jsonl", "ranking": true,
+              "columns": {"prompt": "instruction", "chosen": "chosen", "rejected": "rejected"}},
+    "judged": {"file_name": "rows.jsonl",
+               "columns": {"prompt": "instruction", "response": "output", "kto_tag": "good"}},
+    "text": {"file_name": "lines.txt", "columns": {"prompt": "text"}}
+  })");
+  const struct {
+    const char* name;
+    std::vector<std::string> labels;
+    const char* said;
+  } cases[] = {{"prompts", {"", ""}, "no row has an answer of its own"},
+               {"pairs", {"42", "4"}, "rouge-1"},
+               {"judged", {"42", ""}, "1 of 2 rows have an answer of their own"},
+               {"text", {"", ""}, "no row has an answer of its own"}};
+  std::string answers;
+  for (const auto& one : cases) {
+    const ProgramResult result =
+        run_ftrun({"predict", "--model", trained_model().string(), "--eval_dataset", one.name, "--dataset_dir",
+                   (folder / "").string(), "--output_dir", (folder / one.name).string()});
+    ASSERT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_THAT(result.err, HasSubstr(one.said));
+    std::string its_answers;
+    const std::vector<json> lines = lines_of(folder / one.name / "generated_predictions.jsonl");
+    ASSERT_EQ(lines.size(), 2U);
+    for (size_t i = 0; i < 2; ++i) {
+      EXPECT_EQ(lines[i].at("label"), one.labels[i]) << one.name;
+      its_answers += lines[i].at("prompt").get<std::string>() + lines[i].at("predict").get<std::string>();
+    }
+    if (answers.empty()) answers = its_answers;
+    EXPECT_EQ(its_answers, answers) << one.name;
+    EXPECT_EQ(json::parse(bytes_of(folder / one.name / "predict_results.json")).contains("predict_rouge-1"),
+              one.labels[0] != "");
   }
 }
 
@@ -150,6 +195,28 @@ TEST(Predict, AnAdapterAnswersAsTheModelItIsMergedInto) {
   };
   const std::string with_adapter = answers("a", {"--model", base, "--adapter_name_or_path", adapter});
   EXPECT_EQ(answers("m", {"--model", (folder / "merged").string()}), with_adapter);
+  EXPECT_EQ(answers("f", {"--model", adapter}), with_adapter) << "its base is named in adapter_config.json";
+  const ProgramResult both = run_ftrun(
+      {"export", "--model", adapter, "--adapter_name_or_path", adapter, "--export_dir", (folder / "both").string()});
+  EXPECT_EQ(both.exit_code, 2);
+  EXPECT_THAT(both.err, HasSubstr("is the folder of an adapter, and adapter_name_or_path (--adapter_name_or_path) is"));
+  const ProgramResult chatted = pipe_into_ftrun("Add 12 and 30.\n", {"chat", "--model", adapter});
+  EXPECT_EQ(chatted.exit_code, 0) << chatted.err;
+  EXPECT_THAT(chatted.err, HasSubstr("is an adapter: the model is its base, '" + base));
+  const ProgramResult exported_by_folder =
+      run_ftrun({"export", "--model", adapter, "--export_dir", (folder / "merged2").string()});
+  EXPECT_EQ(exported_by_folder.exit_code, 0) << exported_by_folder.err;
+  EXPECT_EQ(bytes_of(folder / "merged2/model.safetensors"), bytes_of(folder / "merged/model.safetensors"));
+  const ProgramResult retrained = run_small(folder, "again", {{"model_name_or_path", adapter}});
+  EXPECT_EQ(retrained.exit_code, 2);
+  EXPECT_THAT(retrained.err, HasSubstr("is the folder of an adapter: give the folder of its base model here"));
+  fs::copy(adapter, folder / "orphan");
+  std::string text = bytes_of(folder / "orphan/adapter_config.json");
+  text.replace(text.find(base), base.size(), "/no/such");
+  write_text(folder / "orphan/adapter_config.json", text);
+  const ProgramResult orphan = run_ftrun({"chat", "--model", (folder / "orphan").string()});
+  EXPECT_EQ(orphan.exit_code, 2);
+  EXPECT_THAT(orphan.err, HasSubstr("whose base '/no/such' is no model folder here: give model_name_or_path: BASE"));
   EXPECT_NE(answers("b", {"--model", base}), with_adapter);
 }
 
@@ -183,10 +250,14 @@ TEST(Predict, RefusesWhatCannotWork) {
                {{"predict", "--model", model, "--dataset", bad.string()}, "output_dir: it is not set"},
                {{"predict", "--model", model, "--dataset", bad.string(), "--output_dir", out}, "bad.jsonl:2: "},
                {{"predict", "--model", model, "--dataset", bad.string(), "--output_dir", out, "--val_size", "0.1"},
-                "--val_size: val_size: 'predict' answers whole data sets"},
+                "--val_size: 'predict' answers whole data sets"},
                {{"predict", "--model", model, "--dataset", bad.string(), "--output_dir", out, "--do_predict", "false"},
-                "--do_predict: do_predict: is false: this command predicts"},
-               {predict_arguments(out, {"--temperature", "0"}), "--temperature: temperature: expected"},
+                "--do_predict: is false: this command predicts"},
+               {predict_arguments(out, {"--temperature", "0"}), "--temperature: expected"},
+               {predict_arguments(out, {"--learning_rate", "3"}), "--learning_rate: 'predict' has no use for it"},
+               {predict_arguments(out, {"--per_device_train_batch_size", "3"}),
+                "no use for it (did you mean 'per_device_eval_batch_size'?)"},
+               {predict_arguments(out, {"--stage", "dpo", "--pref_beta", "3"}), "--pref_beta: 'predict' has no use"},
                {predict_arguments(out, {"--nproc", "2"}), "single"}};
   for (const auto& one : cases) {
     const ProgramResult result = run_ftrun(one.arguments);

@@ -1,4 +1,4 @@
-// Lines of a chat: commands, questions, continued lines.
+// Lines of a chat: commands, questions, continued lines; what a terminal is spared.
 #include "core/inference/chat_line.h"
 
 #include <gmock/gmock.h>
@@ -6,9 +6,26 @@
 #include <unistd.h>
 
 #include "core/base/error.h"
+#include "core/inference/terminal_text.h"
 
 namespace ftrun {
 namespace {
+
+TEST(TerminalText, AnAnswerCannotSteerTheTerminal) {
+  EXPECT_EQ(terminal_output("caf\u00e9\t\n\u4f60 \U0001f600"), "caf\u00e9\t\n\u4f60 \U0001f600");
+  EXPECT_EQ(terminal_output("a\x1b[2Jb\rc\x7f\xc2\x9b"
+                            "31m"),
+            "a\uFFFD[2Jb\uFFFDc\uFFFD\uFFFD31m");
+  EXPECT_EQ(terminal_output("\u00a0\xc2\x80"), "\u00a0\uFFFD");
+}
+
+TEST(TerminalText, KeysLeaveNothingInALine) {
+  EXPECT_EQ(terminal_input("Re\x1b[D\x1b[1;5Cverse\x1bOA \u4f60\ttwo\nlines"), "Reverse \u4f60\ttwo\nlines");
+  EXPECT_EQ(terminal_input("\x1b[A"), "");
+  EXPECT_EQ(terminal_input("a\x1b"), "a");
+  EXPECT_EQ(terminal_input("a\x1b[12"), "a");
+  EXPECT_EQ(terminal_input("[D\x01O"), "[DO");
+}
 
 TEST(ChatLine, CommandsAndQuestions) {
   EXPECT_EQ(parse_chat_line("/reset").action, ChatAction::kReset);

@@ -80,6 +80,18 @@ TEST(JinjaPrompts, DefaultSystemAndThinkingReachTheTemplate) {
   EXPECT_EQ(tokenizer->decode(set.write(question, "Own", ""), false), "[system:Own][user:Hi]<|im_end|>False");
 }
 
+TEST(JinjaPrompts, ToolsThatAnsweredTogetherAreMessagesOfTheirOwn) {
+  const auto tokenizer = Tokenizer::load(FTRUN_SOURCE_DIR "/configs/demo/model");
+  const std::string text = "{% for m in messages %}[{{ m.role }}:{{ m.content }}]{% endfor %}";
+  const JinjaPrompts prompts(tokenizer, text, "t", "", std::nullopt);
+  const auto rendered = [&](const std::string& answers) {
+    return tokenizer->decode(prompts.write({{MessageRole::kObservation, answers}}, "", ""), false);
+  };
+  EXPECT_EQ(rendered("12"), "[tool:12]");
+  EXPECT_EQ(rendered(""), "[tool:]");
+  EXPECT_EQ(rendered(fmt::format("12{0}{0}14", kToolAnswerSeparator)), "[tool:12][tool:][tool:14]");
+}
+
 TEST(JinjaPrompts, RefusesWhatItCannotWrite) {
   const auto tokenizer = Tokenizer::load(FTRUN_SOURCE_DIR "/configs/demo/model");
   EXPECT_THROW(JinjaPrompts(tokenizer, "{% if %}", "t", "", std::nullopt), Error);

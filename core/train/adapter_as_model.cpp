@@ -1,0 +1,56 @@
+// Settings are replaced before anything reads them, so that the run is the one with both keys given.
+#include "core/train/adapter_as_model.h"
+
+#include <filesystem>
+
+#include "core/base/error.h"
+#include "core/base/files.h"
+#include "core/base/logging.h"
+#include "core/config/host_options.h"
+#include "core/config/selection.h"
+#include "core/io/peft_adapter.h"
+
+namespace ftrun {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr std::string_view kModel = "model_name_or_path";
+constexpr std::string_view kAdapters = "adapter_name_or_path";
+
+void replace_setting(ConfigSources& sources, std::string_view key, std::string value, std::string origin) {
+  const OptionSpec& spec = *find_host_option(key);
+  for (auto* settings : {&sources.document, &sources.overrides}) {
+    std::erase_if(*settings, [&](const Setting& setting) { return spec.has_name(setting.key); });
+  }
+  Setting setting = scalar_setting(std::string(key), "", origin);
+  setting.value.kind = SettingValue::Kind::kList;  // a path may have a comma in it
+  setting.value.items = {scalar_setting("", value, origin).value};
+  if (spec.type != FTRUN_OPTION_STRING_LIST) setting = scalar_setting(std::string(key), value, std::move(origin));
+  sources.overrides.push_back(std::move(setting));
+}
+
+}  // namespace
+
+void take_adapter_as_model(ConfigSources& sources) {
+  const std::optional<std::string> folder = peek_text(sources, kModel);
+  if (!folder || fs::exists(fs::path(*folder) / "config.json") || !is_adapter_folder(*folder)) return;
+  const std::string origin = peek_origin(sources, kModel);
+  const std::string place = fmt::format("{}: {}: '{}' is the folder of an adapter", origin, kModel, *folder);
+  if (!peek_list(sources, kAdapters).empty()) {
+    throw invalid_argument("{}, and {} ({}) is given too: give the base model here and every adapter there", place,
+                           kAdapters, peek_origin(sources, kAdapters));
+  }
+  const fs::path file = fs::path(*folder) / kAdapterConfigFile;
+  const std::string base = parse_peft_config(read_file(file), file).base_model_name_or_path;
+  if (base.empty() || !fs::exists(fs::path(base) / "config.json")) {
+    throw invalid_argument(
+        "{}, {}: give {}: BASE and {}: {}", place,
+        base.empty() ? "which names no base" : fmt::format("whose base '{}' is no model folder here", base), kModel,
+        kAdapters, *folder);
+  }
+  log_info("'{}' is an adapter: the model is its base, '{}'", *folder, base);
+  replace_setting(sources, kModel, base, file.string());
+  replace_setting(sources, kAdapters, *folder, origin);
+}
+
+}  // namespace ftrun

@@ -1,0 +1,14 @@
+// model_name_or_path that names the folder of an adapter: the model is then the adapter's base.
+// Leaves out: reading the adapter's tensors (core/io/peft_adapter.h).
+#pragma once
+
+#include "core/config/setting.h"
+
+namespace ftrun {
+
+/// Where model_name_or_path is a folder with adapter_config.json and without config.json, puts the base that the
+/// adapter names in its place and the folder into adapter_name_or_path, and logs it. Throws INVALID_ARGUMENT when
+/// adapter_name_or_path is given too, or the base is not a model folder here. For commands that do not train.
+void take_adapter_as_model(ConfigSources& sources);
+
+}  // namespace ftrun
