@@ -9,7 +9,6 @@
 #include "core/model/adapted_linear.h"
 #include "core/model/optimizer_slice.h"
 #include "core/ops/elementwise.h"
-#include "core/ops/layout.h"
 #include "core/ops/matmul.h"
 #include "core/ops/reductions.h"
 

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstring>
 #include <fstream>
+#include <functional>
 #include <iterator>
 
 #include "core/base/error.h"
@@ -14,12 +15,15 @@
 #include "core/config/host_options.h"
 #include "core/config/option_api.h"
 #include "core/model/abi_struct.h"
+#include "core/model/adapter_weights.h"
 #include "core/model/api_tables.h"
 #include "core/model/rank.h"
 #include "core/optim/optimizer.h"
 #include "core/plugin/table_slots.h"
 #include "ftrun/kinds/paradigm.h"
 #include "tests/collectives/rank_team.h"
+#include "tests/strategies/low_rank_pairs.h"
+#include "tests/strategies/weight_collector.h"
 
 namespace ftrun::test {
 namespace {
@@ -79,14 +83,21 @@ fs::path model_folder(const ParadigmCase& given) {
 constexpr const char* kHeadWeight = "score.weight";
 
 /// As the head of a sequence classifier.
-void add_head(NetworkModel& model, const std::string& name) {
+void add_head(NetworkModel& model) {
   ModelParameter parameter;
   parameter.unit = model.head_unit();
   parameter.origin = ParameterOrigin::kScalarHead;
   parameter.role = FTRUN_PARAMETER_LINEAR;
   parameter.name = kHeadWeight;
   parameter.shape = {1, model.info().hidden_size};
-  model.add_scalar_head({name, model.add_parameter(parameter), -1});
+  model.add_scalar_head({"score", model.add_parameter(parameter), -1});
+}
+
+bool is_trained(const ParadigmCase& given, const ModelParameter& parameter) {
+  if (given.tuner == "full" || parameter.origin == ParameterOrigin::kScalarHead) return true;
+  if (given.tuner == "lora") return parameter.origin == ParameterOrigin::kAdapter;
+  if (given.tuner != "freeze") throw internal_error("there is no tuner '{}'", given.tuner);
+  return parameter.name.find("layers.1.") != std::string::npos || parameter.name == "model.norm.weight";
 }
 
 std::shared_ptr<NetworkModel> open_model(const ParadigmCase& given) {
@@ -96,6 +107,14 @@ std::shared_ptr<NetworkModel> open_model(const ParadigmCase& given) {
   const std::string network = given.model.substr(0, given.model.find('_'));
   const auto* table = static_cast<const ftrun_network*>(load_plugin("network", network)->table);
   return std::make_shared<NetworkModel>(table, paradigm_host(), nullptr, json, config);
+}
+
+/// With what the case trains beside the network's parameters.
+std::shared_ptr<const NetworkModel> policy_model(const ParadigmCase& given) {
+  const std::shared_ptr<NetworkModel> model = open_model(given);
+  if (given.tuner == "lora") add_low_rank_pairs(*model, {});
+  if (!given.head.empty()) add_head(*model);
+  return model;
 }
 
 std::unique_ptr<WeightSource> scaled_weights(const ParadigmCase& given, double scale) {
@@ -112,6 +131,12 @@ std::unique_ptr<WeightSource> scaled_weights(const ParadigmCase& given, double s
     std::memcpy(values.data(), entry.bytes.data() + static_cast<size_t>(begin) * sizeof(float), values.size_bytes());
     for (float& value : values) value *= static_cast<float>(scale);
   });
+}
+
+std::unique_ptr<WeightSource> policy_weights(const ParadigmCase& given, const NetworkModel& model) {
+  std::unique_ptr<WeightSource> base = scaled_weights(given, given.weight_scale);
+  if (given.tuner != "lora") return base;
+  return std::make_unique<NewAdapterWeights>(std::move(base), model, 11);
 }
 
 struct Declared {
@@ -164,14 +189,14 @@ class Instance {
 
 class ParadigmRank {
  public:
-  ParadigmRank(const ParadigmCase& given, TeamRank& team)
+  ParadigmRank(const ParadigmCase& given, TeamRank& team, std::shared_ptr<const NetworkModel> model)
       : given_(given),
         team_(team),
-        model_(open_model(given)),
+        model_(std::move(model)),
         strategy_(static_cast<const ftrun_strategy*>(load_plugin("strategy", given.strategy)->table)),
-        strategy_options_(*load_plugin("strategy", given.strategy), {}, {}),
+        strategy_options_(*load_plugin("strategy", given.strategy), given.strategy_options, {}),
         options_(*load_plugin("paradigm", given.paradigm), given.options, host_keys(given)),
-        optimizer_(make_optimizer("adamw_torch", {0.9, 0.999, 1e-8})) {
+        optimizer_(make_optimizer("adamw_torch", {0.9, 0.999, given.adam_epsilon})) {
     service_.rows[0] = given.rows;
     service_.rows[1] = given.eval_rows;
     service_.shape = {given.world, per_device(given), given.accumulation};
@@ -186,11 +211,13 @@ class ParadigmRank {
     if (strategy_instance_ != nullptr) strategy_->destroy(strategy_instance_);
   }
 
-  void run(ParadigmOutcome& outcome) {
+  /// Collects the policy's weights before the first update and after the last.
+  void run(ParadigmOutcome& outcome, WeightCollector& before, WeightCollector& after) {
     const RowServiceScope serving(service_);
     paradigm_ = std::make_unique<Instance>(given_, options_.get());
-    if (const std::string& head = paradigm_->declared().heads.front(); !head.empty()) add_head(*model_, head);
+    if (paradigm_->declared().heads.front().empty() != given_.head.empty()) throw internal_error("a head for nothing");
     make_rank();
+    before.add(*rank_);
     auto plan = make_abi_struct<ftrun_paradigm_plan>(FTRUN_PLAN_TAG);
     check_status(table().begin(paradigm_->self(), &ctx(), &plan), "begin");
     check_status(table().prepare(paradigm_->self(), &ctx()), "prepare");
@@ -201,6 +228,7 @@ class ParadigmRank {
     for (size_t update = 0; update < given_.learning_rates.size(); ++update) {
       train(static_cast<int64_t>(update), plan.updates_per_epoch, outcome);
     }
+    after.add(*rank_);
     for (int64_t update = 0; update < plan.eval_updates; ++update) evaluate(update, outcome);
   }
 
@@ -213,7 +241,7 @@ class ParadigmRank {
     const std::string batch = std::to_string(per_device(given));
     keys.insert({{"per_device_train_batch_size", batch},
                  {"per_device_eval_batch_size", batch},
-                 {"finetuning_type", "full"},
+                 {"finetuning_type", given.tuner},
                  {"model_name_or_path", model_folder(given).string()}});
     return keys;
   }
@@ -231,20 +259,31 @@ class ParadigmRank {
     arguments.host_device = team_.ctx.host_device;
     arguments.strategy = strategy_;
     arguments.strategy_instance = strategy_instance_;
+    arguments.precision = given_.precision;
     arguments.accumulation = given_.accumulation;
     arguments.optimizer = optimizer_.get();
-    arguments.weight_decay = 0.1;
+    arguments.weight_decay = given_.weight_decay;
     rank_ = std::make_unique<Rank>(arguments);
-    const Declared& declared = paradigm_->declared();
-    for (size_t i = 0; i < declared.roles.size(); ++i) {
-      const bool trained = (declared.flags[i] & FTRUN_ROLE_TRAINED) != 0;
-      const double scale = declared.model_keys[i] == "ref_model" ? given_.reference_scale : given_.weight_scale;
-      const auto all = [](int32_t) { return true; };
-      rank_->add_role(declared.roles[i], model_, trained ? std::function<bool(int32_t)>(all) : nullptr,
-                      scaled_weights(given_, scale));
-    }
+    add_roles();
     rank_->attach();
     rank_->release_weight_sources();
+  }
+
+  void add_roles() {
+    const Declared& declared = paradigm_->declared();
+    for (size_t i = 0; i < declared.roles.size(); ++i) {
+      if ((declared.flags[i] & FTRUN_ROLE_ADAPTER_OFF) != 0) {
+        rank_->add_adapter_off_role(declared.roles[i], 0);
+      } else if ((declared.flags[i] & FTRUN_ROLE_TRAINED) != 0) {
+        rank_->add_role(
+            declared.roles[i], model_, [this](int32_t id) { return is_trained(given_, model_->parameter(id)); },
+            policy_weights(given_, *model_));
+      } else {
+        const bool is_other = declared.model_keys[i] == "ref_model";
+        rank_->add_role(declared.roles[i], open_model(given_), nullptr,
+                        scaled_weights(given_, is_other ? given_.reference_scale : given_.weight_scale));
+      }
+    }
   }
 
   ftrun_update next_update(ftrun_split split, int64_t epoch, int64_t index) {
@@ -298,6 +337,7 @@ class ParadigmRank {
 
   void keep_gradients(ParadigmOutcome& outcome) {
     for (size_t id = 0; id < model_->parameters().size(); ++id) {
+      if (!is_trained(given_, model_->parameters()[id])) continue;
       outcome.gradients[model_->parameters()[id].name] =
           read_floats(ctx(), rank_->role(0).gradient(static_cast<int32_t>(id)));
     }
@@ -320,7 +360,7 @@ class ParadigmRank {
 
   const ParadigmCase& given_;
   TeamRank& team_;
-  std::shared_ptr<NetworkModel> model_;
+  std::shared_ptr<const NetworkModel> model_;
   const ftrun_strategy* strategy_;
   PluginOptions strategy_options_;
   PluginOptions options_;
@@ -334,14 +374,28 @@ class ParadigmRank {
 }  // namespace
 
 std::string ParadigmCase::name() const {
-  return paradigm + " " + strategy + " world " + std::to_string(world) + " accumulation " +
-         std::to_string(accumulation);
+  std::string text = paradigm + " " + tuner + " " + strategy + " world " + std::to_string(world) + " accumulation " +
+                     std::to_string(accumulation) + (precision.compute == FTRUN_BF16 ? " bf16" : "") + " on " + device;
+  for (const auto& [key, value] : strategy_options) text += " " + key + "=" + value;
+  return text;
 }
 
 ParadigmOutcome run_paradigm(const ParadigmCase& given) {
   ParadigmOutcome outcome;
-  const auto failures = run_team(given.world, {}, [&](TeamRank& team) { ParadigmRank(given, team).run(outcome); });
+  TeamOptions options;
+  options.device = given.device;
+  const std::shared_ptr<const NetworkModel> model = policy_model(given);
+  WeightCollector before(*model);
+  WeightCollector after(*model);
+  const auto failures = run_team(given.world, options,
+                                 [&](TeamRank& team) { ParadigmRank(given, team, model).run(outcome, before, after); });
   for (const TeamFailure& failure : failures) outcome.failures.push_back(failure.message);
+  const bool complete = std::ranges::all_of(outcome.failures, [](const std::string& text) { return text.empty(); });
+  if (!complete) return outcome;
+  outcome.changes = after.take();
+  for (const auto& [name, began] : before.take()) {
+    std::ranges::transform(outcome.changes.at(name), began, outcome.changes.at(name).begin(), std::minus<>());
+  }
   return outcome;
 }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/io/safetensors.h"
+#include "core/model/rank.h"
 #include "tests/paradigms/row_service.h"
 
 namespace ftrun::test {
@@ -24,11 +25,19 @@ struct ParadigmCase {
   std::vector<double> head;            ///< weights of the scalar head that the paradigm asks for
   double weight_scale = 1;             ///< of the model's weights
   double reference_scale = 0.875;      ///< the weights of ref_model, as a multiple of the model's
+  /// full; lora: pairs of rank 2 on the blocks' linear weights; freeze: the second block and the final norm. A scalar
+  /// head is trained in any case.
+  std::string tuner = "full";
+  Precision precision = Precision::f32();
+  std::string device = "cpu";  ///< the rank's; the host device is `cpu` beside it
   std::string strategy = "single";
+  std::map<std::string, std::string> strategy_options;
   int32_t world = 1;
   int32_t accumulation = 1;
   int32_t rows_per_update = 4;
   std::vector<double> learning_rates = std::vector<double>(10, 2e-3);  ///< one per update
+  double adam_epsilon = 1e-8;  ///< far above the gradients, a step follows the gradient itself
+  double weight_decay = 0.1;
   std::string cache_folder;
 
   std::string name() const;
@@ -41,6 +50,7 @@ struct ParadigmOutcome {
   std::vector<double> norms;
   std::vector<std::map<std::string, double>> metrics;   ///< by update
   std::map<std::string, std::vector<float>> gradients;  ///< of the first update, by parameter; strategy single only
+  std::map<std::string, std::vector<float>> changes;    ///< by all updates, by parameter of the policy
   double evaluation = 0;                                ///< loss of the evaluation rows after training
   std::map<std::string, double> evaluation_metrics;     ///< of the last evaluation update
   std::vector<std::string> failures;                    ///< by rank, "" where none

@@ -6,7 +6,6 @@
 #include <cstring>
 #include <fstream>
 #include <iterator>
-#include <mutex>
 
 #include "core/base/error.h"
 #include "core/base/failure_detail.h"
@@ -19,6 +18,8 @@
 #include "core/model/pissa.h"
 #include "core/parallel/thread_pool.h"
 #include "tests/collectives/rank_team.h"
+#include "tests/strategies/low_rank_pairs.h"
+#include "tests/strategies/weight_collector.h"
 
 namespace ftrun::test {
 namespace {
@@ -68,37 +69,6 @@ class CaseOptions {
   ftrun_options options_ = {&own_, &host_};
 };
 
-int32_t add_pair_parameter(NetworkModel& model, int32_t weight, const std::string& part, std::vector<int64_t> shape) {
-  const std::string& name = model.parameter(weight).name;
-  ModelParameter parameter;
-  parameter.name = name.substr(0, name.rfind('.')) + "." + part;
-  parameter.unit = model.parameter(weight).unit;
-  parameter.shape = std::move(shape);
-  parameter.initializer_std = 0.1;
-  parameter.origin = ParameterOrigin::kAdapter;
-  return model.add_parameter(std::move(parameter));
-}
-
-/// Neither factor starts at zero, so that both have gradients at once.
-void add_pairs(NetworkModel& model, int64_t rank, bool with_magnitudes) {
-  const auto declared = static_cast<int32_t>(model.parameters().size());
-  for (int32_t id = 0; id < declared; ++id) {
-    const ModelParameter& weight = model.parameter(id);
-    const bool in_block = model.units()[static_cast<size_t>(weight.unit)].kind == FTRUN_UNIT_BLOCK;
-    if (weight.role != FTRUN_PARAMETER_LINEAR || !in_block) continue;
-    const std::vector<int64_t> shape = weight.shape;
-    const bool has_magnitude = with_magnitudes && weight.name.find("down_proj") != std::string::npos;
-    LinearAdapter adapter;
-    adapter.weight = id;
-    adapter.scale = 2.0;
-    adapter.dropout = 0.1;
-    adapter.a = add_pair_parameter(model, id, "lora_A.weight", {rank, shape[1]});
-    adapter.b = add_pair_parameter(model, id, "lora_B.weight", {shape[0], rank});
-    if (has_magnitude) adapter.magnitude = add_pair_parameter(model, id, "lora_magnitude_vector", {shape[0]});
-    model.add_adapter(adapter);
-  }
-}
-
 std::shared_ptr<const NetworkModel> open_model(const StrategyCase& given) {
   const std::filesystem::path folder = std::filesystem::path(FTRUN_SOURCE_DIR) / "tests/golden/models" / given.model;
   const std::string network = given.model.substr(0, given.model.find('_'));
@@ -109,7 +79,7 @@ std::shared_ptr<const NetworkModel> open_model(const StrategyCase& given) {
   }
   const auto* table = static_cast<const ftrun_network*>(load_plugin("network", network)->table);
   const auto model = std::make_shared<NetworkModel>(table, strategy_host(), nullptr, json, folder / "config.json");
-  if (given.adapter_rank > 0) add_pairs(*model, given.adapter_rank, !given.starts_principal);
+  if (given.adapter_rank > 0) add_low_rank_pairs(*model, {given.adapter_rank, 0.1, !given.starts_principal});
   return model;
 }
 
@@ -174,58 +144,6 @@ struct MicroBatchData {
   }
 };
 
-/// Weights of all ranks, put together.
-class WeightCollector {
- public:
-  explicit WeightCollector(const NetworkModel& model) : model_(model) {
-    for (const ModelParameter& parameter : model.parameters()) {
-      const auto elements = static_cast<size_t>(parameter.elements);
-      values_[parameter.name].resize(elements);
-      seen_[parameter.name].resize(elements, false);
-    }
-  }
-
-  void add(Rank& rank, int32_t unit, ftrun_part part) {
-    const PartLayout& layout = rank.role(0).layout().part(unit, part);
-    if (layout.elements == 0) return;
-    const StrategyHooks& hooks = rank.hooks();
-    int64_t begin = 0;
-    int64_t end = 0;
-    check_status(hooks.table().owned_range(hooks.instance(), &rank.context(), 0, unit, part, &begin, &end), "owned");
-    const Tensor copy = empty(rank.context(), rank.arguments().precision.compute, {end - begin});
-    check_status(hooks.table().read_range(hooks.instance(), &rank.context(), 0, unit, part, begin, end, copy.get()),
-                 "read_range");
-    const std::vector<float> found = read_floats(rank.context(), copy);
-    const std::lock_guard lock(mutex_);
-    for (const ParameterPiece& piece : rank.role(0).layout().pieces(unit, part, begin, end)) put(piece, found);
-  }
-  std::map<std::string, std::vector<float>> take() {
-    for (const auto& [name, seen] : seen_) {
-      EXPECT_EQ(std::ranges::count(seen, false), 0) << name << ": elements that no rank owns";
-    }
-    return std::move(values_);
-  }
-
- private:
-  void put(const ParameterPiece& piece, const std::vector<float>& found) {
-    const std::string& name = model_.parameter(piece.id).name;
-    for (int64_t i = piece.begin; i < piece.end; ++i) {
-      const auto at = static_cast<size_t>(i);
-      const float value = found[static_cast<size_t>(piece.offset + i - piece.begin)];
-      if (seen_[name][at]) {
-        ASSERT_EQ(std::memcmp(&values_[name][at], &value, sizeof(value)), 0) << name << "[" << i << "] on two ranks";
-      }
-      seen_[name][at] = true;
-      values_[name][at] = value;
-    }
-  }
-
-  const NetworkModel& model_;
-  std::mutex mutex_;
-  std::map<std::string, std::vector<float>> values_;
-  std::map<std::string, std::vector<bool>> seen_;
-};
-
 /// One rank of a case.
 class CaseRank {
  public:
@@ -257,9 +175,7 @@ class CaseRank {
     if (given_.reloads) rank_->load_values(0, *open_weights(given_, *model_));
     const double evaluation = evaluate();
     if (team_.communicator.is_main()) outcome.evaluation = evaluation;
-    for (int32_t unit = 0; unit < rank_->role(0).layout().unit_count(); ++unit) {
-      for (const ftrun_part part : {FTRUN_PART_TRAINED, FTRUN_PART_FROZEN}) collector.add(*rank_, unit, part);
-    }
+    collector.add(*rank_);
   }
 
  private:
