@@ -85,11 +85,12 @@ void copy_value_head(const ExportSetup& setup, const fs::path& folder) {
 
 void require_near(const ExportSetup& setup, const LogitsDistance& distance) {
   log_info(
-      "logits of the exported model against base and adapters on {} positions: {:.2g} of them apart in the mean "
-      "(allowed "
-      "{:.2g}), at most {:.3g} where the largest is {:.3g}; most likely token the same on {}",
-      distance.positions, distance.relative_rms(), setup.tolerance, distance.largest_difference, distance.largest_logit,
-      distance.same_first);
+      "{} of the exported model against base and adapters on {} positions: {:.2g} of them apart in the mean (allowed "
+      "{:.2g}), at most {:.3g} where the largest is {:.3g}{}",
+      setup.model->is_classifier() ? "scores" : "logits", distance.positions, distance.relative_rms(), setup.tolerance,
+      distance.largest_difference, distance.largest_logit,
+      setup.model->is_classifier() ? std::string()
+                                   : fmt::format("; most likely token the same on {}", distance.same_first));
   if (distance.is_within(setup.tolerance)) return;
   throw Error(FTRUN_DATA_LOSS,
               fmt::format("the exported model answers differently: its logits are {:.2g} of them apart in the mean and "
@@ -118,8 +119,10 @@ int export_command(const CommandContext& context) {
   write_merged(setup, folder.path());
   save_model_files(folder.path(), folder_files(setup));
   copy_value_head(setup, folder.path());
-  write_file_atomically(folder.path() / "Modelfile",
-                        ollama_modelfile(setup.encoder.get(), setup.run.model.max_position_embeddings));
+  if (!setup.model->is_classifier()) {
+    write_file_atomically(folder.path() / "Modelfile",
+                          ollama_modelfile(setup.encoder.get(), setup.run.model.max_position_embeddings));
+  }
   const LogitsDistance distance = distance_of(before, logits_after(setup, folder.path()));
   require_near(setup, distance);
   folder.commit();

@@ -121,6 +121,7 @@ ExportSetup prepare_export(const CommandContext& context) {
   run.generation = generation_config_of(folder, run.model);
   setup.devices = std::make_unique<OpenedDevices>(*run.plugins, host_services());
   setup.model = open_network(run, host_services());
+  if (is_sequence_classifier(run.model)) add_scalar_head(*setup.model, run.model, kScoreHead);
   setup.adapters = plan_adapters(config, *setup.model, true);
   setup.dtype = export_dtype(config, run.model, folder);
   setup.tolerance = config.find_float("export_tolerance").value_or(setup.dtype == StoredDtype::kF32 ? 1e-3 : 2e-2);

@@ -14,6 +14,9 @@
 
 namespace ftrun {
 
+/// What a classifier's scalar head is called among an export's models.
+inline constexpr const char* kScoreHead = "score";
+
 /// Movable; outlives what is built from it.
 struct ExportSetup {
   RunSetup run;  ///< without paradigm and data

@@ -10,6 +10,7 @@
 #include "core/io/model_weights.h"
 #include "core/model/abi_struct.h"
 #include "core/model/adapter_weights.h"
+#include "core/train/scalar_heads.h"
 
 namespace ftrun {
 namespace {
@@ -58,9 +59,14 @@ SampleLogits logits_of(const ExportSetup& setup, const std::shared_ptr<const Net
   batch.position_ids = samples.positions.data();
   batch.n_segments = static_cast<int32_t>(samples.offsets.size()) - 1;
   batch.segment_offsets = samples.offsets.data();
-  SampleLogits result{batch.n_tokens, model->info().vocab_size, {}};
+  const bool scores = model->is_classifier();
+  SampleLogits result{batch.n_tokens, scores ? 1 : model->info().vocab_size, {}};
   rank.evaluate([&] {
     const Tensor hidden = rank.forward(0, batch);
+    if (scores) {
+      result.values = read_floats(rank.context(), rank.head_scalar(0, kScoreHead, hidden));
+      return Tensor();
+    }
     std::vector<int64_t> rows(samples.ids.size());
     for (size_t i = 0; i < rows.size(); ++i) rows[i] = static_cast<int64_t>(i);
     result.values = read_floats(rank.context(), rank.head_logits(0, hidden, rows));
@@ -73,6 +79,7 @@ SampleLogits logits_of(const ExportSetup& setup, const std::shared_ptr<const Net
 
 SampleLogits logits_before(const ExportSetup& setup) {
   const std::shared_ptr<NetworkModel> model = open_network(setup.run, host_services());
+  if (is_sequence_classifier(setup.run.model)) add_scalar_head(*model, setup.run.model, kScoreHead);
   AdapterPlan plan;
   plan.merged = setup.adapters.merged;
   std::unique_ptr<WeightSource> base =

@@ -1,5 +1,5 @@
-// Does the written model answer as the base with its adapter beside it does? Logits of both on a few texts.
-// Leaves out: what is done about it (export_command.cpp).
+// Does the written model answer as the base with its adapter beside it does? Logits (a classifier's scores) of both on
+// a few texts. Leaves out: what is done about it (export_command.cpp).
 #pragma once
 
 #include <cmath>
@@ -11,10 +11,10 @@
 
 namespace ftrun {
 
-/// Logits f32 of every position of the sample texts, computed in f32.
+/// Logits f32 of every position of the sample texts, computed in f32; of a classifier its scores.
 struct SampleLogits {
   int64_t positions = 0;
-  int64_t vocabulary = 0;
+  int64_t vocabulary = 0;     ///< 1 for scores
   std::vector<float> values;  ///< [positions, vocabulary]
 };
 

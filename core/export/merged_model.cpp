@@ -16,8 +16,11 @@ constexpr int64_t kChunkElements = int64_t{1} << 22;
 
 std::vector<TensorSpec> specs_of(const ExportSetup& setup) {
   std::vector<TensorSpec> specs;
-  for (const ModelParameter& parameter : setup.model->parameters()) {
-    specs.push_back({parameter.name, setup.dtype, parameter.shape});
+  const NetworkModel& model = *setup.model;
+  for (size_t id = 0; id < model.parameters().size(); ++id) {
+    const ModelParameter& parameter = model.parameters()[id];
+    if (!model.is_unused_head(static_cast<int32_t>(id)))
+      specs.push_back({parameter.name, setup.dtype, parameter.shape});
   }
   return specs;
 }
@@ -45,7 +48,8 @@ void write_merged(const ExportSetup& setup, const std::filesystem::path& folder)
   int64_t done = 0;
   std::vector<float> values;
   std::vector<std::byte> bytes;
-  for (const ModelParameter& parameter : setup.model->parameters()) {
+  for (const TensorSpec& spec : specs_of(setup)) {
+    const ModelParameter& parameter = setup.model->parameter(setup.model->find(spec.name));
     for (int64_t from = 0; from < parameter.elements; from += kChunkElements) {
       const int64_t to = std::min(parameter.elements, from + kChunkElements);
       const Tensor chunk = empty(ctx, FTRUN_F32, {to - from}, FTRUN_MEMORY_WORKSPACE);

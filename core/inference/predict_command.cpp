@@ -180,7 +180,10 @@ int predict(const InferenceSetup& setup, const std::vector<PredictRow>& rows, Ra
 int predict_command(const CommandContext& context) {
   const InferenceSetup setup = prepare_inference(context, "predict");
   check_settings(setup);
-  const std::vector<PredictRow> rows = read_predict_rows(setup.run.data, *setup.prompts);
+  const DataSpec& data = setup.run.data;
+  std::optional<HeldOutRows> held_out;
+  if (data.val_size > 0 && !data.datasets.empty() && data.eval_datasets.empty()) held_out.emplace(setup.run);
+  const std::vector<PredictRow> rows = read_predict_rows(data, *setup.prompts, held_out ? &*held_out : nullptr);
   const StopRequestScope stop_scope(setup.run.launched_world > 0 ? StopSignals::kLaunched : StopSignals::kOwn);
   return run_ranks(setup.run, [&](RankLink& link) { return predict(setup, rows, link, context.json); });
 }

@@ -17,7 +17,8 @@ constexpr size_t kListedRows = 10;
 /// Collects rows of all sources; what does not fit is kept for one message.
 class Reader {
  public:
-  Reader(const DataSpec& spec, const PromptWriter& prompts) : spec_(spec), prompts_(prompts) {}
+  Reader(const DataSpec& spec, const PromptWriter& prompts, const HeldOutRows* held_out)
+      : spec_(spec), prompts_(prompts), held_out_(held_out) {}
 
   void add(const DataSource& source) {
     const auto converter = find_row_format(source.format).bind(source.columns, source.tags, RowKind::kPrompt);
@@ -26,6 +27,7 @@ class Reader {
       const MappedFile file(path);
       RowReader reader(file);
       for (auto row = reader.next(); row && left > 0; row = reader.next(), --left) {
+        if (held_out_ != nullptr && !held_out_->contains(path.string(), row->byte_offset)) continue;
         const std::string place = fmt::format("{}:{}", path.string(), row->line);
         try {
           rows_.push_back(convert(*converter, parse_row(file, *row), place));
@@ -72,6 +74,7 @@ class Reader {
 
   const DataSpec& spec_;
   const PromptWriter& prompts_;
+  const HeldOutRows* held_out_;
   std::vector<PredictRow> rows_;
   std::vector<std::string> listed_;
   int64_t bad_ = 0;
@@ -79,7 +82,8 @@ class Reader {
 
 }  // namespace
 
-std::vector<PredictRow> read_predict_rows(const DataSpec& spec, const PromptWriter& prompts) {
+std::vector<PredictRow> read_predict_rows(const DataSpec& spec, const PromptWriter& prompts,
+                                          const HeldOutRows* held_out) {
   const bool evaluates = !spec.eval_datasets.empty();
   const char* key = evaluates ? "eval_dataset" : "dataset";
   const std::vector<std::string>& values = evaluates ? spec.eval_datasets : spec.datasets;
@@ -88,13 +92,7 @@ std::vector<PredictRow> read_predict_rows(const DataSpec& spec, const PromptWrit
         "eval_dataset: it is not set, nor is dataset: name the rows to answer, a name of "
         "dataset_info.json or a file");
   }
-  if (!evaluates && spec.val_size > 0) {
-    throw invalid_argument(
-        "{}: 'predict' answers whole data sets: name them in eval_dataset, or remove val_size to "
-        "answer all of dataset",
-        spec.place_of("val_size"));
-  }
-  Reader reader(spec, prompts);
+  Reader reader(spec, prompts, held_out);
   for (const std::string& value : values) {
     reader.add(resolve_data_source(value, spec.dataset_dir, spec.place_of(key), RowKind::kPrompt));
   }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/data/dataset.h"
+#include "core/inference/held_out_rows.h"
 #include "core/inference/prompts.h"
 
 namespace ftrun {
@@ -20,8 +21,9 @@ struct PredictRow {
 
 /// Rows of eval_dataset, or of dataset where that is not given, in file order, the first max_samples of each. A row may
 /// be of any kind, and lack its last answer: then it has no label; nor has a row whose answer is labelled bad. Plain
-/// text is the user's turn. Throws INVALID_ARGUMENT listing places for more than max_bad_rows rows
-/// that do not fit their format or the template, and for a setting that predict does not honour (val_size).
-std::vector<PredictRow> read_predict_rows(const DataSpec& spec, const PromptWriter& prompts);
+/// text is the user's turn. With `held_out` only rows that are in it. Throws INVALID_ARGUMENT listing places for more
+/// than max_bad_rows rows that do not fit their format or the template.
+std::vector<PredictRow> read_predict_rows(const DataSpec& spec, const PromptWriter& prompts,
+                                          const HeldOutRows* held_out = nullptr);
 
 }  // namespace ftrun

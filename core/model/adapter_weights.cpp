@@ -95,7 +95,11 @@ void require_tied_alike(const PeftAdapter& adapter, const ModelParameter& parame
 void require_saved_fits(const PeftAdapter& adapter, const std::string& name, const TensorEntry& entry,
                         const NetworkModel& model) {
   const int32_t id = model.find(name);
-  if (id >= 0 && model.parameter(id).shape == entry.shape) return require_tied_alike(adapter, model.parameter(id));
+  if (id >= 0 && model.parameter(id).shape == entry.shape) {
+    // A classifier's embedding stands alone: its head of words is in no file.
+    if (!model.is_classifier()) require_tied_alike(adapter, model.parameter(id));
+    return;
+  }
   throw invalid_argument(
       "'{}': the adapter holds a whole '{}' of shape {}, the model has {}", adapter.folder().string(), name,
       fmt::join(entry.shape, "x"),
@@ -144,7 +148,7 @@ MergedWeights::MergedWeights(std::unique_ptr<WeightSource> base, std::shared_ptr
 
 void MergedWeights::fill(ExecutionContext& ctx, const ModelParameter& parameter, int64_t begin, int64_t end,
                          const Tensor& destination) {
-  if (parameter.origin == ParameterOrigin::kNetwork) {
+  if (parameter.origin != ParameterOrigin::kAdapter) {
     if (const TensorEntry* saved = saved_entry(*adapter_, parameter)) {
       return fill_from_entry(ctx, *saved, begin, end, destination);
     }

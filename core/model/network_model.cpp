@@ -177,6 +177,17 @@ int32_t NetworkModel::find(std::string_view name) const noexcept {
   return -1;
 }
 
+bool NetworkModel::is_classifier() const noexcept {
+  return std::ranges::any_of(scalar_heads_, [this](const ScalarHead& head) {
+    return parameters_[static_cast<size_t>(head.weight)].name == kScoreWeight;
+  });
+}
+
+bool NetworkModel::is_unused_head(int32_t id) const noexcept {
+  const ModelParameter& parameter = parameters_[static_cast<size_t>(id)];
+  return is_classifier() && id == info_.head_parameter && parameter.ties.empty() && parameter.unit == head_unit();
+}
+
 int64_t NetworkModel::total_elements() const noexcept {
   int64_t total = 0;
   for (const ModelParameter& parameter : parameters_) total += parameter.elements;

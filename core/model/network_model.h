@@ -57,6 +57,10 @@ struct ScalarHead {
   int32_t bias = -1;
 };
 
+/// Weight of a sequence classifier's head: a scalar head without a bias that stands among the model's own weights.
+/// Source: transformers' *ForSequenceClassification with num_labels 1.
+inline constexpr std::string_view kScoreWeight = "score.weight";
+
 struct ModelUnit {
   std::string name;
   ftrun_unit_kind kind = FTRUN_UNIT_BLOCK;
@@ -101,6 +105,11 @@ class NetworkModel {
   /// The adapter on a weight, or NULL.
   const LinearAdapter* adapter_of(int32_t weight) const noexcept;
   const std::vector<ScalarHead>& scalar_heads() const noexcept { return scalar_heads_; }
+  /// Has kScoreWeight.
+  bool is_classifier() const noexcept;
+  /// A classifier's head of words: nothing computes with it, and it is in no file. A tied one is the embedding, which
+  /// is used.
+  bool is_unused_head(int32_t id) const noexcept;
   /// Elements of all parameters, tied ones once.
   int64_t total_elements() const noexcept;
 

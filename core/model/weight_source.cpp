@@ -77,8 +77,7 @@ FileWeights::FileWeights(std::shared_ptr<const ModelWeights> weights, const Netw
   for (const std::string& name : weights_->names()) {
     if (is_rotary_buffer(name)) ignorable.push_back(name);
   }
-  const bool is_classifier = model.find(kScoreWeight) >= 0;
-  if (is_classifier) unused_head_ = model.parameter(model.info().head_parameter).name;
+  if (model.is_classifier()) unused_head_ = model.parameter(model.info().head_parameter).name;
   for (const ModelParameter& parameter : model.parameters()) {
     if (parameter.name != kScoreWeight && parameter.origin != ParameterOrigin::kNetwork) continue;
     if (is_missing_head(parameter)) continue;

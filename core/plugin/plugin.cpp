@@ -23,7 +23,7 @@ consteval bool slots_are_complete(size_t data_bytes) {
   return sizeof(Table) == sizeof(ftrun_head) + data_bytes + slots * sizeof(void*);
 }
 // A failure here: a slot was added to a table and is missing in table_slots.h.
-static_assert(slots_are_complete<ftrun_paradigm>(0));
+static_assert(slots_are_complete<ftrun_paradigm>(sizeof(ftrun_str)));
 static_assert(slots_are_complete<ftrun_strategy>(0));
 static_assert(slots_are_complete<ftrun_device>(0));
 static_assert(slots_are_complete<ftrun_collectives>(0));
@@ -162,6 +162,8 @@ bool Plugin::provides(std::string_view slot) const {
 const void* Plugin::extension(std::string_view id) const {
   return get_extension_ == nullptr ? nullptr : get_extension_({id.data(), id.size()});
 }
+
+std::string Plugin::data_format() const { return copy_text(paradigm().data_format, label() + ": its data_format"); }
 
 std::vector<std::string> Plugin::architectures() const {
   std::vector<std::string> names;

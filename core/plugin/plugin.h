@@ -51,6 +51,8 @@ class Plugin {
   const std::vector<std::string>& absent_slots() const noexcept { return absent_slots_; }
   /// An optional surface, or NULL.
   const void* extension(std::string_view id) const;
+  /// Of a paradigm's rows ("plain"), "" where it does not say.
+  std::string data_format() const;
   /// A network's architectures.
   std::vector<std::string> architectures() const;
 

@@ -59,11 +59,13 @@ std::vector<int32_t> weights_of_targets(const ResolvedConfig& config, const Netw
   return weights;
 }
 
-/// The module names a parameter outside of pairs answers to: its own and those it is tied to.
-std::vector<std::string> modules_of(const ModelParameter& parameter) {
+/// The module names a parameter outside of pairs answers to: its own and those it is tied to. A classifier has no head
+/// of words to be tied.
+std::vector<std::string> modules_of(const NetworkModel& model, const ModelParameter& parameter) {
   std::vector<std::string> modules;
   const auto add = [&](const std::string& name) { modules.push_back(name.substr(0, name.rfind('.'))); };
   add(parameter.name);
+  if (model.is_classifier()) return modules;
   for (const ParameterTie& tie : parameter.ties) add(tie.name);
   return modules;
 }
@@ -92,8 +94,9 @@ std::vector<int32_t> whole_parameters(const std::string& place, const NetworkMod
   std::set<std::string> names;
   for (size_t id = 0; id < model.parameters().size(); ++id) {
     const ModelParameter& parameter = model.parameters()[id];
-    if (parameter.origin != ParameterOrigin::kNetwork) continue;
-    const std::vector<std::string> modules = modules_of(parameter);
+    const bool is_module = parameter.origin == ParameterOrigin::kNetwork || parameter.name == kScoreWeight;
+    if (!is_module || model.is_unused_head(static_cast<int32_t>(id))) continue;
+    const std::vector<std::string> modules = modules_of(model, parameter);
     for (const std::string& module : modules) names.insert(last_part(module));
     const size_t count = named(modules, targets, used);
     if (count == 0) continue;
@@ -269,6 +272,17 @@ void add_pairs(NetworkModel& model, const PeftAdapter& adapter) {
   add_pairs(model, adapter, adapter.config(), 1.0);
 }
 
+/// PEFT trains and saves a classifier's head with every adapter.
+/// Source: PEFT peft_model.py, PeftModelForSequenceClassification.
+void add_classifier_modules(PeftConfig& config) {
+  config.task_type = "SEQ_CLS";
+  std::vector<std::string>& modules = config.modules_to_save;
+  for (const char* module : {"classifier", "score"}) {
+    if (std::ranges::find(modules, module) == modules.end()) modules.emplace_back(module);
+  }
+  std::ranges::sort(modules);
+}
+
 AdapterPlan plan_adapters(const ResolvedConfig& config, NetworkModel& model, bool for_inference) {
   AdapterPlan plan;
   plan.merged = opened(config, model);
@@ -281,6 +295,7 @@ AdapterPlan plan_adapters(const ResolvedConfig& config, NetworkModel& model, boo
   } else {
     add_new(config, model, plan);
   }
+  if (model.is_classifier()) add_classifier_modules(plan.config);
   return plan;
 }
 

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/io/disk_space.h"
+#include "core/train/best_metric.h"
 #include "core/train/checkpointing.h"
 #include "core/train/commands.h"
 #include "core/train/memory_estimate.h"
@@ -114,6 +115,7 @@ int check_command(const CommandContext& context) {
   const RunSetup setup = prepare_setup(context);
   return run_ranks(setup, [&](RankLink& link) {
     Run run(setup, link, claim_output(setup, link.communicator()));
+    require_measured_metric(run);
     if (!link.is_main()) return 0;
     if (!run.claim().resume_from) require_disk_for_run(run, 0);
     const Json json = run_json(run);

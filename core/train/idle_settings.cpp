@@ -10,6 +10,8 @@
 namespace ftrun {
 namespace {
 
+constexpr const char* kNoTurns = "plain text has no turns";
+
 class IdleLines {
  public:
   explicit IdleLines(const ResolvedConfig& config) : config_(config) {}
@@ -67,7 +69,10 @@ std::vector<std::string> idle_settings(const ResolvedConfig& config, const Train
   add_evaluation(config, arguments, context, lines);
   add_saving(config, arguments, lines);
   add_schedule(config, arguments, lines);
-  if (!context.template_reasons) {
+  if (!context.has_turns) {
+    if (!context.template_ends_texts) lines.add({"template"}, kNoTurns);
+    lines.add({"default_system", "enable_thinking", "preserve_thinking"}, kNoTurns);
+  } else if (!context.template_reasons) {
     lines.add({"enable_thinking", "preserve_thinking"}, "the template does not write thoughts");
   }
   if (config.get_string("flash_attn") != "auto") {

@@ -11,7 +11,9 @@ namespace ftrun {
 
 struct IdleContext {
   bool has_evaluation_data = false;
-  bool template_reasons = true;  ///< the chat template writes thoughts
+  bool template_reasons = true;      ///< the chat template writes thoughts
+  bool has_turns = true;             ///< false: plain text
+  bool template_ends_texts = false;  ///< the template names the token that ends a text
 };
 
 /// One line "ORIGIN: KEY: has no effect: REASON" for each key that was given explicitly and is read by nothing in this

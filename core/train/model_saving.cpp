@@ -85,11 +85,7 @@ FileTensors model_tensors(const Run& run) {
   const NetworkModel& model = run.model();
   return {model, run.saved_dtype(), [&](int32_t id) {
             const ModelParameter& parameter = model.parameter(id);
-            // A sequence classifier has its score among the weights, and no head of words.
-            const bool is_classifier = is_sequence_classifier(run.setup().model);
-            const bool is_head =
-                id == model.info().head_parameter && parameter.ties.empty() && parameter.unit == model.head_unit();
-            const bool is_wanted = parameter.origin == ParameterOrigin::kNetwork ? !(is_classifier && is_head)
+            const bool is_wanted = parameter.origin == ParameterOrigin::kNetwork ? !model.is_unused_head(id)
                                                                                  : parameter.name == kScoreWeight;
             return is_wanted ? std::vector{parameter.name} : std::vector<std::string>();
           }};
@@ -101,9 +97,10 @@ FileTensors plain_adapter_tensors(const Run& run) {
   return {model, trained_file_dtype(run), [&](int32_t id) {
             const ModelParameter& parameter = model.parameter(id);
             std::vector<std::string> names;
-            if (parameter.origin == ParameterOrigin::kScalarHead || !run.trained()[static_cast<size_t>(id)])
-              return names;
+            const bool is_beside = parameter.origin == ParameterOrigin::kScalarHead && parameter.name != kScoreWeight;
+            if (is_beside || !run.trained()[static_cast<size_t>(id)]) return names;
             names.push_back(peft_tensor_name(parameter.name));
+            if (model.is_classifier()) return names;
             for (const ParameterTie& tie : parameter.ties) names.push_back(peft_tensor_name(tie.name));
             return names;
           }};

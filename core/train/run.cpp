@@ -13,7 +13,7 @@
 #include "core/io/model_weights.h"
 #include "core/model/abi_struct.h"
 #include "core/model/weight_source.h"
-#include "core/parallel/thread_pool.h"
+#include "core/parallel/run_parallel.h"
 #include "core/train/input_agreement.h"
 #include "core/train/memory_estimate.h"
 #include "core/train/scalar_heads.h"
@@ -46,28 +46,6 @@ ftrun_status add_denominator(const ftrun_declaration* declaration, ftrun_str nam
   *index = static_cast<int32_t>(denominators.size());
   denominators.emplace_back(text_of(name));
   return FTRUN_OK;
-}
-
-// Runs body(i) for all i on the pool; the first exception (by index) leaves.
-void run_parallel(int64_t count, const std::function<void(int64_t)>& body) {
-  struct Job {
-    const std::function<void(int64_t)>* body;
-    std::vector<std::exception_ptr> failures;
-  } job = {&body, std::vector<std::exception_ptr>(static_cast<size_t>(count))};
-  parallel_for(
-      count,
-      [](void* argument, int64_t index) {
-        Job& shared = *static_cast<Job*>(argument);
-        try {
-          (*shared.body)(index);
-        } catch (...) {
-          shared.failures[index] = std::current_exception();
-        }
-      },
-      &job);
-  for (const std::exception_ptr& failure : job.failures) {
-    if (failure) std::rethrow_exception(failure);
-  }
 }
 
 /// The value of a plugin's own key or of the host's; NULL when neither has it.
@@ -201,18 +179,11 @@ void Run::check_roles() const {
 
 void Run::make_model() {
   const std::shared_ptr<NetworkModel> model = open_network(setup_, link_.host_services());
-  adapters_ = plan_adapters(setup_.config(), *model);
-  check_roles();
   const auto& policy = paradigm_->roles().front();
-  if (adapters_.is_trained && is_sequence_classifier(setup_.model)) {
-    throw unimplemented(
-        "{}: finetuning_type: 'lora' on a sequence classifier ({}): begin from a language model, whose head is saved "
-        "beside the "
-        "adapter, or write 'finetuning_type: full'",
-        setup_.config().origin("finetuning_type"), place_of_key(setup_.model.file, "architectures"));
-  }
   if (policy.scalar_heads.empty()) require_language_model(setup_.model, policy.name);
   for (const std::string& head : policy.scalar_heads) add_scalar_head(*model, setup_.model, head);
+  adapters_ = plan_adapters(setup_.config(), *model);
+  check_roles();
   model_ = model;
   trained_ = trained_parameters(setup_.config(), *model_, adapters_);
   const int64_t elements = trained_elements(*model_, trained_);
@@ -333,17 +304,22 @@ void Run::make_rank() {
   rank().release_weight_sources();
 }
 
-// Documents, not rows: positions restart with every document of a packed row.
+// Positions restart with every document of a packed row, and run through a row of plain text.
 static void warn_about_positions(const RunSetup& setup, const PreparedData& prepared) {
   const int64_t limit = setup.model.max_position_embeddings;
   if (limit == 0 || setup.data.cutoff_len <= limit) return;
   int64_t longest = 0;
   int64_t beyond = 0;
+  const auto look_at = [&](int64_t length) {
+    longest = std::max(longest, length);
+    beyond += length > limit ? 1 : 0;
+  };
   for (const auto& dataset : {prepared.train, prepared.eval}) {
     if (!dataset) continue;
-    for (const DocumentRecord& record : dataset->document_records()) {
-      longest = std::max<int64_t>(longest, record.length);
-      beyond += record.length > limit ? 1 : 0;
+    if (dataset->layout() == RowLayout::kContinuous) {
+      for (int64_t row = 0; row < dataset->size(); ++row) look_at(dataset->row_length(row));
+    } else {
+      for (const DocumentRecord& record : dataset->document_records()) look_at(record.length);
     }
   }
   if (beyond == 0) return;

@@ -48,9 +48,17 @@ void check_val_size(const ResolvedConfig& config) {
       config.origin("val_size"), text);
 }
 
-// Nobody should train on texts without marks and not know it.
+bool reads_plain_text(const RunSetup& setup) {
+  return setup.plugins->paradigm.plugin->data_format() == row_kind_name(RowKind::kPlain);
+}
+
+// Nobody should train on texts without marks and not know it. Plain text has none anyway.
 void choose_template(RunSetup& setup) {
   if (!setup.data.template_name.empty()) return;
+  if (reads_plain_text(setup)) {
+    setup.data.template_name = "empty";
+    return;
+  }
   setup.data.template_name = template_of_tokenizer(setup.data, setup.tokenizer);
   if (setup.data.template_name == "empty") {
     log_warning(
@@ -93,12 +101,14 @@ void warn_of_idle_settings(const RunSetup& setup) {
   const ResolvedConfig& config = setup.config();
   IdleContext context;
   context.has_evaluation_data = has_evaluation_data(setup.data);
+  context.has_turns = !reads_plain_text(setup);
   // Read only when a key depends on it; what is wrong with the template is said when the data is opened.
-  if (config.is_given("enable_thinking") || config.is_given("preserve_thinking")) {
-    const auto found = setup.data.origins.find("template");
-    const std::string place = found == setup.data.origins.end() ? "template" : found->second + ": template";
-    context.template_reasons =
-        find_chat_template(setup.data.template_name, setup.data.template_search_path, place).reasoning;
+  const bool thinks = config.is_given("enable_thinking") || config.is_given("preserve_thinking");
+  if (thinks || !context.has_turns) {
+    const ChatTemplate chat =
+        find_chat_template(setup.data.template_name, setup.data.template_search_path, setup.data.place_of("template"));
+    context.template_reasons = chat.reasoning;
+    context.template_ends_texts = !chat.document_end.empty();
   }
   for (const std::string& line : idle_settings(config, setup.arguments, context)) log_warning("{}", line);
 }
@@ -236,7 +246,10 @@ RunSetup prepare_setup(const CommandContext& context) {
   check_weights_exist(setup.arguments, config);
   setup.data = read_data_spec(config);
   choose_template(setup);
-  setup.saved_template = saved_template(*make_template_encoder(setup.data, setup.tokenizer));
+  // What was trained on plain text does not know how to talk, and its tokenizer must not say it does.
+  if (!reads_plain_text(setup)) {
+    setup.saved_template = saved_template(*make_template_encoder(setup.data, setup.tokenizer));
+  }
   check_evaluation(setup);
   warn_of_idle_settings(setup);
   return setup;

@@ -112,6 +112,9 @@ std::vector<bool> trained_parameters(const ResolvedConfig& config, const Network
   for (size_t id = 0; id < trained.size(); ++id) {
     if (parameters[id].origin != ParameterOrigin::kNetwork) trained[id] = true;
   }
+  for (size_t id = 0; id < trained.size(); ++id) {
+    if (model.is_unused_head(static_cast<int32_t>(id))) trained[id] = false;
+  }
   for (const int32_t id : plan.whole_parameters) trained[static_cast<size_t>(id)] = true;
   return trained;
 }

@@ -5,16 +5,15 @@
 #include <array>
 #include <cmath>
 #include <set>
-#include <sstream>
 #include <utility>
 
 #include "core/base/error.h"
 #include "core/base/files.h"
 #include "core/base/logging.h"
-#include "core/base/nearest_name.h"
 #include "core/io/checkpoint.h"
 #include "core/io/model_weights.h"
 #include "core/model/abi_struct.h"
+#include "core/train/best_metric.h"
 #include "core/train/checkpointing.h"
 #include "core/train/loss_plot.h"
 #include "core/train/memory_estimate.h"
@@ -81,27 +80,6 @@ void prepare_paradigm(Run& run) {
   const ParadigmInstance& paradigm = run.paradigm();
   if (!paradigm.plugin().provides("prepare")) return;
   check_plugin(paradigm.table().prepare(paradigm.self(), run.context()), paradigm.plugin(), "prepare");
-}
-
-// The mean over tokens of a negative log-likelihood has a perplexity; other losses have none.
-bool has_perplexity(const ParadigmInstance& paradigm) {
-  return !paradigm.denominators().empty() && paradigm.denominators().front() == "tokens";
-}
-
-// Paradigms measure more at the end of a run; to choose the best model a measure must come with every evaluation.
-void check_metric_for_best(Run& run) {
-  const TrainingArguments& a = run.arguments();
-  if (!a.load_best_model_at_end && a.early_stopping_steps == 0) return;
-  std::vector<std::string> known = {"loss"};
-  if (has_perplexity(run.paradigm())) known.emplace_back("perplexity");
-  std::istringstream reported{std::string(text_of(run.plan().metrics))};
-  for (std::string name; std::getline(reported, name, ',');) known.push_back(name);
-  const std::string wanted = a.metric_for_best_model.substr(std::string_view("eval_").size());
-  if (std::ranges::find(known, wanted) != known.end()) return;
-  throw invalid_argument(
-      "{}: metric_for_best_model: '{}' is not measured by evaluations during training{}: expected one of: {}",
-      run.setup().config().origin("metric_for_best_model"), run.setup().config().get_string("metric_for_best_model"),
-      did_you_mean(wanted, known), fmt::join(known, ", "));
 }
 
 double value_of(Run& run, const Tensor& loss) { return read_floats(*run.context(), loss).at(0); }
@@ -223,8 +201,8 @@ void Trainer::start() {
 }
 
 int Trainer::train() {
+  require_measured_metric(run_);
   // Before other weights are loaded: a strategy's collectives move nothing during a rehearsal.
-  check_metric_for_best(run_);
   rehearse_longest_micro_batch(run_);
   prepare_paradigm(run_);
   start();

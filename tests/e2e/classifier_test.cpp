@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/io/peft_adapter.h"
 #include "core/io/safetensors.h"
 #include "core/io/safetensors_writer.h"
 #include "tests/e2e/program.h"
@@ -65,12 +66,98 @@ TEST(SequenceClassifier, ItsScoreIsTheHeadAndIsSavedWithTheWeights) {
   const ProgramResult refused = run_small(folder, "talking", talking);
   EXPECT_EQ(refused.exit_code, 2) << refused.err;
   EXPECT_THAT(refused.err, HasSubstr("it scores texts and cannot be 'policy'"));
+}
 
-  Keys adapted = keys;
-  adapted["finetuning_type"] = "lora";
-  const ProgramResult pairs = run_small(folder, "adapted", adapted);
-  EXPECT_NE(pairs.exit_code, 0);
-  EXPECT_THAT(pairs.err, HasSubstr("on a sequence classifier"));
+class ClassifierAdapter : public testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_EQ(run_small(folder_, "base", {{"max_steps", "1"}}).exit_code, 0);
+    make_classifier(folder_ / "base");
+  }
+
+  Keys keys(const std::string& model, const Keys& more = {}) const {
+    Keys all = {{"model_name_or_path", (folder_ / model).string()},
+                {"train_from_scratch", ""},
+                {"dataset", "demo_pairs_train"},
+                {"eval_dataset", "demo_pairs_eval"},
+                {"eval_strategy", "epoch"},
+                {"stage", "rm"},
+                {"max_samples", "32"},
+                {"learning_rate", "1.0e-2"}};
+    for (const auto& [key, value] : more) all[key] = value;
+    return all;
+  }
+  double evaluated(const std::string& name) const {
+    return json::parse(bytes_of(folder_ / name / "eval_results.json")).at("eval_loss");
+  }
+
+  TestFolder folder_;
+};
+
+TEST_F(ClassifierAdapter, TrainsAndSavesTheHeadAsPeftDoes) {
+  const Keys lora = {
+      {"finetuning_type", "lora"}, {"lora_rank", "4"}, {"num_train_epochs", "2"}, {"save_strategy", "epoch"}};
+  const ProgramResult trained = run_small(folder_, "adapter", keys("base", lora));
+  ASSERT_EQ(trained.exit_code, 0) << trained.err;
+  const PeftAdapter adapter(folder_ / "adapter");
+  EXPECT_EQ(adapter.config().task_type, "SEQ_CLS");
+  EXPECT_THAT(adapter.config().modules_to_save, testing::ElementsAre("classifier", "score"));
+  ASSERT_TRUE(adapter.saved().contains("score.weight"));
+  EXPECT_EQ(adapter.saved().size(), 1U);
+  const SafetensorsFile base(folder_ / "base/model.safetensors");
+  EXPECT_FALSE(std::ranges::equal(adapter.saved().at("score.weight")->bytes, base.require("score.weight").bytes));
+  EXPECT_FALSE(fs::exists(folder_ / "adapter/value_head.safetensors"));
+
+  // Resumed, continued and merged it is the same model.
+  Keys resuming = lora;
+  resuming["resume_from_checkpoint"] = (folder_ / "adapter/checkpoint-4").string();
+  const ProgramResult resumed = run_small(folder_, "resumed", keys("base", resuming));
+  ASSERT_EQ(resumed.exit_code, 0) << resumed.err;
+  EXPECT_EQ(bytes_of(folder_ / "resumed/adapter_model.safetensors"),
+            bytes_of(folder_ / "adapter/adapter_model.safetensors"));
+  const Keys unchanged = {{"learning_rate", "1.0e-12"}, {"max_steps", "1"}};
+  Keys continuing = unchanged;
+  continuing["finetuning_type"] = "lora";
+  continuing["adapter_name_or_path"] = (folder_ / "adapter").string();
+  const ProgramResult continued = run_small(folder_, "continued", keys("base", continuing));
+  ASSERT_EQ(continued.exit_code, 0) << continued.err;
+  EXPECT_NEAR(evaluated("continued"), evaluated("adapter"), 1e-6);
+  EXPECT_EQ(PeftAdapter(folder_ / "continued").config().task_type, "SEQ_CLS");
+
+  const ProgramResult merged =
+      run_ftrun({"export", "--model", (folder_ / "base").string(), "--adapter_name_or_path",
+                 (folder_ / "adapter").string(), "--export_dir", (folder_ / "merged").string(), "--json"});
+  ASSERT_EQ(merged.exit_code, 0) << merged.err;
+  EXPECT_LE(json::parse(merged.out).at("relative_difference").get<double>(), 1e-4);
+  EXPECT_EQ(SafetensorsFile(folder_ / "merged/model.safetensors").tensors().size(), base.tensors().size());
+  EXPECT_THAT(bytes_of(folder_ / "merged/config.json"), HasSubstr("ForSequenceClassification"));
+  EXPECT_FALSE(fs::exists(folder_ / "merged/Modelfile")) << "it cannot talk";
+  ASSERT_EQ(run_small(folder_, "whole", keys("merged", unchanged)).exit_code, 0);
+  EXPECT_NEAR(evaluated("whole"), evaluated("adapter"), 1e-5);
+}
+
+TEST_F(ClassifierAdapter, ItsEmbeddingIsTrainedWholeWithoutAHeadOfWords) {
+  const Keys lora = {{"finetuning_type", "lora"}, {"additional_target", "embed_tokens"}, {"max_steps", "2"}};
+  const ProgramResult trained = run_small(folder_, "adapter", keys("base", lora));
+  ASSERT_EQ(trained.exit_code, 0) << trained.err;
+  EXPECT_EQ(PeftAdapter(folder_ / "adapter").saved().size(), 2U);
+  const ProgramResult merged =
+      run_ftrun({"export", "--model", (folder_ / "base").string(), "--adapter_name_or_path",
+                 (folder_ / "adapter").string(), "--export_dir", (folder_ / "merged").string()});
+  EXPECT_EQ(merged.exit_code, 0) << merged.err;
+}
+
+TEST_F(ClassifierAdapter, ALanguageModelRefusesIt) {
+  ASSERT_EQ(run_small(folder_, "adapter", keys("base", {{"finetuning_type", "lora"}, {"max_steps", "1"}})).exit_code,
+            0);
+  ASSERT_EQ(run_small(folder_, "words", {{"max_steps", "1"}}).exit_code, 0);
+  const ProgramResult refused = run_small(folder_, "refused",
+                                          {{"model_name_or_path", (folder_ / "words").string()},
+                                           {"train_from_scratch", ""},
+                                           {"finetuning_type", "lora"},
+                                           {"adapter_name_or_path", (folder_ / "adapter").string()}});
+  EXPECT_EQ(refused.exit_code, 2) << refused.err;
+  EXPECT_THAT(refused.err, HasSubstr("the adapter holds a whole 'score.weight'"));
 }
 
 }  // namespace

@@ -5,6 +5,8 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "core/data/dataset.h"
+#include "core/data/tokenizer/tokenizer.h"
 #include "tests/e2e/program.h"
 #include "tests/e2e/trained_model.h"
 
@@ -171,6 +173,47 @@ TEST(Predict, ATrainingFileServesAsItIs) {
   EXPECT_EQ(lines_of(folder / "out/generated_predictions.jsonl").size(), 5U);
 }
 
+/// Places of the rows that training with small_config's data keys and this split holds out.
+std::vector<int64_t> held_out_lines(const std::string& val_size, int64_t max_samples) {
+  DataSpec spec;
+  spec.datasets = {"demo_train"};
+  spec.dataset_dir = FTRUN_SOURCE_DIR "/configs/demo";
+  spec.template_name = "chatml";
+  spec.template_search_path = {FTRUN_SOURCE_DIR "/configs/templates"};
+  spec.cutoff_len = 128;
+  spec.max_samples = max_samples;
+  spec.val_size = std::stod(val_size);
+  spec.seed = 7;
+  const TestFolder cache;
+  spec.cache_dir = cache.path();
+  const auto serially = [](int64_t count, const std::function<void(int64_t)>& body) {
+    for (int64_t i = 0; i < count; ++i) body(i);
+  };
+  const auto tokenizer = Tokenizer::load(FTRUN_SOURCE_DIR "/configs/demo/model");
+  const PreparedData prepared = prepare_data(spec, tokenizer, serially);
+  std::vector<int64_t> lines;
+  for (const DocumentRecord& record : prepared.eval->document_records()) lines.push_back(record.line);
+  return lines;
+}
+
+TEST(Predict, TheRowsThatTrainingHeldOutAreAnswered) {
+  const TestFolder folder;
+  const fs::path config =
+      write_text(folder / "run.yaml", small_config(folder / "out", {{"val_size", "0.25"}, {"max_samples", "40"}}));
+  const ProgramResult result = run_ftrun({"predict", "--config", config.string(), "--model", trained_model().string()});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const std::vector<json> lines = lines_of(folder / "out/generated_predictions.jsonl");
+  const std::vector<json> rows = lines_of(FTRUN_SOURCE_DIR "/configs/demo/train.jsonl");
+  const std::vector<int64_t> expected = held_out_lines("0.25", 40);
+  ASSERT_EQ(lines.size(), 10U);
+  ASSERT_EQ(expected.size(), 10U);
+  for (size_t i = 0; i < lines.size(); ++i) {
+    const json& row = rows.at(static_cast<size_t>(expected[i] - 1));
+    EXPECT_EQ(lines[i].at("label"), row.at("output"));
+    EXPECT_THAT(lines[i].at("prompt").get<std::string>(), HasSubstr(row.at("instruction").get<std::string>()));
+  }
+}
+
 TEST(Predict, AnAdapterAnswersAsTheModelItIsMergedInto) {
   const TestFolder folder;
   const std::string base = trained_model().string();
@@ -249,8 +292,9 @@ TEST(Predict, RefusesWhatCannotWork) {
   } cases[] = {{{"predict", "--model", model, "--output_dir", out}, "eval_dataset: it is not set, nor is dataset"},
                {{"predict", "--model", model, "--dataset", bad.string()}, "output_dir: it is not set"},
                {{"predict", "--model", model, "--dataset", bad.string(), "--output_dir", out}, "bad.jsonl:2: "},
-               {{"predict", "--model", model, "--dataset", bad.string(), "--output_dir", out, "--val_size", "0.1"},
-                "--val_size: 'predict' answers whole data sets"},
+               {{"predict", "--model", model, "--dataset", "demo_pairs_train", "--dataset_dir", "configs/demo",
+                 "--stage", "dpo", "--output_dir", out, "--val_size", "0.1"},
+                "--val_size: stage 'dpo' holds out pairwise rows"},
                {{"predict", "--model", model, "--dataset", bad.string(), "--output_dir", out, "--do_predict", "false"},
                 "--do_predict: is false: this command predicts"},
                {predict_arguments(out, {"--temperature", "0"}), "--temperature: expected"},

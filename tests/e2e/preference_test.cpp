@@ -55,7 +55,7 @@ Keys text_keys(const Keys& more = {}) {
                  {"dataset", "demo_text_train"},
                  {"eval_dataset", "demo_text_eval"},
                  {"eval_strategy", "epoch"},
-                 {"template", "empty"},
+                 {"template", ""},
                  {"cutoff_len", "64"},
                  {"max_samples", "200"}},
                 more);
@@ -152,8 +152,13 @@ TEST(Preference, TheBestModelMayBeChosenByAMeasure) {
   const ProgramResult refused =
       run_small(folder, "refused", pair_keys(joined(best, {{"metric_for_best_model", "reward/accuracies"}})));
   EXPECT_EQ(refused.exit_code, 2);
-  EXPECT_THAT(refused.err, AllOf(HasSubstr("metric_for_best_model: 'reward/accuracies' is not measured"),
-                                 HasSubstr("did you mean 'rewards/accuracies'")));
+  const auto says_so = AllOf(HasSubstr("metric_for_best_model: 'reward/accuracies' is not measured"),
+                             HasSubstr("did you mean 'rewards/accuracies'"));
+  EXPECT_THAT(refused.err, says_so);
+  EXPECT_FALSE(fs::exists(folder / "refused"));
+  const ProgramResult checked = run_ftrun({"check", "--config", (folder / "refused.yaml").string()});
+  EXPECT_EQ(checked.exit_code, 2);
+  EXPECT_THAT(checked.err, says_so);
 }
 
 TEST(Preference, DataShowsPairsLabelsAndText) {
@@ -260,6 +265,39 @@ TEST(Pretraining, PerplexityFallsAndNoTokenIsLost) {
   const auto found = logged(folder / "many", "loss");
   ASSERT_EQ(found.size(), expected.size());
   for (size_t i = 0; i < found.size(); ++i) EXPECT_NEAR(found[i], expected[i], 1e-5 * expected[i]) << i;
+}
+
+// Texts have no turns: nothing is said about a template, and what is given for one is named.
+TEST(Pretraining, TemplatesMeanNothing) {
+  const TestFolder folder;
+  const Keys one_step = {{"max_steps", "1"}, {"eval_strategy", ""}, {"eval_dataset", ""}};
+  const ProgramResult silent = run_small(folder, "silent", text_keys(one_step));
+  ASSERT_EQ(silent.exit_code, 0) << silent.err;
+  EXPECT_THAT(silent.err, Not(HasSubstr("template")));
+  EXPECT_EQ(read_json(folder / "silent/tokenizer_config.json"),
+            read_json(FTRUN_SOURCE_DIR "/configs/demo/model/tokenizer_config.json"));
+  const ProgramResult given =
+      run_small(folder, "given", text_keys(joined(one_step, {{"template", "chatml"}, {"enable_thinking", "false"}})));
+  ASSERT_EQ(given.exit_code, 0) << given.err;
+  EXPECT_THAT(given.err, AllOf(HasSubstr("template: has no effect: plain text has no turns"),
+                               HasSubstr("enable_thinking: has no effect: plain text has no turns")));
+  EXPECT_EQ(bytes_of(folder / "given/tokenizer_config.json"), bytes_of(folder / "silent/tokenizer_config.json"));
+  EXPECT_EQ(logged(folder / "given", "loss"), logged(folder / "silent", "loss"));
+  const ProgramResult ending = run_small(folder, "ending", text_keys(joined(one_step, {{"template", "llama3"}})));
+  EXPECT_EQ(ending.exit_code, 2) << "the demo's tokenizer lacks the token that ends a text there";
+  EXPECT_THAT(ending.err, AllOf(HasSubstr("template: 'llama3' ends"), Not(HasSubstr("template: has no effect"))));
+}
+
+// Positions run through a row, however short the texts in it are.
+TEST(Pretraining, RowsLongerThanTheModelsPositionsAreNamed) {
+  const TestFolder folder;
+  const Keys one_step = {{"max_steps", "1"}, {"eval_strategy", ""}, {"eval_dataset", ""}, {"cutoff_len", "300"}};
+  const ProgramResult packed = run_small(folder, "packed", text_keys(one_step));
+  ASSERT_EQ(packed.exit_code, 0) << packed.err;
+  EXPECT_THAT(packed.err, HasSubstr("(up to 300 tokens) than the 256 positions"));
+  const ProgramResult single = run_small(folder, "single", text_keys(joined(one_step, {{"packing", "false"}})));
+  ASSERT_EQ(single.exit_code, 0) << single.err;
+  EXPECT_THAT(single.err, Not(HasSubstr("positions the model was made for")));
 }
 
 }  // namespace

@@ -11,6 +11,7 @@ struct GoldenRow {
   const char* golden;
   const char* paradigm;
   std::map<std::string, std::string> options;
+  std::string adapter = "";  ///< trained instead of the model
 };
 void PrintTo(const GoldenRow& row, std::ostream* out) { *out << row.golden; }
 
@@ -29,7 +30,16 @@ const std::vector<GoldenRow>& golden_rows_of_losses() {
       {"kto",
        "kto",
        {{"pref_beta", "0.3"}, {"ref_model", "x"}, {"kto_chosen_weight", "1.25"}, {"kto_rejected_weight", "0.75"}}},
+      {"kto_ftx",
+       "kto",
+       {{"pref_beta", "0.3"},
+        {"ref_model", "x"},
+        {"kto_chosen_weight", "1.25"},
+        {"kto_rejected_weight", "0.75"},
+        {"pref_ftx", "0.2"}}},
       {"rm", "rm", {}},
+      {"rm_bias", "rm", {}},
+      {"rm_lora", "rm", {}, "rm_lora"},
       {"rm_margin", "rm", {{"center_rewards_coefficient", "0.05"}}},
   };
   return rows;
@@ -46,6 +56,9 @@ ParadigmCase case_of(const GoldenRow& row, const SafetensorsFile& golden) {
   given.options = row.options;
   given.rows = golden_rows(golden);
   if (golden.find("score.weight") != nullptr) given.head = golden_series(golden, "score.weight");
+  if (golden.find("score.bias") != nullptr) given.head_bias = golden_series(golden, "score.bias");
+  given.adapter = row.adapter;
+  if (!row.adapter.empty()) given.tuner = "lora";
   given.learning_rates = golden_series(golden, "train.learning_rate");
   return given;
 }
@@ -114,6 +127,17 @@ TEST_P(PreferenceGolden, LossMetricsGradientsAndTenUpdates) {
 
 INSTANTIATE_TEST_SUITE_P(Losses, PreferenceGolden, testing::ValuesIn(golden_rows_of_losses()),
                          [](const auto& test) { return std::string(test.param.golden); });
+
+TEST(RewardModel, AnAdaptersHeadIsMergedWithItsPairs) {
+  const SafetensorsFile golden = preference_golden("rm_lora");
+  ParadigmCase given = case_of(row_of("rm_lora"), golden);
+  given.tuner = "full";
+  given.learning_rates = {0};
+  const ParadigmOutcome outcome = run_paradigm_well(given);
+  ASSERT_FALSE(outcome.losses.empty());
+  expect_near(outcome.losses[0], golden_series(golden, "first.loss").at(0), 1e-5, "loss");
+  expect_near(outcome.metrics[0].at("max_reward"), golden_series(golden, "first.max_reward").at(0), 1e-5, "reward");
+}
 
 /// Rows of which each holds the end of one text and the beginning of another, as the data layer lays them out.
 ParadigmCase text_case(const SafetensorsFile& golden) {

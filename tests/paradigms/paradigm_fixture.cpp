@@ -20,6 +20,7 @@
 #include "core/model/rank.h"
 #include "core/optim/optimizer.h"
 #include "core/plugin/table_slots.h"
+#include "core/train/adapters.h"
 #include "ftrun/kinds/paradigm.h"
 #include "tests/collectives/rank_team.h"
 #include "tests/strategies/low_rank_pairs.h"
@@ -81,16 +82,24 @@ fs::path model_folder(const ParadigmCase& given) {
 }
 
 constexpr const char* kHeadWeight = "score.weight";
+constexpr const char* kHeadBias = "score.bias";
 
-/// As the head of a sequence classifier.
-void add_head(NetworkModel& model) {
+/// As the head of a sequence classifier, which may have a bias here.
+void add_head(NetworkModel& model, bool has_bias) {
   ModelParameter parameter;
   parameter.unit = model.head_unit();
   parameter.origin = ParameterOrigin::kScalarHead;
   parameter.role = FTRUN_PARAMETER_LINEAR;
   parameter.name = kHeadWeight;
   parameter.shape = {1, model.info().hidden_size};
-  model.add_scalar_head({"score", model.add_parameter(parameter), -1});
+  ScalarHead head = {"score", model.add_parameter(parameter), -1};
+  if (has_bias) {
+    parameter.role = FTRUN_PARAMETER_BIAS;
+    parameter.name = kHeadBias;
+    parameter.shape = {1};
+    head.bias = model.add_parameter(parameter);
+  }
+  model.add_scalar_head(head);
 }
 
 bool is_trained(const ParadigmCase& given, const ModelParameter& parameter) {
@@ -109,22 +118,31 @@ std::shared_ptr<NetworkModel> open_model(const ParadigmCase& given) {
   return std::make_shared<NetworkModel>(table, paradigm_host(), nullptr, json, config);
 }
 
+std::shared_ptr<const PeftAdapter> opened_adapter(const ParadigmCase& given) {
+  return std::make_shared<PeftAdapter>(fs::path(FTRUN_SOURCE_DIR) / "tests/golden/preference" / given.adapter);
+}
+
 /// With what the case trains beside the network's parameters.
 std::shared_ptr<const NetworkModel> policy_model(const ParadigmCase& given) {
   const std::shared_ptr<NetworkModel> model = open_model(given);
-  if (given.tuner == "lora") add_low_rank_pairs(*model, {});
-  if (!given.head.empty()) add_head(*model);
+  if (!given.head.empty()) add_head(*model, !given.head_bias.empty());
+  if (given.tuner == "lora" && given.adapter.empty()) add_low_rank_pairs(*model, {});
+  if (given.tuner == "lora" && !given.adapter.empty()) add_pairs(*model, *opened_adapter(given));
   return model;
 }
 
 std::unique_ptr<WeightSource> scaled_weights(const ParadigmCase& given, double scale) {
   const auto file = std::make_shared<SafetensorsFile>(model_folder(given) / "model.safetensors");
-  return std::make_unique<HostWeights>([file, scale, head = given.head](const ModelParameter& parameter, int64_t begin,
-                                                                        std::span<float> values) {
+  return std::make_unique<HostWeights>([file, scale, head = given.head, bias = given.head_bias](
+                                           const ModelParameter& parameter, int64_t begin, std::span<float> values) {
     if (parameter.name == kHeadWeight) {
       for (size_t i = 0; i < values.size(); ++i) {
         values[i] = static_cast<float>(head.at(static_cast<size_t>(begin) + i));
       }
+      return;
+    }
+    if (parameter.name == kHeadBias) {
+      values[0] = static_cast<float>(bias.at(0));
       return;
     }
     const TensorEntry& entry = file->require(parameter.name);
@@ -135,6 +153,10 @@ std::unique_ptr<WeightSource> scaled_weights(const ParadigmCase& given, double s
 
 std::unique_ptr<WeightSource> policy_weights(const ParadigmCase& given, const NetworkModel& model) {
   std::unique_ptr<WeightSource> base = scaled_weights(given, given.weight_scale);
+  if (!given.adapter.empty() && given.tuner == "lora") {
+    return std::make_unique<AdapterFileWeights>(std::move(base), opened_adapter(given));
+  }
+  if (!given.adapter.empty()) return std::make_unique<MergedWeights>(std::move(base), opened_adapter(given), model);
   if (given.tuner != "lora") return base;
   return std::make_unique<NewAdapterWeights>(std::move(base), model, 11);
 }

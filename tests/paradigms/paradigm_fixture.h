@@ -23,10 +23,12 @@ struct ParadigmCase {
   std::vector<TestRow> eval_rows;
   std::string model = "qwen2_untied";  ///< a folder of tests/golden/models
   std::vector<double> head;            ///< weights of the scalar head that the paradigm asks for
+  std::vector<double> head_bias;       ///< its bias; empty: it has none
+  std::string adapter;                 ///< a folder of tests/golden/preference: trained on under lora, else merged
   double weight_scale = 1;             ///< of the model's weights
   double reference_scale = 0.875;      ///< the weights of ref_model, as a multiple of the model's
-  /// full; lora: pairs of rank 2 on the blocks' linear weights; freeze: the second block and the final norm. A scalar
-  /// head is trained in any case.
+  /// full; lora: the adapter's pairs, or new ones of rank 2 on the blocks' linear weights; freeze: the second block and
+  /// the final norm. A scalar head is trained in any case.
   std::string tuner = "full";
   Precision precision = Precision::f32();
   std::string device = "cpu";  ///< the rank's; the host device is `cpu` beside it

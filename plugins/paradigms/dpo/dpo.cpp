@@ -1,6 +1,8 @@
 // Direct preference optimisation: a loss on pairs of answers, most of them relative to a reference model.
 // Leaves out: the losses themselves, with their sources (preference/pair_loss.h), and where the reference comes from
-// (preference/reference_logps.h). No dropout acts.
+// (preference/reference_logps.h). No dropout acts. TRL's logits/chosen and logits/rejected (means over the vocabulary
+// of the answers' logits) are not logged: without holding logits they take another pass over the head's weight in every
+// forward, to read what says little about the training.
 #include <array>
 #include <memory>
 #include <span>
@@ -83,6 +85,8 @@ struct Update {
 
 class DirectPreference : public sdk::Paradigm {
  public:
+  static constexpr ftrun_str kDataFormat = sdk::literal("pairwise");
+
   DirectPreference(const ftrun_host* table, const ftrun_options* values)
       : Paradigm(table), options_(table, values), data_(table, options_), reference_(table, options_, "dpo") {
     loss_.type = preference::parse_pair_loss(options_.get_string("pref_loss"));
@@ -105,7 +109,7 @@ class DirectPreference : public sdk::Paradigm {
   }
 
   void begin(ftrun_context* ctx, ftrun_paradigm_plan& out) {
-    data_.open(ctx, "pairwise", 0);
+    data_.open(ctx, sdk::view(kDataFormat), 0);
     data_.fill_plan(out);
     metric_names_ = preference::joined_names(metric_names());
     out.metrics = sdk::str(metric_names_);

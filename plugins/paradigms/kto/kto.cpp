@@ -43,7 +43,8 @@ const ftrun_option kOptions[] = {
                                       {0, 1e6}),
                       "undesirable_weight"),
     sdk::with_range(sdk::option("pref_ftx", FTRUN_OPTION_FLOAT, "0.0",
-                                "Weight of the good answers' negative log-likelihood per token, averaged over them.",
+                                "Weight of the good answers' negative log-likelihood per token: their mean, times rows "
+                                "per good row.",
                                 FTRUN_OPTION_FLAT),
                     {0, 1e6}),
     preference::kRefModelOption,
@@ -73,6 +74,8 @@ struct Update {
 
 class KahnemanTversky : public sdk::Paradigm {
  public:
+  static constexpr ftrun_str kDataFormat = sdk::literal("labelled");
+
   KahnemanTversky(const ftrun_host* table, const ftrun_options* values)
       : Paradigm(table), options_(table, values), data_(table, options_), reference_(table, options_, "kto") {
     loss_.beta = options_.get_float("pref_beta");
@@ -93,7 +96,7 @@ class KahnemanTversky : public sdk::Paradigm {
   }
 
   void begin(ftrun_context* ctx, ftrun_paradigm_plan& out) {
-    data_.open(ctx, "labelled", 0);
+    data_.open(ctx, sdk::view(kDataFormat), 0);
     data_.fill_plan(out);
     metric_names_ = preference::joined_names(kMetricNames);
     out.metrics = sdk::str(metric_names_);
@@ -137,7 +140,8 @@ class KahnemanTversky : public sdk::Paradigm {
           preference::label_loss(loss_, policy.sums[i] - reference[i], update.divergence, batch.desirable[i]);
       row.loss /= denominators[rows_];
       row.gradient /= denominators[rows_];
-      if (batch.desirable[i]) add_likelihood(policy.sums[i], policy.tokens[i], update.desirable, row);
+      if (batch.desirable[i])
+        add_likelihood(policy.sums[i], policy.tokens[i], denominators[rows_], update.desirable, row);
       total += row.loss;
       preference::spread_gradient(batch.tokens, static_cast<int32_t>(i), row.gradient, gradient);
       update.metrics.add(batch.desirable[i] ? kRewardsChosen : kRewardsRejected, row.reward);
@@ -194,8 +198,10 @@ class KahnemanTversky : public sdk::Paradigm {
     update.desirable = totals[2];
   }
 
-  void add_likelihood(double sum, int64_t tokens, double desirable, LabelLoss& row) const {
-    const double weight = ftx_ / (desirable * static_cast<double>(tokens));
+  /// Source: LLaMA-Factory 0.9.5 train/kto/trainer.py, get_batch_loss_metrics ("remember to rescale"), which counts
+  /// rows per micro-batch; here `rows` and `desirable` are the update's on all ranks.
+  void add_likelihood(double sum, int64_t tokens, double rows, double desirable, LabelLoss& row) const {
+    const double weight = ftx_ * rows / (desirable * desirable * static_cast<double>(tokens));
     row.loss -= weight * sum;
     row.gradient -= weight;
   }

@@ -24,6 +24,8 @@ const ftrun_option_table kOptionTable = sdk::option_table(kOptions);
 
 class Pretraining : public sdk::Paradigm {
  public:
+  static constexpr ftrun_str kDataFormat = sdk::literal("plain");
+
   Pretraining(const ftrun_host* table, const ftrun_options* values)
       : Paradigm(table), options_(table, values), data_(table, options_), tokens_(table) {}
 
@@ -32,7 +34,7 @@ class Pretraining : public sdk::Paradigm {
   void begin(ftrun_context* ctx, ftrun_paradigm_plan& out) {
     ftrun_data_flags flags = options_.get_bool("packing") ? FTRUN_DATA_PACKING : 0;
     if (options_.is_set("add_bos")) flags |= options_.get_bool("add_bos") ? FTRUN_DATA_ADD_BOS : FTRUN_DATA_NO_BOS;
-    data_.open(ctx, "plain", flags);
+    data_.open(ctx, sdk::view(kDataFormat), flags);
     data_.fill_plan(out);
   }
 

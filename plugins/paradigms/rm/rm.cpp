@@ -61,6 +61,8 @@ struct Update {
 
 class RewardModelling : public sdk::Paradigm {
  public:
+  static constexpr ftrun_str kDataFormat = sdk::literal("pairwise");
+
   RewardModelling(const ftrun_host* table, const ftrun_options* values)
       : Paradigm(table),
         options_(table, values),
@@ -81,7 +83,7 @@ class RewardModelling : public sdk::Paradigm {
   }
 
   void begin(ftrun_context* ctx, ftrun_paradigm_plan& out) {
-    data_.open(ctx, "pairwise", 0);
+    data_.open(ctx, sdk::view(kDataFormat), 0);
     data_.fill_plan(out);
     out.metrics = sdk::str(metric_names_);
   }

@@ -30,6 +30,8 @@ const ftrun_option_table kOptionTable = sdk::option_table(kOptions);
 
 class SupervisedFineTuning : public sdk::Paradigm {
  public:
+  static constexpr ftrun_str kDataFormat = sdk::literal("supervised");
+
   SupervisedFineTuning(const ftrun_host* table, const ftrun_options* values)
       : Paradigm(table), options_(table, values), data_(table, options_), tokens_(table) {
     if (options_.get_bool("train_on_prompt") && options_.get_bool("mask_history")) {
@@ -49,7 +51,7 @@ class SupervisedFineTuning : public sdk::Paradigm {
   void declare(const ftrun_declaration& declaration) { tokens_.declare(declaration); }
 
   void begin(ftrun_context* ctx, ftrun_paradigm_plan& out) {
-    data_.open(ctx, "supervised", data_flags());
+    data_.open(ctx, sdk::view(kDataFormat), data_flags());
     data_.fill_plan(out);
     if (options_.get_bool("eval_exact_match") && out.eval_examples == 0) {
       throw batching::refused_key(options_, "eval_exact_match", "needs evaluation data: set eval_dataset or val_size");

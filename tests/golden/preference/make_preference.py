@@ -4,14 +4,15 @@ Run by hand in the environment of ../requirements.txt:  python make_preference.p
 The rows are made-up token ids, so no tokenizer takes part. Tensor names are documented in ../README.md.
 
   trainers as they are   pt (transformers' Trainer), sigmoid, hinge, ipo, robust (DPOTrainer), kto (KTOTrainer),
-                         rm, rm_margin (RewardTrainer)
+                         rm, rm_margin, rm_bias, rm_lora (RewardTrainer; a head with a bias; a PEFT adapter, in rm_lora/)
   their loss functions   orpo (ORPOTrainer.odds_ratio_loss), simpo (CPOTrainer.cpo_loss), inside DPOTrainer's loop: both
                          trainers tokenize by themselves, and ORPOTrainer's likelihood term takes the prompt too
   written out            smoothed (the sigmoid loss with label smoothing: TRL 1.16 smooths `aot` only, of which it is the
-                         case of one pair) and ftx, both as in LLaMA-Factory 0.9.5
+                         case of one pair), ftx and kto_ftx, as in LLaMA-Factory 0.9.5
 """
 import argparse
 import collections
+import math
 import pathlib
 import tempfile
 
@@ -19,6 +20,7 @@ import torch
 import torch.nn.functional as F
 import transformers
 from datasets import Dataset
+from peft import LoraConfig, get_peft_model
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, models
 from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer, RewardConfig, RewardTrainer
@@ -86,6 +88,11 @@ def config(cls, folder, **more):
                train_sampling_strategy="sequential", disable_tqdm=True, **more)
 
 
+def file_name(name):
+    """A parameter's name in PEFT's file without its prefix; the name itself without an adapter."""
+    return name.replace("base_model.model.", "", 1).replace("modules_to_save.", "").replace(".default", "")
+
+
 class Recording:
     """The rows as they are, and loss, metrics and gradients of the first batch before any update."""
 
@@ -102,7 +109,8 @@ class Recording:
         for name, values in self._metrics["train"].items():
             found["first." + name] = reals([values[-1]])
         for name, p in self.model.named_parameters():
-            found["first.grad." + name] = p.grad.float().contiguous().clone()
+            if p.requires_grad:
+                found["first.grad." + file_name(name)] = p.grad.float().contiguous().clone()
         self.model.zero_grad()
         self._metrics["train"].clear()
         return found
@@ -199,6 +207,16 @@ class Labelled(Recording, KTOTrainer):
         return loss
 
 
+class LabelledFtx(Labelled):
+    """LLaMA-Factory 0.9.5, train/kto/trainer.py, get_batch_loss_metrics: pref_ftx and its rescaling."""
+
+    def _compute_loss(self, model, inputs, return_outputs):
+        loss = super()._compute_loss(model, inputs, return_outputs)
+        logps, tokens = WrittenPairs.sums(model, inputs)
+        likelihood = (logps / tokens)[torch.as_tensor(inputs["label"], dtype=torch.bool)]
+        return loss + FTX * -likelihood.mean() / len(likelihood) * len(inputs["label"])
+
+
 class Rewards(Recording, RewardTrainer):
     def training_step(self, model, inputs, *args, **kwargs):
         loss = super().training_step(model, inputs, *args, **kwargs)
@@ -270,12 +288,12 @@ def pair_case(name, cls, loss_type):
         finish(name, trainer, out)
 
 
-def label_case(name):
+def label_case(name, cls):
     with tempfile.TemporaryDirectory() as folder:
         model = load()
         rows = make_labelled(model.config.vocab_size)
         args = config(KTOConfig, folder, beta=BETA, desirable_weight=1.25, undesirable_weight=0.75)
-        trainer = Labelled(model=model, ref_model=reference_model(), args=args, train_dataset=Dataset.from_list(rows),
+        trainer = cls(model=model, ref_model=reference_model(), args=args, train_dataset=Dataset.from_list(rows),
                            processing_class=tokenizer(model.config.vocab_size))
         out = {}
         documents = [(row["prompt_ids"] + row["completion_ids"], len(row["prompt_ids"])) for row in rows]
@@ -283,7 +301,33 @@ def label_case(name):
         finish(name, trainer, out)
 
 
-def reward_case(name, margin):
+def with_bias(model):
+    """A head as LLaMA-Factory's value head has it."""
+    bias = torch.nn.Parameter(torch.tensor([0.25]))
+    model.score.bias = bias
+    return model, {"score.bias": bias.detach().clone()}
+
+
+def with_pairs(model):
+    """An adapter of task type SEQ_CLS, which trains a copy of the head; saved by PEFT into rm_lora/."""
+    generator = torch.Generator().manual_seed(6)
+    net = get_peft_model(model, LoraConfig(task_type="SEQ_CLS", r=3, lora_alpha=6,
+                                           target_modules=["q_proj", "v_proj", "down_proj"]))
+    with torch.no_grad():
+        for parameter_name, p in net.named_parameters():
+            if "lora_A" in parameter_name:
+                p.copy_(torch.randn(p.shape, generator=generator) / math.sqrt(p.shape[1]))
+            elif "lora_B" in parameter_name:
+                p.copy_(0.1 * torch.randn(p.shape, generator=generator))
+            elif "modules_to_save" in parameter_name:
+                p.mul_(1.5)
+    net.peft_config["default"].base_model_name_or_path = f"tests/golden/models/{MODEL.name}"
+    net.save_pretrained(HERE / "rm_lora")
+    (HERE / "rm_lora/README.md").unlink()
+    return net, {}
+
+
+def reward_case(name, margin, change=None):
     with tempfile.TemporaryDirectory() as folder:
         vocab = load().config.vocab_size
         rows = make_pairs(vocab)
@@ -298,6 +342,9 @@ def reward_case(name, margin):
                                       "rejected_ids": row["prompt_ids"] + row["rejected_ids"],
                                       **{key: row[key] for key in keys}} for row in rows])
         out = {"score.weight": model.score.weight.detach().clone().contiguous()}
+        if change:
+            model, more = change(model)
+            out |= more
         trainer = Rewards(model=model, args=args, train_dataset=dataset, processing_class=tokenizer(vocab))
         put_rows(out, pair_documents(rows), 2, [row["margin"] if margin else 0.0 for row in rows])
         finish(name, trainer, out)
@@ -329,8 +376,9 @@ CASES = {
     "ipo": lambda: pair_case("ipo", Pairs, "ipo"), "robust": lambda: pair_case("robust", Pairs, "robust"),
     "orpo": lambda: pair_case("orpo", Orpo, "sigmoid"), "simpo": lambda: pair_case("simpo", Simpo, "sigmoid"),
     "smoothed": lambda: pair_case("smoothed", Smoothed, "sigmoid"), "ftx": lambda: pair_case("ftx", Ftx, "sigmoid"),
-    "kto": lambda: label_case("kto"), "rm": lambda: reward_case("rm", False),
-    "rm_margin": lambda: reward_case("rm_margin", True),
+    "kto": lambda: label_case("kto", Labelled), "kto_ftx": lambda: label_case("kto_ftx", LabelledFtx),
+    "rm": lambda: reward_case("rm", False), "rm_margin": lambda: reward_case("rm_margin", True),
+    "rm_bias": lambda: reward_case("rm_bias", False, with_bias), "rm_lora": lambda: reward_case("rm_lora", False, with_pairs),
 }
 
 if __name__ == "__main__":

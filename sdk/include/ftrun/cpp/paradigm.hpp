@@ -26,6 +26,8 @@ class Paradigm {
   bool measures(ftrun_evaluation_phase) const { return false; }
   void evaluate(ftrun_context*, ftrun_evaluation_phase) {}
   void prepare(ftrun_context*) {}
+  /// Of ftrun_paradigm; a paradigm that says it hides this one.
+  static constexpr ftrun_str kDataFormat = {nullptr, 0};
 
  private:
   const ftrun_host* host_;
@@ -78,7 +80,8 @@ inline constexpr ftrun_paradigm paradigm_table = {{sizeof(ftrun_paradigm), FTRUN
                                                   ParadigmThunks<P>::evaluate,
                                                   nullptr,
                                                   nullptr,
-                                                  ParadigmThunks<P>::prepare};
+                                                  ParadigmThunks<P>::prepare,
+                                                  P::kDataFormat};
 
 }  // namespace v1
 }  // namespace ftrun::sdk

@@ -115,6 +115,9 @@ typedef struct ftrun_paradigm {
   /** Once, after begin on every rank and before a resumed run restores its weights: forwards with the initial weights,
    * and collectives, are possible here. Only runs that train call it. May be NULL. */
   ftrun_status (*prepare)(void* paradigm, ftrun_context* ctx);
+  /** The rows it reads, as ftrun_data_spec.format names them, for what a host has to know before data is opened: texts
+   * of "plain" have no turns, so that a chat template means little to them. Static; empty: not said. */
+  ftrun_str data_format;
 } ftrun_paradigm;
 
 #ifdef __cplusplus
