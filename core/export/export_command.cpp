@@ -105,11 +105,10 @@ void require_near(const ExportSetup& setup, const LogitsDistance& distance) {
       "root mean square of the differences {:.2g} of that of the logits (allowed {:.2g}), largest difference {:.2g} of "
       "the largest logit {:.3g} (allowed {:.2g})",
       distance.relative_rms(), setup.tolerance, distance.relative(), distance.largest_logit, setup.tolerance);
-  log_info(
-      "{} of the exported model against base and adapters on {} positions: {}{}",
-      setup.model->is_classifier() ? "scores" : "logits", distance.positions, measured,
-      setup.model->is_classifier() ? std::string()
-                                   : fmt::format("; most likely token the same on {}", distance.same_first));
+  log_info("{} of the exported model against base and adapters on {} positions: {}{}",
+           setup.model->is_classifier() ? "scores" : "logits", distance.positions, measured,
+           setup.model->is_classifier() ? std::string()
+                                        : fmt::format("; most likely token the same on {}", distance.same_first));
   if (distance.not_finite > 0) {
     throw Error(
         FTRUN_DATA_LOSS,
