@@ -14,7 +14,7 @@ std::span<const ftrun_option> run_options() {
                   "how ranks talk: a collectives plugin, or a map {name: ..., option: ...}", kFlat),
       unset("network", FTRUN_OPTION_STRING, "the network plugin; found from the model's config.json unless given"),
       unset("reward", FTRUN_OPTION_STRING, "reward plugin, or a list of maps {name: ..., weight: 1.0, option: ...}"),
-      flag("do_train", "true", "train"),
+      flag("do_train", "true", "train; false, with do_eval: true: only evaluate the model as it is"),
       flag("do_eval", "false", "evaluate after training; true by itself when eval_strategy is not 'no'"),
       integer("seed", "42", 0, "seed of initial weights, data order, splits, dropout and sampling"),
       integer("nproc", "1", 1, "number of in-process ranks"),

@@ -50,7 +50,7 @@ void check_spec(const DataSpec& spec, const TemplateEncoder& encoder) {
     throw invalid_argument("{}: {} selects no rows: expected at least 1", spec.place_of("max_samples"),
                            *spec.max_samples);
   if (packs(spec) && (spec.kind == RowKind::kPairwise || spec.kind == RowKind::kLabelled))
-    throw invalid_argument("packing: {} are not packed", row_kind_text(spec.kind));
+    throw invalid_argument("{}: {} are not packed", spec.place_of("packing"), row_kind_text(spec.kind));
   if (spec.train_on_prompt && spec.mask_history)
     throw invalid_argument("train_on_prompt and mask_history exclude each other: give one of them");
   if (spec.train_on_prompt && encoder.chat_template().efficient_eos)
@@ -172,7 +172,7 @@ RowEncoder row_encoder(const DataSpec& spec, const TemplateEncoder& encoder) {
     case RowKind::kLabelled:
       return [&encoder, cutoff](const AlignedRow& row) { return encode_labelled(encoder, cutoff, row); };
     case RowKind::kPlain: {
-      PlainOptions options = plain_options(encoder, spec.add_bos);
+      PlainOptions options = plain_options(encoder, spec.add_bos, spec.place_of("add_bos"));
       if (!packs(spec)) options.cutoff_len = cutoff;
       return [&encoder, options](const AlignedRow& row) { return encode_plain(encoder.tokenizer(), options, row); };
     }

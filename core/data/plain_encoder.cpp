@@ -6,7 +6,7 @@
 
 namespace ftrun {
 
-PlainOptions plain_options(const TemplateEncoder& encoder, std::optional<bool> add_bos) {
+PlainOptions plain_options(const TemplateEncoder& encoder, std::optional<bool> add_bos, const std::string& place) {
   const Tokenizer& tokenizer = encoder.tokenizer();
   const std::string& named = encoder.chat_template().document_end;
   const std::optional<int32_t> end = named.empty() ? tokenizer.eos_id() : tokenizer.token_to_id(named);
@@ -22,7 +22,7 @@ PlainOptions plain_options(const TemplateEncoder& encoder, std::optional<bool> a
   if (add_bos.value_or(tokenizer.add_bos_token())) {
     options.begin_id = tokenizer.bos_id();
     if (!options.begin_id)
-      throw invalid_argument("add_bos: the tokenizer has no beginning-of-sequence token (bos_token)");
+      throw invalid_argument("{}: the tokenizer has no beginning-of-sequence token (bos_token)", place);
   }
   return options;
 }

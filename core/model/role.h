@@ -27,6 +27,9 @@ class Role {
   int32_t index() const noexcept { return index_; }
   const NetworkModel& model() const noexcept { return *model_; }
   const ParameterLayout& layout() const noexcept { return layout_; }
+  /// INFER walks that every micro-batch of an update takes, for what strategies announce.
+  int32_t infer_walks() const noexcept { return infer_walks_; }
+  void add_infer_walks(int32_t walks) noexcept { infer_walks_ += walks; }
   bool trained() const noexcept { return lowest_trained_unit_ >= 0; }
   /// Below it there is no backward; -1 for a frozen role.
   int32_t lowest_trained_unit() const noexcept { return lowest_trained_unit_; }
@@ -65,6 +68,7 @@ class Role {
   ParameterLayout layout_;
   std::unique_ptr<WeightSource> weights_;
   int32_t lowest_trained_unit_ = -1;
+  int32_t infer_walks_ = 0;
   std::vector<std::array<Tensor, 2>> bound_;              // by unit and part
   std::vector<Tensor> values_;                            // by parameter
   std::vector<std::shared_ptr<GradientTarget>> targets_;  // by parameter; NULL where frozen

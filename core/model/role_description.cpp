@@ -40,6 +40,7 @@ RoleDescription::RoleDescription(const Role& role, const RankArguments& argument
   layout_.accumulator_dtype = precision.master_weights ? FTRUN_F32 : precision.compute;
   layout_.accumulation = arguments.accumulation;
   layout_.n_units = role.layout().unit_count();
+  layout_.infer_walks = role.infer_walks();
   layout_.unit_stride = sizeof(ftrun_unit_layout);
   layout_.units = units_.data();
 }

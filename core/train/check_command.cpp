@@ -10,7 +10,9 @@
 #include "core/train/checkpointing.h"
 #include "core/train/commands.h"
 #include "core/train/memory_estimate.h"
+#include "core/train/rank_usage.h"
 #include "core/train/run.h"
+#include "core/train/trained_parameters.h"
 
 namespace ftrun {
 namespace {
@@ -37,6 +39,18 @@ Json plugins_json(const OpenedPlugins& plugins) {
   return result;
 }
 
+/// Every model in memory: the trained one first, then those beside it.
+Json models_json(Run& run) {
+  Json models = Json::array();
+  for (int32_t index = 0; index < run.rank().role_count(); ++index) {
+    const Role& role = run.rank().role(index);
+    models.push_back({{"role", role.name()},
+                      {"parameters", role.model().total_elements()},
+                      {"trained", role.trained() ? trained_elements(run.model(), run.trained()) : 0}});
+  }
+  return models;
+}
+
 Json run_json(Run& run) {
   const TrainingArguments& a = run.arguments();
   const ftrun_paradigm_plan& plan = run.plan();
@@ -46,6 +60,7 @@ Json run_json(Run& run) {
   Json result;
   result["plugins"] = plugins_json(*run.setup().plugins);
   result["parameters"] = run.model().total_elements();
+  result["models"] = models_json(run);
   result["num_examples"] = plan.num_examples;
   result["eval_examples"] = plan.eval_examples;
   result["updates_per_epoch"] = plan.updates_per_epoch;
@@ -62,6 +77,7 @@ Json run_json(Run& run) {
                      {"checkpoint", saved.checkpoint},
                      {"model", saved.model},
                      {"device", run.device().properties().total_bytes}};
+  if (run.schedule()) result["traffic_per_update"] = schedule_json(announced)["traffic_per_update"];
   result["values"] = values_json(run.setup().config().host(), false);
   for (size_t i = 0; i < run.setup().config().plugin_count(); ++i) {
     const auto& part = run.setup().config().plugin(i);
@@ -91,6 +107,10 @@ void print_run(const Json& json) {
       json["parameters"].get<int64_t>(), json["num_examples"].get<int64_t>(), json["eval_examples"].get<int64_t>(),
       json["rows_per_update"].get<int64_t>(), json["updates_per_epoch"].get<int64_t>(),
       json["total_steps"].get<int64_t>());
+  for (const Json& model : json["models"]) {
+    fmt::print("  model '{}': {} parameters, {} trained\n", model["role"].get<std::string>(),
+               model["parameters"].get<int64_t>(), model["trained"].get<int64_t>());
+  }
   const Json& bytes = json["bytes"];
   const auto memory = [&](const char* key) { return memory_text(bytes[key].get<uint64_t>()); };
   const auto disk = [&](const char* key) { return bytes_text(bytes[key].get<uint64_t>()); };
@@ -99,6 +119,13 @@ void print_run(const Json& json) {
       "communication {}, of {}; on the host {}\n",
       json["ranks"].get<int>(), memory("weights"), memory("gradients"), memory("optimizer"), memory("gather"),
       memory("communication"), memory("device"), memory("host"));
+  if (json.contains("traffic_per_update") && !json["traffic_per_update"].empty()) {
+    std::string sent;
+    for (const auto& [kind, moved] : json["traffic_per_update"].items()) {
+      sent += fmt::format("{}{} {}", sent.empty() ? "" : ", ", kind, memory_text(moved["sent_bytes"].get<uint64_t>()));
+    }
+    fmt::print("  each rank sends per update: {}\n", sent);
+  }
   fmt::print("  on disk: model {}, each checkpoint {}\n", disk("model"), disk("checkpoint"));
   fmt::print("values\n");
   print_values(json["values"]);

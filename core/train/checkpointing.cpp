@@ -10,10 +10,12 @@
 #include "core/base/files.h"
 #include "core/base/logging.h"
 #include "core/collectives/communicator.h"
+#include "core/config/option_api.h"
 #include "core/io/checkpoint.h"
 #include "core/io/convert.h"
 #include "core/io/disk_space.h"
 #include "core/model/weight_source.h"
+#include "core/train/base_models.h"
 #include "core/train/model_saving.h"
 #include "core/train/optimizer_shards.h"
 #include "core/train/trained_parameters.h"
@@ -71,6 +73,7 @@ class ResumedWeights : public WeightSource {
 
 // Settings that make a run what it is. Those that other checks cover (seed, data) are not among them.
 constexpr std::array kRecordedKeys = {
+    "stage",
     "learning_rate",
     "lr_scheduler_type",
     "lr_scheduler_kwargs.min_lr",
@@ -126,6 +129,9 @@ nlohmann::json recorded_value(const OptionValue& value) {
 nlohmann::json recorded_arguments(const Run& run) {
   nlohmann::json arguments = nlohmann::json::object();
   for (const char* key : kRecordedKeys) arguments[key] = recorded_value(*run.setup().config().host().find(key));
+  for (const auto& [key, value] : run.setup().plugins->paradigm.options->own->entries()) {
+    arguments[key] = recorded_value(value);
+  }
   return arguments;
 }
 
@@ -148,19 +154,25 @@ void warn_of_changes(const Run& run, const TrainerState& state) {
   }
 }
 
+/// How weights of the checkpoint that `file` lies in are used by a new run.
+const char* key_of_weights(const fs::path& file) {
+  return fs::exists(file.parent_path() / "adapter_config.json") ? "adapter_name_or_path" : "model_name_or_path";
+}
+
 // The optimizer's state is that of the precision it was made in and of the parameters that were trained.
 void check_same_state(const Run& run, const TrainerState& state, const fs::path& file) {
   const OptionValues& values = run.setup().config().host();
-  for (const char* key : {"bf16", "pure_bf16", "finetuning_type", "freeze_trainable_layers", "freeze_trainable_modules",
-                          "freeze_extra_modules", "lora_rank", "lora_alpha", "lora_target", "additional_target",
-                          "use_rslora", "use_dora", "pissa_init", "pissa_iter"}) {
+  for (const char* key : {"stage", "bf16", "pure_bf16", "finetuning_type", "freeze_trainable_layers",
+                          "freeze_trainable_modules", "freeze_extra_modules", "lora_rank", "lora_alpha", "lora_target",
+                          "additional_target", "use_rslora", "use_dora", "pissa_init", "pissa_iter"}) {
     const auto before = state.arguments.find(key);
     const nlohmann::json now = recorded_value(*values.find(key));
     if (before == state.arguments.end() || *before == now) continue;
     throw invalid_argument(
         "{}: {}: is {}, and '{}' is of a run with {}: {}: restore it, or start again from the checkpoint's weights "
-        "with model_name_or_path",
-        values.origin(key), key, text_of_recorded(now), file.string(), key, text_of_recorded(*before));
+        "with {}",
+        values.origin(key), key, text_of_recorded(now), file.string(), key, text_of_recorded(*before),
+        key_of_weights(file));
   }
 }
 
@@ -224,15 +236,15 @@ void check_same_batch(const Run& run, const TrainerState& state, const fs::path&
 void check_same_run(Run& run, const TrainerState& state, const fs::path& file) {
   const TrainingArguments& a = run.arguments();
   check_same_state(run, state, file);
+  check_same_bases(run, state.base_models, file.parent_path());
   check_same_batch(run, state, file);
   if (state.seed != a.seed)
     throw invalid_argument("{}: seed is {}, the run was made with {}", file.string(), a.seed, state.seed);
   if (run.opened_data() != nullptr && state.data_fingerprint != data_fingerprint(*run.opened_data())) {
     throw invalid_argument(
         "{}: the training data (or how it is encoded, or disable_shuffling) is not what this run was made "
-        "with, so its position means nothing; restore it, or start again from the checkpoint's weights with "
-        "model_name_or_path",
-        file.string());
+        "with, so its position means nothing; restore it, or start again from the checkpoint's weights with {}",
+        file.string(), key_of_weights(file));
   }
 }
 

@@ -57,8 +57,9 @@ std::optional<fs::path> find_resume_checkpoint(const TrainingArguments& argument
   if (!has_optimizer_state(wanted)) {
     throw invalid_argument(
         "{}: resume_from_checkpoint: '{}' has no optimizer state (was save_only_model on?): it cannot be "
-        "resumed; use it as model_name_or_path instead",
-        origin, wanted);
+        "resumed; use it as {} instead",
+        origin, wanted,
+        fs::exists(fs::path(wanted) / "adapter_config.json") ? "adapter_name_or_path" : "model_name_or_path");
   }
   return fs::path(wanted);
 }
@@ -114,6 +115,8 @@ OutputClaim claim_here(const RunSetup& setup) {
   OutputClaim claim;
   check_output_dir(setup.arguments, config);
   if (fs::exists(setup.arguments.output_dir)) claim.lock = lock_output_dir(setup.arguments, config);
+  // An evaluation adds its results to the folder and replaces nothing else.
+  if (!setup.arguments.do_train) return claim;
   check_sources_outside(setup);
   claim.resume_from = find_resume_checkpoint(setup.arguments, config, claim.damaged);
   return claim;
@@ -123,7 +126,8 @@ OutputClaim claim_here(const RunSetup& setup) {
 
 void require_usable_output_dir(const TrainingArguments& arguments, const ResolvedConfig& config) {
   const fs::path& folder = arguments.output_dir;
-  if (arguments.resume_from_checkpoint || arguments.overwrite_output_dir || is_empty_or_missing(folder)) return;
+  if (!arguments.do_train || arguments.resume_from_checkpoint || arguments.overwrite_output_dir) return;
+  if (is_empty_or_missing(folder)) return;
   throw Error(
       FTRUN_ALREADY_EXISTS,
       fmt::format("{}: output_dir: '{}' is not empty: set overwrite_output_dir: true, resume_from_checkpoint: true, or "

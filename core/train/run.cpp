@@ -36,7 +36,8 @@ ftrun_status add_role(const ftrun_declaration* declaration, const ftrun_role_req
   std::istringstream names{std::string(text_of(role.scalar_heads))};
   for (std::string name; std::getline(names, name, ',');) heads.push_back(name);
   roles.push_back({std::string(text_of(role.name)), std::string(text_of(role.model_key)), std::move(heads),
-                   (role.flags & FTRUN_ROLE_TRAINED) != 0, (role.flags & FTRUN_ROLE_ADAPTER_OFF) != 0});
+                   (role.flags & FTRUN_ROLE_TRAINED) != 0, (role.flags & FTRUN_ROLE_ADAPTER_OFF) != 0,
+                   role.infer_walks});
   return FTRUN_OK;
 }
 
@@ -285,15 +286,18 @@ void Run::add_frozen_role(const ParadigmInstance::RoleRequest& request) {
 }
 
 void Run::add_roles() {
+  int32_t index = 0;
   for (const auto& request : paradigm_->roles()) {
     if (request.adapter_off) {
       rank().add_adapter_off_role(request.name, trained_role());
     } else if (request.trained) {
       rank().add_role(
-          request.name, model_, [this](int32_t id) { return trained_[static_cast<size_t>(id)]; }, initial_weights());
+          request.name, model_,
+          [this](int32_t id) { return arguments().do_train && trained_[static_cast<size_t>(id)]; }, initial_weights());
     } else {
       add_frozen_role(request);
     }
+    rank().walked_role(index++).add_infer_walks(request.infer_walks);
   }
 }
 
@@ -361,12 +365,15 @@ void Run::begin_paradigm() {
   // What is wrong with the data is the user's to mend, not the plugin's that asked for it.
   if (began != FTRUN_OK && data_.open_failure) std::rethrow_exception(data_.open_failure);
   check_plugin(began, paradigm_->plugin(), "begin");
-  check_examples(setup_, plan_.num_examples, world());
+  if (arguments().do_train) check_examples(setup_, plan_.num_examples, world());
 }
 
 void Run::begin(const std::function<void(const DataLedger&)>& on_ledger) {
   const TrainingArguments& a = arguments();
   data_.spec = setup_.data;
+  for (const auto& [key, value] : setup_.plugins->paradigm.options->own->entries()) {
+    if (value.origin != "default") data_.spec.origins[key] = value.origin;
+  }
   data_.tokenizer = setup_.tokenizer;
   data_.parallel_for = run_parallel;
   data_.train_shape = {world(), a.per_device_train_batch_size, a.gradient_accumulation_steps};

@@ -43,6 +43,7 @@ class ParadigmInstance {
     std::vector<std::string> scalar_heads;
     bool trained = false;
     bool adapter_off = false;
+    int32_t infer_walks = 0;  ///< per micro-batch
   };
   const std::vector<RoleRequest>& roles() const noexcept { return roles_; }
   const std::vector<std::string>& denominators() const noexcept { return denominators_; }

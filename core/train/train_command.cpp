@@ -1,4 +1,4 @@
-// `ftrun train`: set up, compose, train, report.
+// `ftrun train`: set up, compose, train (or only evaluate), report.
 #include <cstdio>
 #include <optional>
 
@@ -21,7 +21,7 @@ int train_command(const CommandContext& context) {
     OutputClaim claim = claim_output(setup, link.communicator());
     Run run(setup, link, std::move(claim), [](const DataLedger& ledger) { log_info("{}", ledger.to_text()); });
     Trainer trainer(run);
-    const int code = trainer.train();
+    const int code = setup.arguments.do_train ? trainer.train() : trainer.evaluate_only();
     if (context.json && link.is_main()) fmt::print("{}\n", trainer.summary().dump());
     return code;
   });

@@ -13,6 +13,7 @@
 #include "core/io/checkpoint.h"
 #include "core/io/model_weights.h"
 #include "core/model/abi_struct.h"
+#include "core/train/base_models.h"
 #include "core/train/best_metric.h"
 #include "core/train/checkpointing.h"
 #include "core/train/loss_plot.h"
@@ -21,6 +22,7 @@
 #include "core/train/rehearsal.h"
 #include "core/train/results.h"
 #include "core/train/stop_request.h"
+#include "core/train/trained_parameters.h"
 
 namespace ftrun {
 namespace fs = std::filesystem;
@@ -113,6 +115,27 @@ int64_t non_embedding_elements(const NetworkModel& model) {
   return elements;
 }
 
+bool paradigm_measures(const ParadigmInstance& paradigm, ftrun_evaluation_phase phase) {
+  if (!paradigm.plugin().provides("evaluate")) return false;
+  int32_t wanted = 0;
+  check_plugin(paradigm.table().evaluate(paradigm.self(), nullptr, phase, &wanted), paradigm.plugin(), "evaluate");
+  return wanted != 0;
+}
+
+// Runs the paradigm's own measures and moves what they reported into `measures`.
+void add_paradigm_measures(Run& run, ftrun_evaluation_phase phase, nlohmann::json& measures) {
+  const ParadigmInstance& paradigm = run.paradigm();
+  if (!paradigm_measures(paradigm, phase)) return;
+  int32_t wanted = 1;
+  run.services().metrics.clear();
+  check_plugin(paradigm.table().evaluate(paradigm.self(), run.context(), phase, &wanted), paradigm.plugin(),
+               "evaluate");
+  for (const auto& [name, value] : run.services().metrics) {
+    measures[name] = value;
+    log_info("{} = {:.4f}", name, value);
+  }
+}
+
 }  // namespace
 
 Trainer::Trainer(Run& run) : run_(run) {}
@@ -165,6 +188,7 @@ void Trainer::start() {
     state_ = restore_checkpoint(run_, *run_.claim().resume_from);
     find_best();
   }
+  state_.base_models = base_models(run_);
   if (run_.is_main()) require_disk_for_run(run_, state_.global_step);
   state_.max_steps = planned_updates(a, plan.updates_per_epoch);
   state_.updates_per_epoch = plan.updates_per_epoch;
@@ -186,18 +210,44 @@ void Trainer::start() {
   schedule_ = make_schedule(a.lr_scheduler_type, schedule);
   log_info("{}", format_banner({plan.num_examples, state_.num_train_epochs, a.per_device_train_batch_size,
                                 state_.global_batch, a.gradient_accumulation_steps, state_.max_steps,
-                                run_.model().total_elements()}));
-  progress_ = std::make_unique<Progress>("", state_.max_steps, state_.global_step);
-  if (run_.is_main()) {
-    active_progress = progress_.get();
-    set_log_line_hook([] {
-      if (active_progress != nullptr) active_progress->clear();
-    });
-  }
+                                trained_elements(run_.model(), run_.trained())}));
+  show_progress();
   if (plan.eval_updates > 0 && !evaluates_at_end() && !run_.setup().config().is_given("do_eval")) {
     log_warning("the {} examples for evaluation are not used: set do_eval: true or eval_strategy", plan.eval_examples);
   }
   started_ = std::chrono::steady_clock::now();
+}
+
+void Trainer::show_progress() {
+  progress_ = std::make_unique<Progress>("", state_.max_steps, state_.global_step);
+  if (!run_.is_main()) return;
+  active_progress = progress_.get();
+  set_log_line_hook([] {
+    if (active_progress != nullptr) active_progress->clear();
+  });
+}
+
+int Trainer::evaluate_only() {
+  prepare_paradigm(run_);
+  show_progress();
+  started_ = std::chrono::steady_clock::now();
+  summary_["output_dir"] = run_.arguments().output_dir.string();
+  try {
+    nlohmann::json measures = evaluate();
+    add_paradigm_measures(run_, FTRUN_EVALUATION_FINAL, measures);
+    measures.erase("epoch");
+    if (run_.is_main()) {
+      fs::create_directories(run_.arguments().output_dir);
+      write_results(run_.arguments().output_dir, "eval", measures);
+    }
+    summary_["eval"] = measures;
+  } catch (const Error& error) {
+    if (error.code() != FTRUN_CANCELLED) throw;
+    log_warning("stopped: nothing was written");
+    summary_["interrupted"] = true;
+    return exit_code_of(FTRUN_CANCELLED);
+  }
+  return 0;
 }
 
 int Trainer::train() {
@@ -588,27 +638,6 @@ void Trainer::plot() const {
     std::string file = "training_" + name + ".svg";
     std::ranges::replace(file, '/', '_');
     write_loss_plot(folder / file, points, name, name + " of " + folder.string());
-  }
-}
-
-static bool paradigm_measures(const ParadigmInstance& paradigm, ftrun_evaluation_phase phase) {
-  if (!paradigm.plugin().provides("evaluate")) return false;
-  int32_t wanted = 0;
-  check_plugin(paradigm.table().evaluate(paradigm.self(), nullptr, phase, &wanted), paradigm.plugin(), "evaluate");
-  return wanted != 0;
-}
-
-// Runs the paradigm's own measures and moves what they reported into `measures`.
-static void add_paradigm_measures(Run& run, ftrun_evaluation_phase phase, nlohmann::json& measures) {
-  const ParadigmInstance& paradigm = run.paradigm();
-  if (!paradigm_measures(paradigm, phase)) return;
-  int32_t wanted = 1;
-  run.services().metrics.clear();
-  check_plugin(paradigm.table().evaluate(paradigm.self(), run.context(), phase, &wanted), paradigm.plugin(),
-               "evaluate");
-  for (const auto& [name, value] : run.services().metrics) {
-    measures[name] = value;
-    log_info("{} = {:.4f}", name, value);
   }
 }
 

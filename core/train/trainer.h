@@ -32,6 +32,10 @@ class Trainer {
   /// for and a checkpoint was written. Throws DATA_LOSS naming step and first op when numbers stop being finite.
   int train();
 
+  /// Evaluates the model as it is, with the paradigm's own measures: logs them and writes eval_results.json, nothing
+  /// else. Returns 0, or 130 after a stop was asked for.
+  int evaluate_only();
+
   /// Called after every update with the number of updates done, when nothing of it is in use any more. Before train.
   void set_on_step(std::function<void(int64_t step)> on_step) { on_step_ = std::move(on_step); }
 
@@ -49,6 +53,7 @@ class Trainer {
   };
 
   void start();
+  void show_progress();
   void open_output_dir(int64_t first_step);
   void forget_earlier_stop();
   void train_to_end();

@@ -56,6 +56,7 @@ std::string to_json_text(const TrainerState& state) {
   each_own_field(state, [&](const char* key, const auto& value) { own[key] = value; });
   own["metrics_since_log"] = state.metrics_since_log.to_json();
   if (!state.arguments.empty()) own["arguments"] = state.arguments;
+  if (!state.base_models.empty()) own["base_models"] = state.base_models;
   json["best_metric"] = state.best_metric ? Json(*state.best_metric) : Json();
   json["best_model_checkpoint"] = state.best_model_checkpoint.empty() ? Json() : Json(state.best_model_checkpoint);
   json["is_local_process_zero"] = true;
@@ -83,6 +84,9 @@ TrainerState parse_trainer_state(const std::string& text, const std::filesystem:
     each_own_field(state, [&](const char* key, auto& value) { own->at(current = key).get_to(value); });
     state.metrics_since_log = MetricMeans::from_json(own->at(current = "metrics_since_log"));
     if (own->contains(current = "arguments")) state.arguments = own->at(current).get<std::map<std::string, Json>>();
+    if (own->contains(current = "base_models")) {
+      state.base_models = own->at(current).get<std::map<std::string, std::map<std::string, std::string>>>();
+    }
     current = "best_metric";
     if (!json.at(current).is_null()) state.best_metric = json.at(current).get<double>();
     current = "best_model_checkpoint";

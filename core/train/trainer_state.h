@@ -44,6 +44,7 @@ struct TrainerState {
   uint64_t data_fingerprint = 0;  ///< of the encoded rows
   nlohmann::json arguments =
       nlohmann::json::object();  ///< settings by key as the run resolved them; empty: not recorded
+  nlohmann::json base_models = nlohmann::json::object();  ///< see base_models.h; empty: not recorded
 };
 
 /// JSON text, indented by 2. Numbers keep all digits.

@@ -215,6 +215,23 @@ void read_tuning(const ResolvedConfig& config, Complaints& complaints) {
   }
 }
 
+// Checkpoints of a folder that is overwritten are removed.
+void check_resuming(Complaints& complaints, const TrainingArguments& a) {
+  if (!a.resume_from_checkpoint) return;
+  if (!a.do_train) {
+    complaints.add("resume_from_checkpoint",
+                   "is for training, and do_train is false: name the checkpoint's folder in {}",
+                   "model_name_or_path (an adapter's in adapter_name_or_path)");
+  }
+  if (!a.overwrite_output_dir) return;
+  const std::filesystem::path way = std::filesystem::weakly_canonical(*a.resume_from_checkpoint)
+                                        .lexically_relative(std::filesystem::weakly_canonical(a.output_dir));
+  const bool names_newest = *a.resume_from_checkpoint == "true" || *a.resume_from_checkpoint == "True";
+  const bool outside = !names_newest && (way.empty() || *way.begin() == "..");
+  if (outside) return;
+  complaints.add("resume_from_checkpoint", "excludes overwrite_output_dir, which would delete what is to be resumed");
+}
+
 }  // namespace
 
 TrainingArguments read_training_arguments(const ResolvedConfig& config) {
@@ -228,10 +245,8 @@ TrainingArguments read_training_arguments(const ResolvedConfig& config) {
   a.overwrite_output_dir = config.get_bool("overwrite_output_dir");
   a.resume_from_checkpoint = config.find_string("resume_from_checkpoint");
   if (a.resume_from_checkpoint == "false" || a.resume_from_checkpoint == "False") a.resume_from_checkpoint.reset();
-  if (a.resume_from_checkpoint && a.overwrite_output_dir) {
-    complaints.add("resume_from_checkpoint", "excludes overwrite_output_dir, which would delete what is to be resumed");
-  }
-  if (!config.get_bool("do_train")) complaints.add("do_train", "is false: this command trains");
+  a.do_train = config.get_bool("do_train");
+  check_resuming(complaints, a);
   read_tuning(config, complaints);
   a.per_device_train_batch_size = config.get_int("per_device_train_batch_size");
   a.per_device_eval_batch_size = config.get_int("per_device_eval_batch_size");
@@ -256,6 +271,10 @@ TrainingArguments read_training_arguments(const ResolvedConfig& config) {
   read_precision(config, complaints, a);
   read_periods(config, complaints, a);
   a.do_eval = a.do_eval || a.evaluation.unit != Period::Unit::kNever;
+  if (!a.do_train && !a.do_eval) {
+    complaints.add("do_train",
+                   "is false, and nothing else is asked for: set do_eval: true to evaluate the model as it is");
+  }
   read_best_model_rules(config, complaints, a);
   complaints.throw_if_any();
   return a;

@@ -63,6 +63,7 @@ struct TrainingArguments {
   bool logging_first_step = false;
   Period saving;
   Period evaluation;
+  bool do_train = true;          ///< false: the model is evaluated as it is, and nothing else
   bool do_eval = false;          ///< evaluate after training; always true when `evaluation` happens at all
   int64_t save_total_limit = 0;  ///< 0: no limit
   bool save_only_model = false;

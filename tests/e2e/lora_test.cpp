@@ -49,7 +49,11 @@ class Lora : public testing::Test {
 TEST_F(Lora, WritesAnAdapterAndNoModel) {
   const ProgramResult result = run("adapter", {{"lora_target", "q_proj,mlp.up_proj"}, {"use_rslora", "true"}});
   ASSERT_EQ(result.exit_code, 0) << result.err;
-  EXPECT_THAT(result.err, HasSubstr("trained parameters: "));
+  const std::string trained = "trained parameters: ";
+  ASSERT_THAT(result.err, HasSubstr(trained));
+  const int64_t count = std::stoll(result.err.substr(result.err.find(trained) + trained.size()));
+  EXPECT_EQ(count, 3 * 4 * (128 + 128 + 128 + 384)) << "three blocks, rank 4, 128x128 and 384x128";
+  EXPECT_THAT(result.err, HasSubstr("Number of trainable parameters = 9,216\n"));
   EXPECT_FALSE(fs::exists(folder_ / "adapter/model.safetensors"));
   EXPECT_FALSE(fs::exists(folder_ / "adapter/config.json"));
   EXPECT_TRUE(fs::exists(folder_ / "adapter/tokenizer.json"));
@@ -108,6 +112,7 @@ TEST_F(Lora, ResumesBitForBitAndTheLossIsThatOfOneRank) {
   const ProgramResult refused = run("other", other);
   EXPECT_EQ(refused.exit_code, 2) << refused.err;
   EXPECT_THAT(refused.err, HasSubstr("lora_rank: is 8, and '"));
+  EXPECT_THAT(refused.err, HasSubstr("with adapter_name_or_path"));
 
   ASSERT_EQ(run("one", {{"lora_dropout", "0.1"}}).exit_code, 0);
   ASSERT_EQ(

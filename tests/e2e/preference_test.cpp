@@ -118,6 +118,105 @@ TEST(Preference, ResumesWithItsMeasures) {
   }
 }
 
+TEST(Preference, OtherModelsAndOtherSettingsAreNotResumedUnnoticed) {
+  const TestFolder folder;
+  ASSERT_EQ(run_small(folder, "base", {{"max_steps", "2"}}).exit_code, 0);
+  ASSERT_EQ(run_small(folder, "other", {{"max_steps", "2"}, {"seed", "8"}}).exit_code, 0);
+  const Keys on_base = {{"model_name_or_path", (folder / "base").string()},
+                        {"train_from_scratch", ""},
+                        {"max_steps", "4"},
+                        {"eval_strategy", "\"no\""},
+                        {"eval_dataset", ""},
+                        {"precompute_ref_log_probs", ""}};
+  for (const Keys& tuner : {Keys{}, Keys{{"finetuning_type", "lora"}}}) {
+    const Keys saving = joined(joined(pair_keys(on_base), tuner), {{"save_strategy", "steps"}, {"save_steps", "2"}});
+    ASSERT_EQ(run_small(folder, "whole", saving).exit_code, 0);
+    const Keys resuming = joined(saving, {{"resume_from_checkpoint", (folder / "whole/checkpoint-2").string()}});
+    const auto resume = [&](const Keys& more) {
+      fs::remove_all(folder / "resumed");
+      return run_small(folder, "resumed", joined(resuming, more));
+    };
+    const ProgramResult other = resume({{"model_name_or_path", (folder / "other").string()}});
+    EXPECT_EQ(other.exit_code, 2) << other.err;
+    EXPECT_THAT(other.err, AllOf(HasSubstr("resumed.yaml:"), HasSubstr("model_name_or_path: '"),
+                                 HasSubstr("began from, which was '" + (folder / "base").string())));
+    // The same weights elsewhere are the same model.
+    fs::copy(folder / "base", folder / "moved", fs::copy_options::recursive);
+    EXPECT_EQ(resume({{"model_name_or_path", (folder / "moved").string()}}).exit_code, 0);
+    fs::remove_all(folder / "moved");
+    const ProgramResult softer = resume({{"pref_beta", "0.5"}, {"pref_loss", "ipo"}});
+    EXPECT_EQ(softer.exit_code, 0) << softer.err;
+    EXPECT_THAT(softer.err, AllOf(HasSubstr("pref_beta: 0.1 -> 0.5"), HasSubstr("pref_loss: sigmoid -> ipo")));
+    const ProgramResult reward = resume({{"stage", "rm"}});
+    EXPECT_EQ(reward.exit_code, 2) << reward.err;
+    EXPECT_THAT(reward.err, AllOf(HasSubstr("stage: is rm, and '"), HasSubstr("of a run with stage: dpo")));
+    EXPECT_THAT(reward.err, HasSubstr(tuner.empty() ? "with model_name_or_path" : "with adapter_name_or_path"));
+    // A folder that is overwritten and does not hold the checkpoint takes nothing from it.
+    EXPECT_EQ(resume({{"overwrite_output_dir", "true"}}).exit_code, 0);
+    const ProgramResult inside =
+        resume({{"overwrite_output_dir", "true"}, {"output_dir", (folder / "whole").string()}});
+    EXPECT_EQ(inside.exit_code, 2) << inside.err;
+    EXPECT_THAT(inside.err, HasSubstr("excludes overwrite_output_dir"));
+    fs::remove_all(folder / "whole");
+  }
+}
+
+TEST(Preference, WhatRanksSendIsWhatTheStrategyAnnounced) {
+  const TestFolder folder;
+  const std::map<std::string, Keys> stages = {{"dpo", pair_keys()},
+                                              {"kto", label_keys()},
+                                              {"rm", pair_keys({{"stage", "rm"}})},
+                                              {"pt", text_keys()},
+                                              {"sft", {}}};
+  const Keys ranks = {
+      {"strategy", "zero3"},       {"nproc", "2"},       {"per_device_train_batch_size", "2"}, {"max_steps", "1"},
+      {"eval_strategy", "\"no\""}, {"eval_dataset", ""}, {"precompute_ref_log_probs", ""}};
+  for (const auto& [stage, keys] : stages) {
+    for (const char* tuner : {"full", "lora"}) {
+      const ProgramResult result =
+          run_small(folder, stage + tuner, joined(joined(keys, ranks), {{"finetuning_type", tuner}}), {"--json"});
+      ASSERT_EQ(result.exit_code, 0) << result.err;
+      const json summary = json::parse(result.out);
+      const json announced = summary.at("announced").at("traffic_per_update");
+      for (const char* kind : {"all_gather", "reduce_scatter"}) {
+        for (const json& rank : summary.at("ranks")) {
+          const json& sent = rank.at("traffic_per_update").at(kind);
+          EXPECT_EQ(sent.at("sent_bytes"), announced.at(kind).at("sent_bytes")) << stage << " " << tuner << " " << kind;
+          EXPECT_EQ(sent.at("elements"), announced.at(kind).at("elements")) << stage << " " << tuner << " " << kind;
+        }
+      }
+    }
+  }
+}
+
+TEST(Preference, ATrainedModelIsOnlyEvaluated) {
+  const Keys evaluating = {{"do_train", "false"}, {"do_eval", "true"}, {"train_from_scratch", ""}, {"dataset", ""}};
+  for (const std::string stage : {"rm", "sft", "dpo"}) {
+    const TestFolder folder;
+    Keys keys = stage == "sft" ? Keys{{"eval_dataset", "demo_eval"}, {"eval_strategy", "epoch"}}
+                               : pair_keys({{"stage", stage}, {"precompute_ref_log_probs", ""}});
+    if (stage == "dpo") {
+      ASSERT_EQ(run_small(folder, "base", {{"max_steps", "2"}}).exit_code, 0);
+      keys = joined(keys, {{"ref_model", (folder / "base").string()},
+                           {"model_name_or_path", (folder / "base").string()},
+                           {"train_from_scratch", ""}});
+    }
+    ASSERT_EQ(run_small(folder, "trained", keys).exit_code, 0);
+    const auto loss = logged(folder / "trained", "eval_loss").back();
+    const Keys only = joined(joined(keys, evaluating), {{"model_name_or_path", (folder / "trained").string()}});
+    const ProgramResult result = run_small(folder, "measured", only, {"--json"});
+    ASSERT_EQ(result.exit_code, 0) << result.err;
+    const json measured = read_json(folder / "measured/eval_results.json");
+    EXPECT_NEAR(measured.at("eval_loss").get<double>(), loss, 1e-6 * std::abs(loss)) << stage;
+    EXPECT_EQ(json::parse(result.out).at("eval").at("eval_loss"), measured.at("eval_loss"));
+    EXPECT_FALSE(fs::exists(folder / "measured/model.safetensors"));
+    EXPECT_THAT(result.err, AllOf(HasSubstr("'eval_loss'"), Not(HasSubstr("Running training"))));
+    const ProgramResult nothing = run_small(folder, "nothing", joined(only, {{"do_eval", ""}, {"eval_strategy", ""}}));
+    EXPECT_EQ(nothing.exit_code, 2) << nothing.err;
+    EXPECT_THAT(nothing.err, HasSubstr("do_train"));
+  }
+}
+
 TEST(Preference, RanksMeasureWhatOneDoes) {
   for (const auto& [stage, metric] : {std::pair{pair_keys(), "rewards/accuracies"}, {label_keys(), "kl"}}) {
     const TestFolder folder;
@@ -289,6 +388,27 @@ TEST(Preference, OtherDataAndOtherKeysAreRefused) {
   EXPECT_THAT(refusal(pair_keys({{"pref_loss", "sigmod"}})), HasSubstr("sigmoid"));
   EXPECT_THAT(refusal(pair_keys({{"pref_loss", "orpo"}})), HasSubstr("there is no reference model"));
   EXPECT_THAT(refusal(text_keys({{"neat_packing", "true"}})), HasSubstr("neat_packing"));
+  for (const Keys& keys : {pair_keys(), label_keys(), text_keys()}) {
+    EXPECT_THAT(refusal(joined(keys, {{"max_new_tokens", "8"}})),
+                HasSubstr("max_new_tokens: is not used by this stage"));
+  }
+  EXPECT_THAT(refusal(label_keys({{"kto_chosen_weight", "0"}, {"kto_rejected_weight", "0"}})),
+              AllOf(HasSubstr("refused.yaml:"), HasSubstr("kto_chosen_weight: "), HasSubstr("are both 0")));
+}
+
+TEST(Preference, AnswersOfOneKindOnlyAreWarnedOf) {
+  const TestFolder folder;
+  for (const auto& [tag, word] : {std::pair{"true", "all 4 answers are good"}, {"false", "all 4 answers are bad"}}) {
+    std::string rows;
+    for (int i = 0; i < 4; ++i) {
+      rows += R"({"instruction": "1 + )" + std::to_string(i) + R"(", "output": "2", "kto_tag": )" + tag + "}\n";
+    }
+    const std::string file = write_text(folder / (std::string(tag) + ".jsonl"), rows).string();
+    const ProgramResult result = run_small(
+        folder, tag, label_keys({{"dataset", file}, {"eval_dataset", ""}, {"eval_strategy", ""}, {"max_steps", "1"}}));
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_THAT(result.err, HasSubstr(word));
+  }
 }
 
 TEST(Pretraining, PerplexityFallsAndNoTokenIsLost) {

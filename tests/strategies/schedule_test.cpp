@@ -191,6 +191,24 @@ TEST(Schedule, AFrozenRoleIsGatheredForItsForwardOnly) {
   }
 }
 
+TEST(Schedule, WalksOfAReferenceAreAnnouncedWithTheUpdate) {
+  for (const Theory& theory : theories()) {
+    for (const int32_t adapter_rank : {0, 2}) {
+      StrategyCase given = make_case(theory, {2, 3, false}, true);
+      given.with_reference = true;
+      given.adapter_rank = adapter_rank;
+      for (const RankOutcome& rank : run_well(given).ranks) {
+        for (size_t kind = 0; kind < rank.traffic.size(); ++kind) {
+          EXPECT_EQ(rank.schedule.update_elements[kind], static_cast<uint64_t>(rank.traffic[kind].elements))
+              << given.name() << ": kind " << kind << ", pairs of rank " << adapter_rank;
+          EXPECT_EQ(rank.schedule.update_sent_bytes[kind], rank.traffic[kind].sent_bytes)
+              << given.name() << ": kind " << kind << ", pairs of rank " << adapter_rank;
+        }
+      }
+    }
+  }
+}
+
 TEST(Schedule, WithoutRecomputeGatheredWeightsGoAllTheSame) {
   for (const char* strategy : {"zero3", "fsdp"}) {
     StrategyCase given = make_case({strategy, {}, {}, nullptr}, {2, 1, true});

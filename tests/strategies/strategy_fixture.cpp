@@ -205,6 +205,7 @@ class CaseRank {
     } else {
       rank_->add_role("reference", model_, nullptr, open_weights(given_, *model_));
     }
+    rank_->walked_role(1).add_infer_walks(1);
   }
 
   /// Items of micro-batch `micro`: item i goes to micro-batch i / (N B), rank (i / B) mod N.

@@ -83,6 +83,12 @@ void refuse_dropout(const sdk::Options& options) {
   }
 }
 
+void refuse_generation(const sdk::Options& options) {
+  if (options.origin("max_new_tokens") == "default") return;
+  throw refused_key(options, "max_new_tokens",
+                    "is not used by this stage, which generates nothing: remove it ('predict' and 'chat' use it)");
+}
+
 sdk::Error refused_key(const sdk::Options& options, std::string_view key, std::string_view reason) {
   return {FTRUN_INVALID_ARGUMENT,
           std::string(options.origin(key)) + ": " + std::string(key) + ": " + std::string(reason)};

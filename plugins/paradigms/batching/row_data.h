@@ -44,6 +44,8 @@ void warn_of_idle_key(const ftrun_host* host, const sdk::Options& options, std::
 /// Refuses dropout in adapters: losses that compare answers are of the model without noise, as in TRL and
 /// LLaMA-Factory, which switch it off.
 void refuse_dropout(const sdk::Options& options);
+/// Refuses max_new_tokens in a stage that generates nothing.
+void refuse_generation(const sdk::Options& options);
 /// INVALID_ARGUMENT "FILE:LINE: KEY: reason".
 sdk::Error refused_key(const sdk::Options& options, std::string_view key, std::string_view reason);
 

@@ -96,6 +96,7 @@ class DirectPreference : public sdk::Paradigm {
     loss_.ftx = options_.get_float("pref_ftx");
     check_combinations();
     batching::refuse_dropout(options_);
+    batching::refuse_generation(options_);
   }
 
   void declare(const ftrun_declaration& declaration) {
@@ -104,7 +105,7 @@ class DirectPreference : public sdk::Paradigm {
     role.flags = FTRUN_ROLE_TRAINED;
     role.model_key = sdk::literal("model_name_or_path");
     check(declaration.add_role(&declaration, &role, &policy_));
-    if (preference::uses_reference(loss_.type)) reference_.declare(declaration);
+    if (preference::uses_reference(loss_.type)) reference_.declare(declaration, 1);
     check(declaration.add_denominator(&declaration, sdk::literal("pairs"), &pairs_));
   }
 

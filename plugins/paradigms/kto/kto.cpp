@@ -82,7 +82,14 @@ class KahnemanTversky : public sdk::Paradigm {
     loss_.desirable_weight = options_.get_float("kto_chosen_weight");
     loss_.undesirable_weight = options_.get_float("kto_rejected_weight");
     ftx_ = options_.get_float("pref_ftx");
+    if (loss_.desirable_weight == 0 && loss_.undesirable_weight == 0) {
+      const char* key = options_.origin("kto_chosen_weight") == "default" ? "kto_rejected_weight" : "kto_chosen_weight";
+      throw batching::refused_key(options_, key,
+                                  "kto_chosen_weight and kto_rejected_weight are both 0, so there is nothing to learn: "
+                                  "give one of them a weight");
+    }
     batching::refuse_dropout(options_);
+    batching::refuse_generation(options_);
   }
 
   void declare(const ftrun_declaration& declaration) {
@@ -90,8 +97,9 @@ class KahnemanTversky : public sdk::Paradigm {
     role.name = sdk::literal("policy");
     role.flags = FTRUN_ROLE_TRAINED;
     role.model_key = sdk::literal("model_name_or_path");
+    role.infer_walks = 1;  // of mismatched rows
     check(declaration.add_role(&declaration, &role, &policy_));
-    reference_.declare(declaration);
+    reference_.declare(declaration, 2);
     check(declaration.add_denominator(&declaration, sdk::literal("rows"), &rows_));
   }
 
@@ -101,6 +109,7 @@ class KahnemanTversky : public sdk::Paradigm {
     metric_names_ = preference::joined_names(kMetricNames);
     out.metrics = sdk::str(metric_names_);
     n_rows_ = {out.num_examples, out.eval_examples};
+    warn_of_one_sided_rows();
   }
 
   void prepare(ftrun_context* ctx) {
@@ -157,6 +166,17 @@ class KahnemanTversky : public sdk::Paradigm {
   }
 
  private:
+  void warn_of_one_sided_rows() const {
+    int64_t good = 0;
+    for (int64_t row = 0; row < n_rows_[0]; ++row) good += data_.row(FTRUN_SPLIT_TRAIN, row).desirable != 0 ? 1 : 0;
+    if (n_rows_[0] == 0 || (good > 0 && good < n_rows_[0])) return;
+    const std::string line =
+        std::string(options_.origin("dataset")) + ": dataset: all " + std::to_string(n_rows_[0]) + " answers are " +
+        (good > 0 ? "good" : "bad") +
+        " ones: the model learns from the difference between good and bad answers, and there is none";
+    host()->log(host(), FTRUN_LOG_WARNING, sdk::str(line));
+  }
+
   void add_mismatched(ftrun_split split, int64_t row, MicroBatch& batch) const {
     labelled::add_mismatched(data_, split, row, n_rows_[static_cast<size_t>(split)], options_.get_int("cutoff_len"),
                              batch);

@@ -56,7 +56,7 @@ ReferenceLogps::ReferenceLogps(const ftrun_host* host, const sdk::Options& optio
   }
 }
 
-void ReferenceLogps::declare(const ftrun_declaration& declaration) {
+void ReferenceLogps::declare(const ftrun_declaration& declaration, int32_t walks) {
   const bool has_adapter = options_.get_string("finetuning_type") == "lora";
   const bool has_model = options_.is_set("ref_model");
   if (precomputes_ && !has_adapter) return;  // the initial policy is the reference
@@ -64,6 +64,7 @@ void ReferenceLogps::declare(const ftrun_declaration& declaration) {
   role.name = sdk::literal("reference");
   role.flags = has_adapter && !has_model ? FTRUN_ROLE_ADAPTER_OFF : FTRUN_ROLE_FROZEN;
   role.model_key = has_model ? sdk::literal("ref_model") : sdk::literal("model_name_or_path");
+  role.infer_walks = precomputes_ ? 0 : walks;
   check(declaration.add_role(&declaration, &role, &role_));
 }
 

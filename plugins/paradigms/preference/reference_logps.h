@@ -25,8 +25,8 @@ class ReferenceLogps {
   /// `paradigm` names the file in the data cache. Refuses options that exclude each other.
   ReferenceLogps(const ftrun_host* host, const sdk::Options& options, std::string_view paradigm);
 
-  /// Adds the role that it needs, if any.
-  void declare(const ftrun_declaration& declaration);
+  /// Adds the role that it needs, if any; `walks` of it are taken per micro-batch where there is no table.
+  void declare(const ftrun_declaration& declaration, int32_t walks);
   /// With a table: reads it from the cache or computes it. `policy` is the trained role, with its initial weights.
   /// Collective.
   void prepare(ftrun_context* ctx, int32_t policy, const batching::RowData& data, const SequencesOf& sequences_of);

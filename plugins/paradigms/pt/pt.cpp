@@ -27,7 +27,9 @@ class Pretraining : public sdk::Paradigm {
   static constexpr ftrun_str kDataFormat = sdk::literal("plain");
 
   Pretraining(const ftrun_host* table, const ftrun_options* values)
-      : Paradigm(table), options_(table, values), data_(table, options_), tokens_(table) {}
+      : Paradigm(table), options_(table, values), data_(table, options_), tokens_(table) {
+    batching::refuse_generation(options_);
+  }
 
   void declare(const ftrun_declaration& declaration) { tokens_.declare(declaration); }
 

@@ -70,6 +70,7 @@ class RewardModelling : public sdk::Paradigm {
         centring_(options_.get_float("center_rewards_coefficient")),
         metric_names_(preference::joined_names(kMetricNames)) {
     batching::refuse_dropout(options_);
+    batching::refuse_generation(options_);
   }
 
   void declare(const ftrun_declaration& declaration) {

@@ -46,7 +46,7 @@ typedef struct ftrun_role_layout {
   ftrun_dtype accumulator_dtype; /**< of a gradient buffer that sums several micro-batches */
   int32_t accumulation;          /**< micro-batches per update */
   int32_t n_units;               /**< in the order they are walked; the last one is the head */
-  int32_t reserved;
+  int32_t infer_walks;           /**< INFER walks, head included, per micro-batch, beside a trained role's own */
   uint64_t unit_stride;
   const ftrun_unit_layout* units;
 } ftrun_role_layout;

@@ -49,6 +49,7 @@ class UpdateWalk {
     const int32_t micro_batches = args_.n_roles > 0 ? layout(0).accumulation : 0;
     for (micro_batch_ = 0; micro_batch_ < micro_batches; ++micro_batch_) {
       is_last_ = micro_batch_ + 1 == micro_batches;
+      infer_as_declared();
       for_trained([&](const ftrun_role_layout& role) { forward(role, FTRUN_PHASE_FORWARD); });
       backward_heads();
       for_trained([&](const ftrun_role_layout& role) { backward_walk(role); });
@@ -61,6 +62,11 @@ class UpdateWalk {
  private:
   const ftrun_role_layout& layout(int32_t index) const { return strided(args_.roles, args_.role_stride, index); }
 
+  void infer_as_declared() {
+    for (int32_t role = 0; role < args_.n_roles; ++role) {
+      for (int32_t walk = 0; walk < layout(role).infer_walks; ++walk) forward(layout(role), FTRUN_PHASE_INFER);
+    }
+  }
   /// Trained roles from the last one to the first, as backward takes them.
   template <typename Body>
   void for_trained(Body&& body) {

@@ -23,7 +23,8 @@ typedef struct ftrun_role_request {
   ftrun_head head;
   ftrun_str name; /**< "policy", "reference", "reward", "value" */
   ftrun_role_flags flags;
-  uint32_t reserved;
+  int32_t infer_walks;    /**< walks of the role without gradients, head included, per micro-batch of an update: what
+                               strategies announce counts them */
   ftrun_str model_key;    /**< configuration key that holds the model folder, e.g. "model_name_or_path" */
   ftrun_str scalar_heads; /**< comma-separated names of scalar heads, or empty */
 } ftrun_role_request;

@@ -47,8 +47,8 @@ typedef struct ftrun_schedule_args {
 /** What one rank will hold and move. Bytes count what the strategy allocates and the optimizer slices it asks for,
  * without the device's rounding; not activations, nor the host's own working memory. Elements are the n of each
  * collective (the whole buffer's length, padding included), bytes what leaves this rank: n (g - 1) / g elements in a
- * group of g, twice that for an all_reduce. One update is, per micro-batch, one recorded forward and one backward of
- * every trained role. */
+ * group of g, twice that for an all_reduce. One update is, per micro-batch, infer_walks INFER walks of every role and one
+ * recorded forward and one backward of every trained role. */
 typedef struct ftrun_schedule {
   ftrun_head head;
   uint64_t device_bytes[FTRUN_SCHEDULE_CATEGORIES]; /**< by ftrun_memory_category, each at its own peak */
