@@ -14,9 +14,6 @@
 
 namespace ftrun {
 
-/// Weight of the head of a sequence-classification folder, among the model's own weights; it has no bias.
-inline constexpr const char* kScoreWeight = "score.weight";
-
 /// Values of a role's parameters by element, so that every rank reads only what it owns. [rank-thread]: one object per
 /// rank.
 class WeightSource {
