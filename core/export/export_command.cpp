@@ -11,6 +11,7 @@
 #include "core/export/merge_check.h"
 #include "core/export/merged_model.h"
 #include "core/export/ollama_modelfile.h"
+#include "core/io/disk_space.h"
 #include "core/io/model_folder.h"
 #include "core/train/scalar_heads.h"
 
@@ -18,15 +19,22 @@ namespace ftrun {
 namespace fs = std::filesystem;
 namespace {
 
+const std::string& export_dir_origin(const ExportSetup& setup) { return setup.run.config().origin("export_dir"); }
+
 /// A folder beside the final one; removed again unless committed.
 class FolderAside {
  public:
-  explicit FolderAside(const fs::path& target) : target_(fs::absolute(target).lexically_normal()) {
+  /// Throws INVALID_ARGUMENT where it cannot be made.
+  explicit FolderAside(const ExportSetup& setup) : target_(fs::absolute(setup.export_dir).lexically_normal()) {
     if (!target_.has_filename()) target_ = target_.parent_path();
     folder_ = target_.parent_path() / ("." + target_.filename().string() + ".writing");
-    fs::create_directories(target_.parent_path());
-    fs::remove_all(folder_);
-    fs::create_directory(folder_);
+    std::error_code failure;
+    fs::create_directories(target_.parent_path(), failure);
+    if (!failure) fs::remove_all(folder_, failure);
+    if (!failure) fs::create_directory(folder_, failure);
+    if (!failure) return;
+    throw invalid_argument("{}: export_dir: '{}' cannot be made: {}", export_dir_origin(setup),
+                           setup.export_dir.string(), failure.message());
   }
   FolderAside(const FolderAside&) = delete;
   FolderAside& operator=(const FolderAside&) = delete;
@@ -83,19 +91,35 @@ void copy_value_head(const ExportSetup& setup, const fs::path& folder) {
   }
 }
 
+void require_disk(const ExportSetup& setup, const fs::path& folder) {
+  const uint64_t needed = merged_model_bytes(setup) + model_files_bytes(folder_files(setup));
+  const uint64_t available = available_disk_bytes(folder);
+  if (needed <= available) return;
+  throw resource_exhausted("{}: export_dir: not enough disk: the model needs {}, '{}' has {} available: choose another",
+                           export_dir_origin(setup), bytes_text(needed), setup.export_dir.string(),
+                           bytes_text(available));
+}
+
 void require_near(const ExportSetup& setup, const LogitsDistance& distance) {
+  const std::string measured = fmt::format(
+      "root mean square of the differences {:.2g} of that of the logits (allowed {:.2g}), largest difference {:.2g} of "
+      "the largest logit {:.3g} (allowed {:.2g})",
+      distance.relative_rms(), setup.tolerance, distance.relative(), distance.largest_logit, setup.tolerance);
   log_info(
-      "logits of the exported model against base and adapters on {} positions: {:.2g} of them apart in the mean "
-      "(allowed "
-      "{:.2g}), at most {:.3g} where the largest is {:.3g}; most likely token the same on {}",
-      distance.positions, distance.relative_rms(), setup.tolerance, distance.largest_difference, distance.largest_logit,
-      distance.same_first);
+      "logits of the exported model against base and adapters on {} positions: {}; most likely token the same on {}",
+      distance.positions, measured, distance.same_first);
+  if (distance.not_finite > 0) {
+    throw Error(
+        FTRUN_DATA_LOSS,
+        fmt::format("{} logits of the sample texts are infinite or no number (base and adapters, or the exported "
+                    "model): nothing was written",
+                    distance.not_finite));
+  }
   if (distance.is_within(setup.tolerance)) return;
   throw Error(FTRUN_DATA_LOSS,
-              fmt::format("the exported model answers differently: its logits are {:.2g} of them apart in the mean and "
-                          "{:.2g} at most, {:.2g} and five times that are allowed: nothing was written; a wider "
-                          "save_dtype comes nearer, export_tolerance allows more",
-                          distance.relative_rms(), distance.relative(), setup.tolerance));
+              fmt::format("the exported model answers differently: {}: nothing was written; a wider save_dtype comes "
+                          "nearer, export_tolerance allows more",
+                          measured));
 }
 
 void print_result(const ExportSetup& setup, const LogitsDistance& distance) {
@@ -113,8 +137,9 @@ void print_result(const ExportSetup& setup, const LogitsDistance& distance) {
 
 int export_command(const CommandContext& context) {
   const ExportSetup setup = prepare_export(context);
+  FolderAside folder(setup);
+  require_disk(setup, folder.path());
   const SampleLogits before = logits_before(setup);
-  FolderAside folder(setup.export_dir);
   write_merged(setup, folder.path());
   save_model_files(folder.path(), folder_files(setup));
   copy_value_head(setup, folder.path());

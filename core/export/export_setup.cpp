@@ -10,9 +10,11 @@
 #include "core/config/folder_setting.h"
 #include "core/data/chat_template.h"
 #include "core/data/template_detection.h"
+#include "core/export/former_export.h"
 #include "core/io/model_weights.h"
 #include "core/parallel/thread_pool.h"
 #include "core/train/data_service.h"
+#include "core/train/input_folders.h"
 #include "core/train/scalar_heads.h"
 
 namespace ftrun {
@@ -47,17 +49,14 @@ void require_used_keys(const ResolvedConfig& config) {
   if (!lines.empty()) throw invalid_argument("{}", fmt::join(lines, "\n"));
 }
 
-void require_usable_export_dir(const ResolvedConfig& config, const fs::path& folder, const fs::path& model) {
+void require_usable_export_dir(const ResolvedConfig& config, const fs::path& folder) {
   const std::string& origin = config.origin("export_dir");
   if (fs::exists(folder) && !fs::is_directory(folder)) {
     throw invalid_argument("{}: export_dir: '{}' is not a folder", origin, folder.string());
   }
   if (!fs::exists(folder) || fs::is_empty(folder)) return;
-  if (fs::equivalent(folder, model)) {
-    throw invalid_argument("{}: export_dir: '{}' is model_name_or_path: choose another folder", origin,
-                           folder.string());
-  }
-  if (config.get_bool("overwrite_output_dir")) return;
+  require_inputs_apart(config, "export_dir", folder, true);
+  if (config.get_bool("overwrite_output_dir")) return require_former_export(config, folder);
   throw invalid_argument("{}: export_dir: '{}' is not empty: choose another, or set overwrite_output_dir: true", origin,
                          folder.string());
 }
@@ -109,7 +108,7 @@ ExportSetup prepare_export(const CommandContext& context) {
                        config.get_string("model_name_or_path"));
   const fs::path folder = config.get_string("model_name_or_path");
   setup.export_dir = config.get_string("export_dir");
-  require_usable_export_dir(config, setup.export_dir, folder);
+  require_usable_export_dir(config, setup.export_dir);
   setup.max_shard_bytes = static_cast<uint64_t>(config.get_float("export_size") * 1e9);
   configure_threads(static_cast<int32_t>(config.get_int("threads")));
   run.arguments.model_name_or_path = folder;
@@ -120,6 +119,7 @@ ExportSetup prepare_export(const CommandContext& context) {
   setup.devices = std::make_unique<OpenedDevices>(*run.plugins, host_services());
   setup.model = open_network(run, host_services());
   setup.adapters = plan_adapters(config, *setup.model, true);
+  warn_of_other_bases(config, setup.adapters);
   setup.dtype = export_dtype(config, run.model, folder);
   setup.tolerance = config.find_float("export_tolerance").value_or(setup.dtype == StoredDtype::kF32 ? 1e-3 : 2e-2);
   run.arguments.tokenizer_name_or_path = tokenizer_folder(config, setup.adapters, folder);

@@ -29,8 +29,8 @@ struct ExportSetup {
   std::shared_ptr<const TemplateEncoder> encoder;
 };
 
-/// Throws with file, line and key: keys that export does not use, an export_dir that is not empty, adapters of another
-/// base.
+/// Throws with file, line and key: keys that export does not use, an export_dir that is not empty, holds what is read
+/// or, with overwrite_output_dir, anything but a former export; adapters of another base.
 ExportSetup prepare_export(const CommandContext& context);
 
 }  // namespace ftrun

@@ -97,10 +97,12 @@ LogitsDistance distance_of(const SampleLogits& before, const SampleLogits& after
     const auto* a = before.values.data() + row * before.vocabulary;
     const auto* b = after.values.data() + row * before.vocabulary;
     for (int64_t i = 0; i < before.vocabulary; ++i) {
+      if (!std::isfinite(a[i]) || !std::isfinite(b[i])) {
+        ++distance.not_finite;
+        continue;
+      }
       const double difference = std::abs(static_cast<double>(a[i]) - static_cast<double>(b[i]));
-      // A value that is not a number is as far away as can be.
-      if (!(difference <= distance.largest_difference))
-        distance.largest_difference = std::isnan(difference) ? HUGE_VAL : difference;
+      distance.largest_difference = std::max(distance.largest_difference, difference);
       distance.mean_square_difference += difference * difference;
       distance.mean_square_logit += static_cast<double>(a[i]) * static_cast<double>(a[i]);
       distance.largest_logit = std::max(distance.largest_logit, std::abs(static_cast<double>(a[i])));

@@ -30,18 +30,23 @@ struct LogitsDistance {
   double mean_square_logit = 0;
   int64_t positions = 0;
   int64_t same_first = 0;  ///< positions whose most likely token is the same
+  int64_t not_finite = 0;  ///< logits, of either, that are infinite or no number; the measures above leave them out
 
-  /// Largest difference as a share of the largest logit.
-  double relative() const noexcept { return largest_logit > 0 ? largest_difference / largest_logit : 0; }
-  /// Root mean square of the differences as a share of that of the logits.
+  /// Largest difference as a share of the largest logit; infinite where all logits are 0 and some differ.
+  double relative() const noexcept { return share(largest_difference, largest_logit); }
+  /// Root mean square of the differences as a share of that of the logits; likewise.
   double relative_rms() const noexcept {
-    return mean_square_logit > 0 ? std::sqrt(mean_square_difference / mean_square_logit) : 0;
+    return share(std::sqrt(mean_square_difference), std::sqrt(mean_square_logit));
   }
-  /// Rounding of weights spreads over all logits and reaches a few times its mean; what is wrong with one tensor does
-  /// not.
+  /// Both measures are at most the tolerance, and every logit is a number.
   bool is_within(double tolerance) const noexcept {
-    constexpr double kLargestPerMean = 5;
-    return relative_rms() <= tolerance && relative() <= kLargestPerMean * tolerance;
+    return not_finite == 0 && relative_rms() <= tolerance && relative() <= tolerance;
+  }
+
+ private:
+  static double share(double part, double whole) noexcept {
+    if (part == 0) return 0;
+    return whole > 0 ? part / whole : HUGE_VAL;
   }
 };
 LogitsDistance distance_of(const SampleLogits& before, const SampleLogits& after);

@@ -17,6 +17,7 @@ InferenceModel::InferenceModel(const InferenceSetup& setup, RankLink& link)
 
 void InferenceModel::load(const InferenceSetup& setup, RankLink& link) {
   const AdapterPlan adapters = plan_adapters(setup.config(), *model_, true);
+  if (link.communicator().is_main()) warn_of_other_bases(setup.config(), adapters);
   auto files = std::make_shared<ModelWeights>(setup.run.arguments.model_name_or_path);
   auto base = std::make_unique<FileWeights>(std::move(files), *model_);
   rank().add_role("policy", model_, {}, adapted_weights(adapters, *model_, std::move(base), 0));

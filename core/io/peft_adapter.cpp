@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <regex>
 
 #include "core/base/error.h"
 #include "core/base/files.h"
@@ -57,42 +58,79 @@ void require_neutral(const ConfigKeys& keys) {
     throw keys.wrong(neutral.key, fmt::format("{} (anything else is not implemented)", neutral.values));
   }
   const nlohmann::json* start = keys.find("init_lora_weights");
-  if (start == nullptr || is_among(start->dump(), kPlainStarts)) return;
-  throw keys.wrong("init_lora_weights",
-                   "an adapter for the unchanged base: convert it with PEFT's save_pretrained(..., "
-                   "path_initial_model_for_weight_conversion=...)");
+  if (start == nullptr || is_among(start->dump(), kPlainStarts) || *start == "pissa") return;
+  throw keys.wrong(
+      "init_lora_weights",
+      "an adapter whose base can be had: the part that such a start takes from the base is not in the file "
+      "and, but for \"pissa\", is random or depends on data; convert it with PEFT's save_pretrained(..., "
+      "path_initial_model_for_weight_conversion=...)");
 }
 
-/// A list of names, or one text that PEFT takes as a pattern. What is adapted is told by the tensors, so patterns are
-/// not interpreted.
 std::vector<std::string> names_of(const ConfigKeys& keys, const char* key) {
-  const nlohmann::json* value = keys.find(key);
-  if (value == nullptr) return {};
-  if (value->is_string()) return {value->get<std::string>()};
   std::vector<std::string> names = keys.strings(key);
   std::ranges::sort(names);
   return names;
 }
 
-std::map<std::string, double> alpha_pattern_of(const ConfigKeys& keys) {
-  std::map<std::string, double> pattern;
-  const nlohmann::json* value = keys.find("alpha_pattern");
-  if (value == nullptr) return pattern;
-  if (!value->is_object()) throw keys.wrong("alpha_pattern", "an object of module names and numbers");
-  for (const auto& [name, alpha] : value->items()) {
-    if (name.find_first_of("*+?[](){}|^$\\") != std::string::npos || !alpha.is_number()) {
-      throw keys.wrong("alpha_pattern", "module names and numbers (regular expressions are not implemented)");
-    }
-    pattern[name] = alpha.get<double>();
+void read_targets(const ConfigKeys& keys, PeftConfig& config) {
+  const nlohmann::json* targets = keys.find("target_modules");
+  if (targets != nullptr && targets->is_string()) {
+    config.target_pattern = targets->get<std::string>();
+  } else if (targets != nullptr) {
+    config.target_modules = names_of(keys, "target_modules");
   }
-  return pattern;
+  for (const char* key : {"exclude_modules", "layers_pattern", "layers_to_transform"}) {
+    if (const nlohmann::json* value = keys.find(key)) config.narrowing[key] = value->dump();
+  }
 }
 
-double alpha_of(const PeftConfig& config, const std::string& module) {
-  for (const auto& [name, alpha] : config.alpha_pattern) {
-    if (module == name || module.ends_with("." + name)) return alpha;
+bool is_expression(std::string_view name) { return name.find_first_of("*+?[](){}|^$\\") != std::string_view::npos; }
+
+/// The end of the module's name after a dot, or all of it.
+bool fits(const std::string& pattern, std::string_view module) {
+  if (is_expression(pattern)) {
+    return std::regex_match(module.begin(), module.end(), std::regex("(.*\\.)?(" + pattern + ")"));
   }
-  return config.lora_alpha;
+  if (!module.ends_with(pattern)) return false;
+  return module.size() == pattern.size() || module[module.size() - pattern.size() - 1] == '.';
+}
+
+/// `text` is the whole file: the order of keys counts, and keys have lost it.
+std::vector<PeftPattern> patterns_of(const ConfigKeys& keys, std::string_view text, const char* key, double minimum) {
+  std::vector<PeftPattern> patterns;
+  const nlohmann::json* value = keys.find(key);
+  if (value == nullptr) return patterns;
+  if (!value->is_object()) throw keys.wrong(key, "an object of module names and numbers");
+  const auto ordered = nlohmann::ordered_json::parse(text);
+  for (const auto& [name, number] : ordered.at(key).items()) {
+    if (!number.is_number() || number.get<double>() < minimum) {
+      throw keys.wrong(key, fmt::format("module names and numbers of at least {}", minimum));
+    }
+    try {
+      if (is_expression(name)) std::regex{name};
+    } catch (const std::regex_error&) {
+      throw keys.wrong(key, fmt::format("module names or regular expressions ('{}' is none that is known here)", name));
+    }
+    patterns.push_back({name, number.get<double>()});
+  }
+  return patterns;
+}
+
+double value_of(const std::vector<PeftPattern>& patterns, std::string_view module, double otherwise) {
+  const auto found =
+      std::ranges::find_if(patterns, [&](const PeftPattern& pattern) { return fits(pattern.module, module); });
+  return found == patterns.end() ? otherwise : found->value;
+}
+
+nlohmann::ordered_json number_json(double value) {
+  if (value == std::floor(value)) return static_cast<int64_t>(value);
+  return value;
+}
+
+nlohmann::ordered_json patterns_json(const std::vector<PeftPattern>& patterns) {
+  auto json = nlohmann::ordered_json::object();
+  for (const PeftPattern& pattern : patterns) json[pattern.module] = number_json(pattern.value);
+  return json;
 }
 
 const TensorEntry** slot_of(PeftPair& pair, std::string_view part) {
@@ -109,32 +147,39 @@ double PeftConfig::scale(double alpha, int64_t rank) const {
   return use_rslora ? alpha / std::sqrt(width) : alpha / width;
 }
 
+double PeftConfig::alpha_of(std::string_view module) const { return value_of(alpha_pattern, module, lora_alpha); }
+
+int64_t PeftConfig::rank_of(std::string_view module) const {
+  return static_cast<int64_t>(value_of(rank_pattern, module, static_cast<double>(r)));
+}
+
 std::string PeftConfig::to_json_text() const {
-  const auto names = [](const std::vector<std::string>& list) {
-    return list.empty() ? nlohmann::json(nullptr) : nlohmann::json(list);
+  using Json = nlohmann::ordered_json;
+  const auto kept = [&](const char* key) {
+    const auto found = narrowing.find(key);
+    return found == narrowing.end() ? Json(nullptr) : Json::parse(found->second);
   };
-  nlohmann::json json = {
-      {"alpha_pattern", nlohmann::json::object()},
-      {"auto_mapping", nullptr},
-      {"base_model_name_or_path", base_model_name_or_path},
-      {"bias", "none"},
-      {"fan_in_fan_out", false},
-      {"inference_mode", true},
-      {"init_lora_weights", true},
-      {"layers_pattern", nullptr},
-      {"layers_to_transform", nullptr},
-      {"lora_alpha", lora_alpha == std::floor(lora_alpha) ? nlohmann::json(static_cast<int64_t>(lora_alpha))
-                                                          : nlohmann::json(lora_alpha)},
-      {"lora_dropout", lora_dropout},
-      {"modules_to_save", names(modules_to_save)},
-      {"peft_type", "LORA"},
-      {"r", r},
-      {"rank_pattern", nlohmann::json::object()},
-      {"revision", nullptr},
-      {"target_modules", target_modules},
-      {"task_type", task_type},
-      {"use_dora", use_dora},
-      {"use_rslora", use_rslora}};
+  const Json json = {{"alpha_pattern", patterns_json(alpha_pattern)},
+                     {"auto_mapping", nullptr},
+                     {"base_model_name_or_path", base_model_name_or_path},
+                     {"bias", "none"},
+                     {"exclude_modules", kept("exclude_modules")},
+                     {"fan_in_fan_out", false},
+                     {"inference_mode", true},
+                     {"init_lora_weights", is_principal ? Json("pissa") : Json(true)},
+                     {"layers_pattern", kept("layers_pattern")},
+                     {"layers_to_transform", kept("layers_to_transform")},
+                     {"lora_alpha", number_json(lora_alpha)},
+                     {"lora_dropout", lora_dropout},
+                     {"modules_to_save", modules_to_save.empty() ? Json(nullptr) : Json(modules_to_save)},
+                     {"peft_type", "LORA"},
+                     {"r", r},
+                     {"rank_pattern", patterns_json(rank_pattern)},
+                     {"revision", nullptr},
+                     {"target_modules", target_pattern.empty() ? Json(target_modules) : Json(target_pattern)},
+                     {"task_type", task_type},
+                     {"use_dora", use_dora},
+                     {"use_rslora", use_rslora}};
   return json.dump(2) + "\n";
 }
 
@@ -151,9 +196,12 @@ PeftConfig parse_peft_config(std::string_view text, const fs::path& file) {
   config.lora_dropout = keys.number("lora_dropout", 0.0).value_or(0);
   config.use_rslora = keys.boolean("use_rslora").value_or(false);
   config.use_dora = keys.boolean("use_dora").value_or(false);
-  config.target_modules = names_of(keys, "target_modules");
+  const nlohmann::json* start = keys.find("init_lora_weights");
+  config.is_principal = start != nullptr && *start == "pissa";
+  read_targets(keys, config);
   config.modules_to_save = names_of(keys, "modules_to_save");
-  config.alpha_pattern = alpha_pattern_of(keys);
+  config.alpha_pattern = patterns_of(keys, text, "alpha_pattern", 0);
+  config.rank_pattern = patterns_of(keys, text, "rank_pattern", 1);
   config.task_type = keys.string("task_type").value_or("");
   return config;
 }
@@ -206,7 +254,7 @@ void PeftAdapter::read_tensors() {
   }
   for (auto& [module, pair] : pairs) {
     // What is no pair is refused by check_pairs.
-    if (pair.a != nullptr && !pair.a->shape.empty()) pair.scale = config_.scale(alpha_of(config_, module), pair.rank());
+    if (pair.a != nullptr && !pair.a->shape.empty()) pair.scale = config_.scale(config_.alpha_of(module), pair.rank());
     pairs_.push_back(pair);
   }
 }
@@ -221,6 +269,10 @@ void PeftAdapter::check_pairs() const {
     if (pair.a->shape.size() != 2 || pair.b->shape.size() != 2 || pair.a->shape[0] != pair.b->shape[1]) {
       throw invalid_argument("{}: '{}': lora_A {} and lora_B {} are no pair: expected [r, in] and [out, r]", file,
                              pair.module, fmt::join(pair.a->shape, "x"), fmt::join(pair.b->shape, "x"));
+    }
+    if (pair.rank() != config_.rank_of(pair.module)) {
+      throw invalid_argument("{}: '{}' has rank {}, and {} says {} (r, rank_pattern)", file, pair.module, pair.rank(),
+                             kAdapterConfigFile, config_.rank_of(pair.module));
     }
     if ((pair.magnitude != nullptr) != config_.use_dora) {
       throw invalid_argument("{}: '{}' has {} lora_magnitude_vector, but {} says use_dora is {}", file, pair.module,

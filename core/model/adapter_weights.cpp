@@ -67,11 +67,12 @@ void require_pair_fits(const PeftAdapter& adapter, const PeftPair& pair, const N
   const bool fits = pair.b->shape[0] == shape[0] && pair.a->shape[1] == shape[1] &&
                     (pair.magnitude == nullptr || pair.magnitude->num_elements() == static_cast<uint64_t>(shape[0]));
   if (fits) return;
+  const std::string& base = adapter.config().base_model_name_or_path;
   throw invalid_argument(
       "'{}': '{}' of the adapter has lora_B {} and lora_A {}, the model's weight is {}: it is an adapter of another "
-      "base ({})",
+      "base{}",
       folder, pair.module, fmt::join(pair.b->shape, "x"), fmt::join(pair.a->shape, "x"), fmt::join(shape, "x"),
-      adapter.config().base_model_name_or_path);
+      base.empty() ? std::string() : fmt::format(" ('{}')", base));
 }
 
 /// One tensor of the model under several names: an adapter must replace all of them by the same, or the merged model

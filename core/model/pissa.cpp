@@ -65,10 +65,9 @@ PrincipalPair principal_pair(std::span<const float> weight_OI, int64_t rows, int
   return {{a.data(), a.data() + a.size()}, {b.data(), b.data() + b.size()}};
 }
 
-const PrincipalPair& PrincipalPairs::of(ExecutionContext& ctx, WeightSource& base, const LinearAdapter& adapter) {
-  const auto [found, is_new] = pairs_.try_emplace(adapter.weight);
-  if (!is_new || shapes_only(ctx)) return found->second;
-  const ModelParameter& weight = model_.parameter(adapter.weight);
+namespace {
+
+std::vector<float> whole_weight(ExecutionContext& ctx, WeightSource& base, const ModelParameter& weight) {
   const int64_t rows = weight.shape[0];
   std::vector<float> values;
   constexpr int64_t kChunkElements = int64_t{1} << 22;
@@ -77,8 +76,31 @@ const PrincipalPair& PrincipalPairs::of(ExecutionContext& ctx, WeightSource& bas
     const std::vector<float> part = read_floats(ctx, rows_from(ctx, base, weight, row, std::min(rows, row + chunk)));
     values.insert(values.end(), part.begin(), part.end());
   }
-  found->second =
-      principal_pair(values, rows, weight.shape[1], model_.parameter(adapter.a).shape[0], adapter.scale, iterations_);
+  return values;
+}
+
+/// Elements [begin, end) of W - scale B0 A0.
+void fill_rest(ExecutionContext& ctx, WeightSource& base, const ModelParameter& weight, const PrincipalPair& pair,
+               double scale, int64_t begin, int64_t end, const Tensor& destination) {
+  const int64_t columns = weight.shape[1];
+  const int64_t rank = static_cast<int64_t>(pair.a_RI.size()) / columns;
+  const Tensor a_RI = from_host(ctx, FTRUN_F32, {rank, columns}, pair.a_RI.data());
+  for_row_chunks(begin, end, columns, [&](int64_t first, int64_t last) {
+    const Tensor rows = rows_from(ctx, base, weight, first, last);
+    const Tensor b = from_host(ctx, FTRUN_F32, {last - first, rank}, pair.b_OR.data() + first * rank);
+    ops::matmul_into(ctx, b, a_RI, rows, false, false, true, -scale);
+    copy_rows_part(ctx, rows, first, begin, end, destination);
+  });
+}
+
+}  // namespace
+
+const PrincipalPair& PrincipalPairs::of(ExecutionContext& ctx, WeightSource& base, const LinearAdapter& adapter) {
+  const auto [found, is_new] = pairs_.try_emplace(adapter.weight);
+  if (!is_new || shapes_only(ctx)) return found->second;
+  const ModelParameter& weight = model_.parameter(adapter.weight);
+  found->second = principal_pair(whole_weight(ctx, base, weight), weight.shape[0], weight.shape[1],
+                                 model_.parameter(adapter.a).shape[0], adapter.scale, iterations_);
   return found->second;
 }
 
@@ -89,8 +111,8 @@ void PissaWeights::fill(ExecutionContext& ctx, const ModelParameter& parameter, 
     const bool is_a = model_.parameter(adapter.a).name == parameter.name;
     if (!is_weight && !is_a && model_.parameter(adapter.b).name != parameter.name) continue;
     if (shapes_only(ctx)) return;
-    if (is_weight) return fill_rest(ctx, parameter, adapter, begin, end, destination);
     const PrincipalPair& pair = pairs_->of(ctx, *base_, adapter);
+    if (is_weight) return fill_rest(ctx, *base_, parameter, pair, adapter.scale, begin, end, destination);
     HostWeights values([&](const ModelParameter&, int64_t from, std::span<float> out) {
       std::copy_n((is_a ? pair.a_RI : pair.b_OR).begin() + from, out.size(), out.begin());
     });
@@ -99,17 +121,18 @@ void PissaWeights::fill(ExecutionContext& ctx, const ModelParameter& parameter, 
   base_->fill(ctx, parameter, begin, end, destination);
 }
 
-void PissaWeights::fill_rest(ExecutionContext& ctx, const ModelParameter& parameter, const LinearAdapter& adapter,
-                             int64_t begin, int64_t end, const Tensor& destination) {
-  const PrincipalPair& pair = pairs_->of(ctx, *base_, adapter);
-  const int64_t rank = model_.parameter(adapter.a).shape[0];
-  const Tensor a_RI = from_host(ctx, FTRUN_F32, {rank, parameter.shape[1]}, pair.a_RI.data());
-  for_row_chunks(begin, end, parameter.shape[1], [&](int64_t first, int64_t last) {
-    const Tensor rows = rows_from(ctx, *base_, parameter, first, last);
-    const Tensor b = from_host(ctx, FTRUN_F32, {last - first, rank}, pair.b_OR.data() + first * rank);
-    ops::matmul_into(ctx, b, a_RI, rows, false, false, true, -adapter.scale);
-    copy_rows_part(ctx, rows, first, begin, end, destination);
-  });
+void PrincipalRestWeights::fill(ExecutionContext& ctx, const ModelParameter& parameter, int64_t begin, int64_t end,
+                                const Tensor& destination) {
+  const PeftPair* pair = nullptr;
+  if (parameter.origin == ParameterOrigin::kNetwork) pair = adapter_->find_pair(module_of_weight(parameter.name));
+  if (pair == nullptr) return base_->fill(ctx, parameter, begin, end, destination);
+  if (shapes_only(ctx)) return;
+  if (weight_ != parameter.name) {
+    pair_ = principal_pair(whole_weight(ctx, *base_, parameter), parameter.shape[0], parameter.shape[1], pair->rank(),
+                           pair->scale, -1);
+    weight_ = parameter.name;
+  }
+  fill_rest(ctx, *base_, parameter, pair_, pair->scale, begin, end, destination);
 }
 
 void ConvertedPissaWeights::fill(ExecutionContext& ctx, const ModelParameter& parameter, int64_t begin, int64_t end,

@@ -6,6 +6,7 @@
 
 #include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "core/model/adapter_weights.h"
@@ -48,12 +49,28 @@ class PissaWeights : public WeightSource {
             const Tensor& destination) override;
 
  private:
-  void fill_rest(ExecutionContext& ctx, const ModelParameter& parameter, const LinearAdapter& adapter, int64_t begin,
-                 int64_t end, const Tensor& destination);
-
   std::unique_ptr<WeightSource> base_;
   const NetworkModel& model_;
   std::shared_ptr<PrincipalPairs> pairs_;
+};
+
+/// The base less the principal parts that the pairs of an adapter began as, W - scale B0 A0 with rank and scale of the
+/// adapter's pair, for the weights that have one: what the adapter's factors stand beside where its init_lora_weights
+/// is "pissa". Everything else from the base. Source: PEFT, which computes the same anew whenever it loads such an
+/// adapter.
+class PrincipalRestWeights : public WeightSource {
+ public:
+  PrincipalRestWeights(std::unique_ptr<WeightSource> base, std::shared_ptr<const PeftAdapter> adapter)
+      : base_(std::move(base)), adapter_(std::move(adapter)) {}
+  void fill(ExecutionContext& ctx, const ModelParameter& parameter, int64_t begin, int64_t end,
+            const Tensor& destination) override;
+
+ private:
+  std::unique_ptr<WeightSource> base_;
+  std::shared_ptr<const PeftAdapter> adapter_;
+  // Of the weight that was asked for last: weights are read in pieces, one after the other.
+  std::string weight_;
+  PrincipalPair pair_;
 };
 
 /// Values of pairs from an adapter that was saved converted, [A; A0] and [B, -B0]: A and B. Whole modules likewise;

@@ -3,9 +3,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <set>
 
 #include "core/base/error.h"
+#include "core/base/logging.h"
 #include "core/base/nearest_name.h"
 #include "core/model/adapter_weights.h"
 
@@ -31,6 +33,10 @@ bool is_adaptable(const NetworkModel& model, const ModelParameter& parameter) {
 
 std::vector<int32_t> weights_of_targets(const ResolvedConfig& config, const NetworkModel& model) {
   const std::vector<std::string>& targets = config.get_list("lora_target");
+  if (targets.empty()) {
+    throw invalid_argument("{}: lora_target: expected 'all' or names of linear layers, got an empty list",
+                           config.origin("lora_target"));
+  }
   const bool all = std::ranges::find(targets, "all") != targets.end();
   std::vector<int32_t> weights;
   std::set<std::string> names = {"all"};
@@ -113,6 +119,34 @@ std::vector<int32_t> whole_parameters(const std::string& place, const NetworkMod
                            did_you_mean(target, known), fmt::join(known, ", "));
   }
   return parameters;
+}
+
+/// Modules that are trained whole by names that PEFT finds them by and no others: it takes every module whose name ends
+/// so, even within a word, and `norm` would be q_norm too. Such a target becomes the whole names of what it stands for.
+std::vector<std::string> unambiguous(const NetworkModel& model, const std::vector<std::string>& targets,
+                                     const std::vector<int32_t>& whole) {
+  std::map<std::string, bool> is_whole;  // by module, down from the root
+  for (size_t id = 0; id < model.parameters().size(); ++id) {
+    const ModelParameter& parameter = model.parameters()[id];
+    if (parameter.origin != ParameterOrigin::kNetwork) continue;
+    const bool trained = std::ranges::find(whole, static_cast<int32_t>(id)) != whole.end();
+    for (std::string module : modules_of(parameter)) {
+      for (size_t end = module.size(); end != std::string::npos; end = module.rfind('.', end - 1)) {
+        const auto [found, is_new] = is_whole.try_emplace(module.substr(0, end), trained);
+        found->second = found->second && trained;
+      }
+    }
+  }
+  std::set<std::string> names;
+  for (const std::string& target : targets) {
+    const bool hits_others = std::ranges::any_of(
+        is_whole, [&](const auto& module) { return !module.second && module.first.ends_with(target); });
+    if (!hits_others) names.insert(target);
+    for (const auto& [module, trained] : is_whole) {
+      if (hits_others && trained && matches(module, target)) names.insert(module);
+    }
+  }
+  return {names.begin(), names.end()};
 }
 
 PeftConfig configured(const ResolvedConfig& config) {
@@ -200,7 +234,8 @@ void require_agreement(const ResolvedConfig& config, const PeftAdapter& adapter)
   require("lora_alpha", wants.lora_alpha == has.lora_alpha, fmt::format("{}", has.lora_alpha));
   require("use_rslora", wants.use_rslora == has.use_rslora, fmt::format("{}", has.use_rslora));
   require("use_dora", wants.use_dora == has.use_dora, fmt::format("{}", has.use_dora));
-  require("lora_target", false, fmt::format("{}", fmt::join(has.target_modules, ", ")));
+  require("lora_target", false,
+          has.target_pattern.empty() ? fmt::format("{}", fmt::join(has.target_modules, ", ")) : has.target_pattern);
   require("additional_target", false, fmt::format("{}", fmt::join(has.modules_to_save, ", ")));
 }
 
@@ -215,6 +250,9 @@ void add_continued(const ResolvedConfig& config, NetworkModel& model, AdapterPla
   std::vector<std::string> whole;
   for (const auto& [name, entry] : adapter.saved()) whole.push_back(name.substr(0, name.rfind('.')));
   plan.whole_parameters = whole_parameters("'" + adapter.folder().string() + "'", model, whole);
+  plan.config.modules_to_save = unambiguous(model, plan.config.modules_to_save, plan.whole_parameters);
+  if (!plan.config.target_modules.empty() || !plan.config.target_pattern.empty()) return;
+  for (const PeftPair& pair : adapter.pairs()) plan.config.target_modules.push_back(pair.module);
 }
 
 void add_new(const ResolvedConfig& config, NetworkModel& model, AdapterPlan& plan) {
@@ -236,10 +274,9 @@ void add_new(const ResolvedConfig& config, NetworkModel& model, AdapterPlan& pla
   if (std::ranges::find(written, "all") == written.end()) plan.config.target_modules = written;
   std::ranges::sort(plan.config.target_modules);
   if (!config.is_set("additional_target")) return;
-  plan.config.modules_to_save = config.get_list("additional_target");
-  std::ranges::sort(plan.config.modules_to_save);
-  plan.whole_parameters =
-      whole_parameters(config.origin("additional_target") + ": additional_target", model, plan.config.modules_to_save);
+  const std::vector<std::string>& whole = config.get_list("additional_target");
+  plan.whole_parameters = whole_parameters(config.origin("additional_target") + ": additional_target", model, whole);
+  plan.config.modules_to_save = unambiguous(model, whole, plan.whole_parameters);
   for (const int32_t id : plan.whole_parameters) {
     if (model.adapter_of(id) == nullptr) continue;
     throw invalid_argument("{}: additional_target: '{}' is in lora_target too: it is trained whole or by a pair",
@@ -284,10 +321,44 @@ AdapterPlan plan_adapters(const ResolvedConfig& config, NetworkModel& model, boo
   return plan;
 }
 
+/// The folder's name, whether or not a slash follows it.
+static std::string folder_name(const std::filesystem::path& path) {
+  return (path.has_filename() ? path : path.parent_path()).filename().string();
+}
+
+static void warn_of_other_base(const ResolvedConfig& config, const PeftAdapter& adapter) {
+  const std::string& theirs = adapter.config().base_model_name_or_path;
+  const std::string& ours = config.get_string("model_name_or_path");
+  std::error_code ignored;
+  if (theirs.empty() || theirs == ours || std::filesystem::equivalent(theirs, ours, ignored)) return;
+  // A folder that was moved, or a name on a hub: only its last part can be compared.
+  if (!std::filesystem::is_directory(theirs, ignored) && folder_name(theirs) == folder_name(ours)) return;
+  log_warning(
+      "{}: adapter_name_or_path: '{}' was trained on '{}' (its base_model_name_or_path), and model_name_or_path is "
+      "'{}': is it the same model?",
+      config.origin("adapter_name_or_path"), adapter.folder().string(), theirs, ours);
+}
+
+void warn_of_other_bases(const ResolvedConfig& config, const AdapterPlan& plan) {
+  for (const auto& adapter : plan.merged) warn_of_other_base(config, *adapter);
+  if (plan.continued) warn_of_other_base(config, *plan.continued);
+}
+
+/// What the factors of `adapter` stand beside.
+static std::unique_ptr<WeightSource> base_under(const std::shared_ptr<const PeftAdapter>& adapter,
+                                                std::unique_ptr<WeightSource> base) {
+  if (!adapter->config().is_principal) return base;
+  return std::make_unique<PrincipalRestWeights>(std::move(base), adapter);
+}
+
 std::unique_ptr<WeightSource> adapted_weights(const AdapterPlan& plan, const NetworkModel& model,
                                               std::unique_ptr<WeightSource> base, uint64_t seed) {
-  for (const auto& adapter : plan.merged) base = std::make_unique<MergedWeights>(std::move(base), adapter, model);
-  if (plan.continued) return std::make_unique<AdapterFileWeights>(std::move(base), plan.continued);
+  for (const auto& adapter : plan.merged) {
+    base = std::make_unique<MergedWeights>(base_under(adapter, std::move(base)), adapter, model);
+  }
+  if (plan.continued) {
+    return std::make_unique<AdapterFileWeights>(base_under(plan.continued, std::move(base)), plan.continued);
+  }
   if (plan.principal) return std::make_unique<PissaWeights>(std::move(base), model, plan.principal);
   if (plan.is_trained) return std::make_unique<NewAdapterWeights>(std::move(base), model, seed);
   return base;

@@ -29,6 +29,11 @@ struct AdapterPlan {
   std::shared_ptr<PrincipalPairs> principal;
   /// Parameters of the network that are trained and saved whole (additional_target).
   std::vector<int32_t> whole_parameters;
+
+  /// The last of adapter_name_or_path, or NULL: a head that was trained stands beside it.
+  const PeftAdapter* last() const noexcept {
+    return continued ? continued.get() : merged.empty() ? nullptr : merged.back().get();
+  }
 };
 
 /// Reads adapter_name_or_path and, with finetuning_type lora, the lora keys; adds pairs to `model`. Of several adapters
@@ -38,6 +43,10 @@ struct AdapterPlan {
 /// pair in additional_target. Source: LLaMA-Factory model/adapter.py (_setup_lora_tuning); PEFT's match of target
 /// names.
 AdapterPlan plan_adapters(const ResolvedConfig& config, NetworkModel& model, bool for_inference = false);
+
+/// A warning for each adapter whose base_model_name_or_path is neither model_name_or_path nor, where it names no folder
+/// here, of the same name: equal shapes do not make it the same base.
+void warn_of_other_bases(const ResolvedConfig& config, const AdapterPlan& plan);
 
 /// Adds the pairs of an opened adapter to `model`. INVALID_ARGUMENT where they do not fit it.
 void add_pairs(NetworkModel& model, const PeftAdapter& adapter);

@@ -9,6 +9,7 @@
 #include "core/base/error.h"
 #include "core/base/logging.h"
 #include "core/data/data_source.h"
+#include "core/train/input_folders.h"
 #include "core/train/optimizer_shards.h"
 
 namespace ftrun {
@@ -72,36 +73,22 @@ bool is_replaced(const fs::path& way) {
          std::find(kOwnFiles.begin(), kOwnFiles.end(), way.string()) != kOwnFiles.end();
 }
 
-// `inner` is `outer` or lies in it, links followed; the way from outer to inner, nothing when it does not.
-std::optional<fs::path> path_inside(const fs::path& inner, const fs::path& outer) {
-  const fs::path way = fs::weakly_canonical(inner).lexically_relative(fs::weakly_canonical(outer));
-  if (way.empty() || *way.begin() == "..") return {};
-  return way;
-}
-
-// What is read must not be what is written: neither the model folder nor data that an overwriting run removes.
+// What is read must not be what is written: neither a folder of a model or adapter nor data that an overwriting run
+// removes.
 void check_sources_outside(const RunSetup& setup) {
   const TrainingArguments& a = setup.arguments;
   const ResolvedConfig& config = setup.config();
-  const std::string opening = fmt::format("{}: output_dir: '{}'", config.origin("output_dir"), a.output_dir.string());
-  const auto refuse_model = [&](const char* relation) {
-    throw invalid_argument(
-        "{} {} model_name_or_path '{}' ({}), whose files the run could overwrite: choose another folder", opening,
-        relation, a.model_name_or_path.string(), config.origin("model_name_or_path"));
-  };
-  const auto model_inside = path_inside(a.model_name_or_path, a.output_dir);
-  if (model_inside && *model_inside == ".") refuse_model("is");
+  require_inputs_apart(config, "output_dir", a.output_dir, a.overwrite_output_dir);
   if (!a.overwrite_output_dir) return;
-  if (model_inside) refuse_model("contains");
-  if (path_inside(a.output_dir, a.model_name_or_path)) refuse_model("is inside");
   for (const auto* values : {&setup.data.datasets, &setup.data.eval_datasets}) {
     for (const std::string& value : *values) {
       for (const fs::path& file : data_source_files(value, setup.data.dataset_dir)) {
         const auto way = path_inside(file, a.output_dir);
         if (!way || !is_replaced(*way)) continue;
         throw invalid_argument(
-            "{} holds '{}' of data set '{}' where overwrite_output_dir removes or replaces files: move it", opening,
-            way->string(), value);
+            "{}: output_dir: '{}' holds '{}' of data set '{}' where overwrite_output_dir removes or replaces files: "
+            "move it",
+            config.origin("output_dir"), a.output_dir.string(), way->string(), value);
       }
     }
   }

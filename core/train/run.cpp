@@ -183,25 +183,39 @@ void Run::check_roles() const {
       throw invalid_argument("paradigm '{}': role '{}' is the trained model without its adapter, and there is none", id,
                              role.name);
     }
-    if (adapters_.principal) {
-      throw invalid_argument(
-          "{}: pissa_init: role '{}' of '{}' is the trained model with its adapter off, and PiSSA takes a part of the "
-          "base "
-          "into the adapter: give it a model of its own, or remove pissa_init",
-          setup_.config().origin("pissa_init"), role.name, id);
-    }
-    if (adapters_.whole_parameters.empty()) continue;
-    throw invalid_argument(
-        "{}: additional_target: role '{}' of '{}' is the trained model with its adapter off, and modules that are "
-        "trained "
-        "whole cannot be switched off: give it a model of its own, or remove additional_target",
-        setup_.config().origin("additional_target"), role.name, id);
+    require_switchable(role);
   }
+}
+
+// What a pair adds can be left out; what took the place of a base weight cannot, and the base's is not kept.
+void Run::require_switchable(const ParadigmInstance::RoleRequest& role) const {
+  const bool is_continued = adapters_.continued != nullptr;
+  const bool is_principal = is_continued ? adapters_.continued->config().is_principal : adapters_.principal != nullptr;
+  if (!is_principal && adapters_.whole_parameters.empty()) return;
+  const std::string place = is_continued ? (adapters_.continued->folder() / kAdapterConfigFile).string() + ": " +
+                                               (is_principal ? "init_lora_weights" : "modules_to_save")
+                            : is_principal ? setup_.config().origin("pissa_init") + ": pissa_init"
+                                           : setup_.config().origin("additional_target") + ": additional_target";
+  std::vector<std::string> model_keys;
+  for (size_t i = 0; i < setup_.config().plugin_count(); ++i) {
+    const ResolvedConfig::PluginPart& part = setup_.config().plugin(i);
+    if (part.kind != FTRUN_KIND_PARADIGM) continue;
+    for (const auto& [key, value] : part.values.entries()) {
+      if (value.type == FTRUN_OPTION_PATH) model_keys.push_back(key);
+    }
+  }
+  throw invalid_argument(
+      "{}: role '{}' of '{}' is the trained model with its adapter off, and {} cannot be switched off: give it a "
+      "model of its own{}",
+      place, role.name, paradigm_->plugin().id(),
+      is_principal ? "the part of the base that went into the pairs" : "modules that are trained whole",
+      model_keys.empty() ? std::string() : fmt::format(" ({})", fmt::join(model_keys, ", ")));
 }
 
 void Run::make_model() {
   const std::shared_ptr<NetworkModel> model = open_network(setup_, link_.host_services());
   adapters_ = plan_adapters(setup_.config(), *model);
+  if (is_main()) warn_of_other_bases(setup_.config(), adapters_);
   check_roles();
   const auto& policy = paradigm_->roles().front();
   if (adapters_.is_trained && is_sequence_classifier(setup_.model)) {
@@ -257,7 +271,7 @@ std::unique_ptr<WeightSource> Run::weights_without_principal() const {
 std::unique_ptr<WeightSource> Run::with_scalar_head(std::unique_ptr<WeightSource> weights) const {
   if (model_->scalar_heads().empty()) return weights;
   std::vector<std::filesystem::path> folders;
-  if (adapters_.continued) folders.push_back(adapters_.continued->folder());
+  if (const PeftAdapter* last = adapters_.last()) folders.push_back(last->folder());
   folders.push_back(arguments().model_name_or_path);
   return std::make_unique<ScalarHeadWeights>(std::move(weights), *model_, folders, arguments().seed, false);
 }

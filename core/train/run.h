@@ -129,6 +129,7 @@ class Run {
   std::unique_ptr<WeightSource> with_scalar_head(std::unique_ptr<WeightSource> weights) const;
   void make_model();
   void check_roles() const;
+  void require_switchable(const ParadigmInstance::RoleRequest& role) const;
   void add_roles();
   void add_frozen_role(const ParadigmInstance::RoleRequest& request);
   void check_memory();

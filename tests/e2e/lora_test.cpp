@@ -206,6 +206,7 @@ TEST_F(Lora, RefusesWhatDoesNotFit) {
   } cases[] = {
       {{{"lora_target", "q_prj"}}, "lora_target: no linear layer of the blocks is 'q_prj' (did you mean 'q_proj'?)"},
       {{{"lora_target", "lm_head"}}, "name it in additional_target"},
+      {{{"lora_target", "[]"}}, "lora_target: expected 'all' or names of linear layers, got an empty list"},
       {{{"lora_rank", "100000"}}, "lora_rank: 100000 is more than the weight of"},
       {{{"additional_target", "lm_hed"}}, "did you mean 'lm_head'"},
       {{{"create_new_adapter", "true"}}, "create_new_adapter: there is no adapter_name_or_path"},

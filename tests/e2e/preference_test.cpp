@@ -198,6 +198,47 @@ TEST(Preference, TheBaseUnderAnAdapterIsTheReference) {
   }
 }
 
+TEST(Preference, WholeModulesOfAnAdapterHaveNoReferenceUnderThem) {
+  const TestFolder folder;
+  ASSERT_EQ(run_small(folder, "base", {{"max_steps", "1"}}).exit_code, 0);
+  const Keys lora = {{"model_name_or_path", (folder / "base").string()},
+                     {"train_from_scratch", ""},
+                     {"finetuning_type", "lora"},
+                     {"max_steps", "1"}};
+  ASSERT_EQ(run_small(folder, "whole", joined(lora, {{"additional_target", "norm"}})).exit_code, 0);
+  const Keys pairs = joined(pair_keys(lora), {{"adapter_name_or_path", (folder / "whole").string()},
+                                              {"precompute_ref_log_probs", "false"},
+                                              {"max_samples", "8"}});
+  const ProgramResult refused = run_small(folder, "refused", pairs);
+  EXPECT_EQ(refused.exit_code, 2) << refused.err;
+  EXPECT_THAT(refused.err, AllOf(HasSubstr("whole/adapter_config.json: modules_to_save: role 'reference'"),
+                                 HasSubstr("give it a model of its own (ref_model)")));
+  const ProgramResult beside = run_small(folder, "beside", joined(pairs, {{"ref_model", (folder / "base").string()}}));
+  EXPECT_EQ(beside.exit_code, 0) << beside.err;
+}
+
+TEST(RewardModel, ANewAdapterKeepsTheHeadOfTheFormerOne) {
+  const TestFolder folder;
+  ASSERT_EQ(run_small(folder, "base", {{"max_steps", "1"}}).exit_code, 0);
+  const Keys lora = joined(pair_keys({{"stage", "rm"},
+                                      {"model_name_or_path", (folder / "base").string()},
+                                      {"train_from_scratch", ""},
+                                      {"finetuning_type", "lora"},
+                                      {"max_steps", "2"}}),
+                           {{"precompute_ref_log_probs", ""}});
+  ASSERT_EQ(run_small(folder, "first", lora).exit_code, 0);
+  const Keys on = joined(lora, {{"adapter_name_or_path", (folder / "first").string()},
+                                {"learning_rate", "0"},
+                                {"seed", "8"},
+                                {"max_steps", "1"}});
+  for (const char* anew : {"true", "false"}) {
+    const ProgramResult result = run_small(folder, "on", joined(on, {{"create_new_adapter", anew}}));
+    ASSERT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_EQ(bytes_of(folder / "on/value_head.safetensors"), bytes_of(folder / "first/value_head.safetensors"));
+    fs::remove_all(folder / "on");
+  }
+}
+
 TEST(RewardModel, ScoresAreMeasuredSavedAndReadAgain) {
   const TestFolder folder;
   const Keys rewards =

@@ -150,6 +150,35 @@ TEST(Pissa, TheBaseKeepsWhatPeftLeavesInIt) {
   }
 }
 
+/// Ranks and alphas by module too: the target is an expression, and one alpha's key is.
+TEST(Pissa, APlainlySavedAdapterStandsBesideTheRestOfTheBase) {
+  const auto adapter = std::make_shared<const PeftAdapter>(golden_folder("qwen3") / "pissa_lora");
+  EXPECT_EQ(adapter->find_pair("model.layers.0.mlp.down_proj")->rank(), 2);
+  EXPECT_DOUBLE_EQ(adapter->find_pair("model.layers.0.self_attn.q_proj")->scale, 5.0 / 3);
+  EXPECT_DOUBLE_EQ(adapter->find_pair("model.layers.1.self_attn.q_proj")->scale, 4.0 / 3);
+  const auto rest = [&](const NetworkModel& model) {
+    return std::make_unique<PrincipalRestWeights>(base_of("qwen3", model), adapter);
+  };
+  ModelOptions beside;
+  beside.adapt = [&](NetworkModel& model) { add_pairs(model, *adapter, 0); };
+  beside.weights = [&](const NetworkModel& model) {
+    return std::make_unique<AdapterFileWeights>(rest(model), adapter);
+  };
+  beside.is_trained = [](const std::string& name) { return name.find(".lora_") != std::string::npos; };
+  ModelOptions in_one;
+  in_one.trained = false;
+  in_one.weights = [&](const NetworkModel& model) {
+    return std::make_unique<MergedWeights>(rest(model), adapter, model);
+  };
+  const std::vector<double> wanted =
+      golden_values(open_golden("qwen3", "pissa_lora/golden.safetensors"), "forward.logits");
+  const Documents documents = golden_documents(open_golden("qwen3"), "forward.");
+  for (const ModelOptions& options : {beside, in_one}) {
+    TestModel model("qwen3", options);
+    EXPECT_LE(largest_difference(all_logits(model, documents), wanted), 1e-4);
+  }
+}
+
 TEST(LoraFiles, AnAdapterOfAnotherBaseIsRefusedWithShapes) {
   ModelOptions options;
   options.weights = [](const NetworkModel& model) {

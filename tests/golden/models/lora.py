@@ -11,7 +11,7 @@ import math
 import zlib
 
 import torch
-from peft import LoraConfig, get_peft_model
+from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import load_file, save_file
 
 import make_models
@@ -102,6 +102,36 @@ def make_pissa(case="qwen3"):
                for n, p in net.named_parameters() if "base_layer" in n}, folder / "pissa.safetensors")
 
 
+def make_plain_pissa(case="qwen3"):
+    """<case>/pissa_lora/: a PiSSA adapter as plain save_pretrained leaves it, for a base that PEFT takes apart anew, with
+    ranks and alphas by module, and its logits on the case's forward documents."""
+    folder = make_models.HERE / case
+    seed = zlib.crc32(b"pissa " + case.encode())
+    generator = torch.Generator().manual_seed(seed)
+    model = oracle.build(CASES[case][0], CASES[case][1])
+    model.load_state_dict(load_file(folder / "model.safetensors"), strict=False)
+    model.tie_weights()
+    net = get_peft_model(model, LoraConfig(task_type="CAUSAL_LM", r=3, lora_alpha=6, init_lora_weights="pissa",
+                                           target_modules=r".*\.(q_proj|down_proj)", rank_pattern={"down_proj": 2},
+                                           alpha_pattern={r"layers\.0\..*q_proj": 5, "q_proj": 4}))
+    with torch.no_grad():
+        for name, p in net.named_parameters():
+            if "lora_B" in name:
+                p.add_(0.05 * torch.randn(p.shape, generator=generator))
+    net.save_pretrained(folder / "pissa_lora")
+    (folder / "pissa_lora/README.md").unlink()
+    golden = load_file(folder / "golden.safetensors")
+    documents = [ids.tolist() for ids in golden["forward.input_ids"].split(golden["forward.segment_lengths"].tolist())]
+    with torch.no_grad():
+        logits = forward_documents(net.eval(), documents).float().contiguous()
+        again = oracle.build(CASES[case][0], CASES[case][1])
+        again.load_state_dict(load_file(folder / "model.safetensors"), strict=False)
+        again.tie_weights()
+        loaded = PeftModel.from_pretrained(again, folder / "pissa_lora").eval()
+        assert torch.allclose(forward_documents(loaded, documents), logits, rtol=0, atol=1e-5)
+    save_file({"forward.logits": logits}, folder / "pissa_lora/golden.safetensors")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("cases", nargs="*", default=[])
@@ -112,6 +142,7 @@ def main():
         make_case(case)
     if not args.cases:
         make_pissa()
+        make_plain_pissa()
 
 
 if __name__ == "__main__":
