@@ -109,8 +109,7 @@ std::vector<int32_t> whole_parameters(const std::string& place, const NetworkMod
     if (count != modules.size()) {
       throw invalid_argument(
           "{}: the model ties {} (one tensor under several names): trained under one name they would answer "
-          "differently "
-          "once loaded elsewhere: name all of them",
+          "differently once loaded elsewhere: name all of them",
           place, fmt::join(modules, " and "));
     }
     parameters.push_back(static_cast<int32_t>(id));
@@ -131,9 +130,9 @@ std::vector<std::string> unambiguous(const NetworkModel& model, const std::vecto
   std::map<std::string, bool> is_whole;  // by module, down from the root
   for (size_t id = 0; id < model.parameters().size(); ++id) {
     const ModelParameter& parameter = model.parameters()[id];
-    if (parameter.origin != ParameterOrigin::kNetwork) continue;
+    if (parameter.origin != ParameterOrigin::kNetwork && parameter.name != kScoreWeight) continue;
     const bool trained = std::ranges::find(whole, static_cast<int32_t>(id)) != whole.end();
-    for (std::string module : modules_of(parameter)) {
+    for (const std::string& module : modules_of(model, parameter)) {
       for (size_t end = module.size(); end != std::string::npos; end = module.rfind('.', end - 1)) {
         const auto [found, is_new] = is_whole.try_emplace(module.substr(0, end), trained);
         found->second = found->second && trained;

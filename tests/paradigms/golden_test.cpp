@@ -72,9 +72,10 @@ void expect_near(double found, double wanted, double relative, const std::string
   EXPECT_NEAR(found, wanted, relative * std::max(1.0, std::abs(wanted))) << what;
 }
 
-/// Of what is logged; a difference of two sums may come near zero, where f32 has no digits left.
-void expect_metric(double found, double wanted, const std::string& what) {
-  EXPECT_NEAR(found, wanted, 1e-4 * std::abs(wanted) + 1e-7) << what;
+/// Of what is logged. A reward is a tenth of a difference of sums of about 50, so f32 leaves it some 1e-6; weights that
+/// have drifted apart in a curve as far as its losses may add that much.
+void expect_metric(double found, double wanted, double drift, const std::string& what) {
+  EXPECT_NEAR(found, wanted, 1e-4 * std::abs(wanted) + 1e-6 + drift) << what;
 }
 
 void expect_gradients(const ParadigmOutcome& outcome, const SafetensorsFile& golden) {
@@ -110,7 +111,7 @@ void expect_curve(const ParadigmOutcome& outcome, const SafetensorsFile& golden,
     EXPECT_NEAR(outcome.norms[step], norms[step], 1e-3 * norms[step] + 1e-7) << what;
     for (const auto& [name, value] : outcome.metrics[step]) {
       const auto wanted = golden_series(golden, "train." + stored(name)).at(step);
-      expect_metric(value, wanted, what + " " + name);
+      expect_metric(value, wanted, step == 0 ? 0 : tolerance, what + " " + name);
     }
   }
 }
@@ -124,7 +125,7 @@ TEST_P(PreferenceGolden, LossMetricsGradientsAndTenUpdates) {
   expect_near(outcome.losses[0], golden_series(golden, "first.loss").at(0), 1e-5, "loss");
   ASSERT_GE(outcome.metrics[0].size(), 5U);
   for (const auto& [name, value] : outcome.metrics[0]) {
-    expect_metric(value, golden_series(golden, "first." + stored(name)).at(0), name);
+    expect_metric(value, golden_series(golden, "first." + stored(name)).at(0), 0, name);
   }
   expect_gradients(outcome, golden);
   expect_curve(outcome, golden);

@@ -6,8 +6,14 @@
 
 namespace ftrun::test {
 
-/// Adds a pair of `rank` with scale 2 (DoRA on down_proj) to every linear weight of the blocks. Neither factor starts
-/// at zero, so that both have gradients at once.
-void add_low_rank_pairs(NetworkModel& model, int64_t rank, double dropout);
+struct LowRankPairs {
+  int64_t rank = 2;
+  double dropout = 0;
+  bool magnitudes = true;  ///< DoRA on down_proj
+};
+
+/// Adds a pair with scale 2 to every linear weight of the blocks. Neither factor starts at zero, so that both have
+/// gradients at once.
+void add_low_rank_pairs(NetworkModel& model, const LowRankPairs& pairs);
 
 }  // namespace ftrun::test
