@@ -163,19 +163,26 @@ TEST(Preference, OtherModelsAndOtherSettingsAreNotResumedUnnoticed) {
 
 TEST(Preference, WhatRanksSendIsWhatTheStrategyAnnounced) {
   const TestFolder folder;
+  ASSERT_EQ(run_small(folder, "base", {{"max_steps", "2"}}).exit_code, 0);
   const std::map<std::string, Keys> stages = {{"dpo", pair_keys()},
                                               {"kto", label_keys()},
                                               {"rm", pair_keys({{"stage", "rm"}})},
                                               {"pt", text_keys()},
                                               {"sft", {}}};
-  const Keys ranks = {
-      {"strategy", "zero3"},       {"nproc", "2"},       {"per_device_train_batch_size", "2"}, {"max_steps", "1"},
-      {"eval_strategy", "\"no\""}, {"eval_dataset", ""}, {"precompute_ref_log_probs", ""}};
+  const Keys ranks = {{"model_name_or_path", (folder / "base").string()},
+                      {"train_from_scratch", ""},
+                      {"strategy", "zero3"},
+                      {"nproc", "2"},
+                      {"per_device_train_batch_size", "2"},
+                      {"max_steps", "1"},
+                      {"eval_strategy", "\"no\""},
+                      {"eval_dataset", ""},
+                      {"precompute_ref_log_probs", ""}};
   for (const auto& [stage, keys] : stages) {
     for (const char* tuner : {"full", "lora"}) {
       const ProgramResult result =
           run_small(folder, stage + tuner, joined(joined(keys, ranks), {{"finetuning_type", tuner}}), {"--json"});
-      ASSERT_EQ(result.exit_code, 0) << result.err;
+      ASSERT_EQ(result.exit_code, 0) << result.all();
       const json summary = json::parse(result.out);
       const json announced = summary.at("announced").at("traffic_per_update");
       for (const char* kind : {"all_gather", "reduce_scatter"}) {
@@ -204,11 +211,14 @@ TEST(Preference, ATrainedModelIsOnlyEvaluated) {
     ASSERT_EQ(run_small(folder, "trained", keys).exit_code, 0);
     const auto loss = logged(folder / "trained", "eval_loss").back();
     const Keys only = joined(joined(keys, evaluating), {{"model_name_or_path", (folder / "trained").string()}});
-    const ProgramResult result = run_small(folder, "measured", only, {"--json"});
+    const ProgramResult result = run_small(folder, "measured", only);
     ASSERT_EQ(result.exit_code, 0) << result.err;
     const json measured = read_json(folder / "measured/eval_results.json");
     EXPECT_NEAR(measured.at("eval_loss").get<double>(), loss, 1e-6 * std::abs(loss)) << stage;
-    EXPECT_EQ(json::parse(result.out).at("eval").at("eval_loss"), measured.at("eval_loss"));
+    // Again, into a folder that is not empty.
+    const ProgramResult again = run_small(folder, "measured", only, {"--json"});
+    ASSERT_EQ(again.exit_code, 0) << again.all();
+    EXPECT_EQ(json::parse(again.out).at("eval").at("eval_loss"), measured.at("eval_loss"));
     EXPECT_FALSE(fs::exists(folder / "measured/model.safetensors"));
     EXPECT_THAT(result.err, AllOf(HasSubstr("'eval_loss'"), Not(HasSubstr("Running training"))));
     const ProgramResult nothing = run_small(folder, "nothing", joined(only, {{"do_eval", ""}, {"eval_strategy", ""}}));
