@@ -116,7 +116,6 @@ ExportSetup prepare_export(const CommandContext& context) {
   run.arguments.model_name_or_path = folder;
   run.model = read_model_config(folder / "config.json");
   check_network(run);
-  require_language_model(run.model, "model");
   run.generation = generation_config_of(folder, run.model);
   setup.devices = std::make_unique<OpenedDevices>(*run.plugins, host_services());
   setup.model = open_network(run, host_services());
