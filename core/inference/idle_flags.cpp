@@ -51,8 +51,9 @@ std::vector<std::string> keys_of(std::string_view command) {
   std::vector<std::string> keys = common_keys();
   if (command != "predict") return keys;
   for (const char* key :
-       {"dataset", "eval_dataset", "dataset_dir", "max_samples", "max_bad_rows", "val_size", "output_dir",
-        "overwrite_output_dir", "per_device_eval_batch_size", "do_predict", "predict_with_generate"}) {
+       {"dataset", "eval_dataset", "dataset_dir", "max_samples", "max_bad_rows", "val_size", "cutoff_len",
+        "train_on_prompt", "mask_history", "cache_dir", "overwrite_cache", "output_dir", "overwrite_output_dir",
+        "per_device_eval_batch_size", "do_predict", "predict_with_generate"}) {
     keys.emplace_back(key);
   }
   return keys;
