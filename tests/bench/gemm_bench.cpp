@@ -1,4 +1,5 @@
-// The linear layers of a block: forward, the gradient of the input, the gradient of the weight.
+// The linear layers of a block: forward, the gradient of the input, the gradient of the weight; those of a low-rank
+// pair.
 #include "ftrun/ops.h"
 #include "tests/bench/families.h"
 #include "tests/bench/op_measure.h"
@@ -46,6 +47,55 @@ void measure(benchmark::State& state, Machine& machine, ftrun_dtype dtype, const
   against_gemm_peak(state, machine, run, flops, dtype);
 }
 
+/// Rank of the pairs of configs/*_lora.yaml.
+constexpr int64_t kRank = 8;
+
+/// One product of a pair h = x A^T, y += s h B^T: sizes by the linear layer's, T tokens.
+struct PairProduct {
+  const char* name;
+  int32_t transpose_a, transpose_b, accumulate;
+  int64_t (*m)(const Linear&, int64_t tokens);
+  int64_t (*n)(const Linear&, int64_t tokens);
+  int64_t (*k)(const Linear&, int64_t tokens);
+};
+
+int64_t tokens_of(const Linear& /*linear*/, int64_t tokens) { return tokens; }
+int64_t rank_of(const Linear& /*linear*/, int64_t /*tokens*/) { return kRank; }
+int64_t in_of(const Linear& linear, int64_t /*tokens*/) { return linear.in; }
+int64_t out_of(const Linear& linear, int64_t /*tokens*/) { return linear.out; }
+
+constexpr PairProduct kPairProducts[] = {
+    {"h", 0, 1, 0, tokens_of, rank_of, in_of},   {"y", 0, 1, 1, tokens_of, out_of, rank_of},
+    {"dB", 1, 0, 0, out_of, rank_of, tokens_of}, {"dh", 0, 0, 0, tokens_of, rank_of, out_of},
+    {"dA", 1, 0, 0, rank_of, in_of, tokens_of},  {"dx", 0, 0, 1, tokens_of, in_of, rank_of}};
+
+void measure_pair(benchmark::State& state, Machine& machine, ftrun_dtype dtype, const Linear& linear,
+                  const PairProduct& product) {
+  const int64_t tokens = machine.sizes().tokens;
+  const int64_t m = product.m(linear, tokens), n = product.n(linear, tokens), k = product.k(linear, tokens);
+  auto values = attributes<ftrun_matmul_attributes>();
+  values.transpose_a = product.transpose_a;
+  values.transpose_b = product.transpose_b;
+  values.accumulate = product.accumulate;
+  values.alpha = 1.0;
+  const Tensor a = machine.random(dtype, product.transpose_a != 0 ? Shape{k, m} : Shape{m, k});
+  const Tensor b = machine.random(dtype, product.transpose_b != 0 ? Shape{n, k} : Shape{k, n}, 0.02);
+  const Tensor c = machine.random(dtype, {m, n});
+  const OpRun run{FTRUN_OP_MATMUL, {a, b}, {c}, &values};
+  against_gemm_peak(state, machine, run, 2.0 * static_cast<double>(m) * static_cast<double>(n * k), dtype);
+}
+
+void register_pairs(Machine& machine) {
+  for (const Linear& linear : kLinears) {
+    for (const PairProduct& product : kPairProducts) {
+      register_dtypes(std::string("low_rank/") + linear.name + "/" + product.name, machine,
+                      [&linear, &product](benchmark::State& state, Machine& m, ftrun_dtype dtype) {
+                        measure_pair(state, m, dtype, linear, product);
+                      });
+    }
+  }
+}
+
 }  // namespace
 
 void register_gemm(Machine& machine) {
@@ -57,6 +107,7 @@ void register_gemm(Machine& machine) {
                       });
     }
   }
+  register_pairs(machine);
 }
 
 }  // namespace ftrun::bench
