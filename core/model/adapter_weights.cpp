@@ -54,11 +54,26 @@ const TensorEntry* saved_entry(const PeftAdapter& adapter, const ModelParameter&
   return entry;
 }
 
+/// Whether a parameter that is not a linear layer's goes by the name, as its own or as a tied one.
+bool is_elsewhere(const NetworkModel& model, const std::string& name) {
+  return std::ranges::any_of(model.parameters(), [&](const ModelParameter& parameter) {
+    return parameter.role != FTRUN_PARAMETER_LINEAR &&
+           (parameter.name == name ||
+            std::ranges::any_of(parameter.ties, [&](const ParameterTie& tie) { return tie.name == name; }));
+  });
+}
+
 void require_pair_fits(const PeftAdapter& adapter, const PeftPair& pair, const NetworkModel& model,
                        const std::vector<std::string>& modules) {
   const int32_t id = model.find(pair.module + ".weight");
   const std::string folder = adapter.folder().string();
-  if (id < 0 || model.parameter(id).role != FTRUN_PARAMETER_LINEAR) {
+  if (is_elsewhere(model, pair.module + ".weight")) {
+    throw invalid_argument(
+        "'{}': the adapter has a pair on '{}', which is no linear layer of a block: pairs elsewhere are not supported, "
+        "only modules that were trained whole (PEFT's modules_to_save)",
+        folder, pair.module);
+  }
+  if (id < 0) {
     throw invalid_argument("'{}': the adapter is for '{}', and the model has no such linear layer{}", folder,
                            pair.module, did_you_mean(pair.module, modules));
   }

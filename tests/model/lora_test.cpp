@@ -1,8 +1,13 @@
 // Low-rank adapters against PEFT: plain, DoRA, rslora with a module trained whole (tests/golden/models/lora.py).
 // Leaves out: which adapters a configuration asks for (tests/e2e/lora_test.cpp).
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
 
 #include "core/base/error.h"
+#include "core/io/safetensors_writer.h"
 #include "core/model/adapter_weights.h"
 #include "core/model/pissa.h"
 #include "tests/model/golden_checks.h"
@@ -190,6 +195,34 @@ TEST(LoraFiles, AnAdapterOfAnotherBaseIsRefusedWithShapes) {
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), FTRUN_INVALID_ARGUMENT);
     EXPECT_NE(std::string(error.what()).find("the model's weight is "), std::string::npos) << error.what();
+  }
+}
+
+// Tied (llama) or not (qwen3_untied): PEFT adapts the head too, ftrun does not.
+TEST(LoraFiles, APairOnTheHeadIsRefusedAsSuch) {
+  for (const std::string base : {"llama", "qwen3_untied"}) {
+    const std::filesystem::path folder =
+        std::filesystem::temp_directory_path() / ("ftrun_head_pair_" + std::to_string(::getpid()));
+    std::filesystem::create_directories(folder);
+    std::filesystem::copy_file(golden_folder("llama") / "lora/adapter_config.json", folder / "adapter_config.json",
+                               std::filesystem::copy_options::overwrite_existing);
+    const std::vector<float> zeros(64);
+    {
+      SafetensorsWriter writer(folder / "adapter_model.safetensors",
+                               {{"base_model.model.lm_head.lora_A.weight", StoredDtype::kF32, {4, 16}},
+                                {"base_model.model.lm_head.lora_B.weight", StoredDtype::kF32, {16, 4}}});
+      writer.write("base_model.model.lm_head.lora_A.weight", std::as_bytes(std::span(zeros)));
+      writer.write("base_model.model.lm_head.lora_B.weight", std::as_bytes(std::span(zeros)));
+      writer.finish();
+    }
+    const TestModel model(base, {});
+    try {
+      require_adapter_fits(PeftAdapter(folder), model.model());
+      ADD_FAILURE() << base << ": accepted";
+    } catch (const Error& error) {
+      EXPECT_THAT(error.what(), testing::HasSubstr("a pair on 'lm_head', which is no linear layer of a block")) << base;
+    }
+    std::filesystem::remove_all(folder);
   }
 }
 
