@@ -54,8 +54,9 @@ void check(const Case& shape, int ta, int tb, ftrun_dtype ad, ftrun_dtype bd, ft
 }
 
 TEST(Matmul, MatchesFloat64) {
-  const Case shapes[] = {{1, 1, 1, 1},   {1, 7, 33, 5},   {1, 13, 17, 300}, {1, 150, 40, 64},
-                         {1, 5, 530, 9}, {3, 20, 19, 31}, {1, 4, 8, 0},     {1, 600, 16, 20}};
+  const Case shapes[] = {{1, 1, 1, 1},     {1, 7, 33, 5},   {1, 13, 17, 300}, {1, 150, 40, 64},
+                         {1, 5, 530, 9},   {3, 20, 19, 31}, {1, 4, 8, 0},     {1, 600, 16, 20},
+                         {1, 61, 8, 1030}, {2, 70, 5, 40},  {1, 530, 3, 260}};
   for (const Case& shape : shapes) {
     for (const int ta : {0, 1}) {
       for (const int tb : {0, 1}) {
@@ -93,6 +94,44 @@ TEST(Matmul, SameBitsForAnyRowsThreadsAndTiles) {
   }
 }
 
+Array turned(const Array& in, int64_t rows, int64_t columns, ftrun_dtype dtype) {
+  Array out(dtype, {columns, rows});
+  for (int64_t i = 0; i < rows * columns; ++i) out.set(i % columns * rows + i / columns, in.get(i));
+  return out;
+}
+
+// Up to one panel of columns takes ways of its own, by how a and b lie.
+TEST(Matmul, SameBitsForAnyColumns) {
+  const int64_t m = 601, n = 40, k = 1100;
+  for (const ftrun_dtype dtype : kFloats) {
+    Array a(dtype, {m, k}), b(dtype, {n, k}), c(dtype, {m, n});
+    a.randomize(1);
+    b.randomize(2);
+    auto attribute = attributes<ftrun_matmul_attributes>();
+    attribute.transpose_b = 1;
+    attribute.alpha = 1.0;
+    Machine(2).run(FTRUN_OP_MATMUL, {&a, &b}, {&c}, &attribute);
+    const Array at = turned(a, m, k, dtype);
+    for (const int64_t columns : {1, 2, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33}) {
+      Array part(dtype, {columns, k});
+      for (int64_t i = 0; i < columns * k; ++i) part.set(i, b.get(i));
+      const Array part_t = turned(part, columns, k, dtype);
+      for (const int ta : {0, 1}) {
+        for (const int tb : {0, 1}) {
+          attribute.transpose_a = ta;
+          attribute.transpose_b = tb;
+          Array out(dtype, {m, columns});
+          Machine(2).run(FTRUN_OP_MATMUL, {ta != 0 ? &at : &a, tb != 0 ? &part : &part_t}, {&out}, &attribute);
+          for (int64_t i = 0; i < m * columns; ++i) {
+            ASSERT_EQ(out.get(i), c.get(i / columns * n + i % columns))
+                << columns << " columns, transposed: a " << ta << ", b " << tb;
+          }
+        }
+      }
+    }
+  }
+}
+
 TEST(Matmul, TransposesGiveTheSameBits) {
   const int64_t m = 50, n = 45, k = 270;
   Array a(FTRUN_F32, {m, k}), at(FTRUN_F32, {k, m}), b(FTRUN_F32, {k, n}), bt(FTRUN_F32, {n, k});
@@ -109,33 +148,40 @@ TEST(Matmul, TransposesGiveTheSameBits) {
   EXPECT_EQ(plain.bits(), both.bits());
 }
 
+/// c = or += a[:, begin, end) b[begin, end), all f32 as they lie or transposed.
+void continue_product(Machine& machine, const Array& a, bool ta, const Array& b, bool tb, Array& c, int64_t begin,
+                      int64_t end, kernels::GemmOutput output) {
+  const int64_t m = c.view().shape[0], n = c.view().shape[1];
+  const int64_t a_stride = a.view().shape[1], b_stride = b.view().shape[1];
+  kernels::GemmCall call{};
+  call.m = m;
+  call.n = n;
+  call.k = end - begin;
+  call.a = {static_cast<const float*>(a.view().data) + begin * (ta ? a_stride : 1), FTRUN_F32, a_stride, ta};
+  call.b = {static_cast<const float*>(b.view().data) + begin * (tb ? 1 : b_stride), FTRUN_F32, b_stride, tb};
+  call.c = c.view().data;
+  call.c_dtype = FTRUN_F32;
+  call.c_row_stride = n;
+  call.output = output;
+  kernels::gemm(machine.context(), call);
+}
+
 TEST(Matmul, ContinuingEqualsOneLongSum) {
-  const int64_t n = 33, k = 900, split = 300;
+  const int64_t k = 900, split = 300;
   Machine machine(2);
   for (const int64_t m : {20, 60}) {
-    for (const bool transposed : {false, true}) {
-      Array a(FTRUN_F32, {m, k}), b(FTRUN_F32, {transposed ? n : k, transposed ? k : n});
-      Array whole(FTRUN_F32, {m, n}), parts(FTRUN_F32, {m, n});
-      a.randomize(1);
-      b.randomize(2);
-      const auto product = [&](Array& c, int64_t begin, int64_t end, kernels::GemmOutput output) {
-        kernels::GemmCall call{};
-        call.m = m;
-        call.n = n;
-        call.k = end - begin;
-        call.a = {static_cast<const float*>(a.view().data) + begin, FTRUN_F32, k, false};
-        call.b = {static_cast<const float*>(b.view().data) + begin * (transposed ? 1 : n), FTRUN_F32,
-                  transposed ? k : n, transposed};
-        call.c = c.view().data;
-        call.c_dtype = FTRUN_F32;
-        call.c_row_stride = n;
-        call.output = output;
-        kernels::gemm(machine.context(), call);
-      };
-      product(whole, 0, k, kernels::GemmOutput::kStore);
-      product(parts, 0, split, kernels::GemmOutput::kStore);
-      product(parts, split, k, kernels::GemmOutput::kContinue);
-      EXPECT_EQ(whole.bits(), parts.bits()) << m << " rows, b " << (transposed ? "transposed" : "plain");
+    for (const int64_t n : {5, 8, 16, 33}) {
+      for (const int transposed : {0, 1, 2, 3}) {
+        const bool ta = transposed / 2 != 0, tb = transposed % 2 != 0;
+        Array a(FTRUN_F32, {ta ? k : m, ta ? m : k}), b(FTRUN_F32, {tb ? n : k, tb ? k : n});
+        Array whole(FTRUN_F32, {m, n}), parts(FTRUN_F32, {m, n});
+        a.randomize(1);
+        b.randomize(2);
+        continue_product(machine, a, ta, b, tb, whole, 0, k, kernels::GemmOutput::kStore);
+        continue_product(machine, a, ta, b, tb, parts, 0, split, kernels::GemmOutput::kStore);
+        continue_product(machine, a, ta, b, tb, parts, split, k, kernels::GemmOutput::kContinue);
+        EXPECT_EQ(whole.bits(), parts.bits()) << m << "x" << n << ", transposed: a " << ta << ", b " << tb;
+      }
     }
   }
 }

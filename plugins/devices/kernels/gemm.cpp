@@ -47,24 +47,70 @@ HWY_INLINE Tiling choose_tiling(const GemmCall& call, int32_t threads) {
   }
 }
 
+template <class T>
+HWY_INLINE VF load_element(const T* data) {
+  if constexpr (sizeof(T) == 2) {
+    return load_bf16(data);
+  } else {
+    return hn::LoadU(F32(), data);
+  }
+}
+template <class T>
+HWY_INLINE void store_element(VF value, T* data) {
+  if constexpr (sizeof(T) == 2) {
+    store_bf16(value, data);
+  } else {
+    hn::StoreU(value, F32(), data);
+  }
+}
+
+/// c[0, columns) from finished sums; a last partial vector goes through a buffer.
+template <class T>
+HWY_INLINE void write_row(const float* sums, const float* bias, VF alpha, bool adds, int64_t columns, T* c) {
+  const F32 d;
+  const auto finished = [&](int64_t i, const T* old) HWY_ATTR {
+    VF value = hn::Mul(hn::LoadU(d, sums + i), alpha);
+    if (bias != nullptr) value = hn::Add(value, hn::LoadU(d, bias + i));
+    return adds ? hn::Add(value, load_element(old)) : value;
+  };
+  int64_t i = 0;
+  for (; i + kLanes <= columns; i += kLanes) store_element(finished(i, c + i), c + i);
+  if (i == columns) return;
+  T tail[kLanes] = {};
+  const size_t bytes = static_cast<size_t>(columns - i) * sizeof(T);
+  std::memcpy(tail, c + i, bytes);
+  store_element(finished(i, tail), tail);
+  std::memcpy(c + i, tail, bytes);
+}
+
+/// Rows of c are pages apart, which no prefetcher of the CPU follows.
+constexpr int64_t kRowsAhead = 4;
+HWY_INLINE void prefetch_row(const char* c_row, ftrun_dtype dtype, int64_t elements_ahead, int64_t columns) {
+  const char* ahead = at(c_row, dtype, elements_ahead);
+  const char* end = at(ahead, dtype, columns);
+  for (; ahead < end; ahead += 64) hwy::Prefetch(ahead);
+}
+
 /// c[row0.., column0..] from the finished f32 sums.
 HWY_INLINE void write_tile(const GemmCall& call, void* c, const float* sums, int64_t sums_stride, int64_t row0,
                            int64_t rows, int64_t column0, int64_t columns) {
-  const F32 d;
-  const VF alpha = hn::Set(d, call.alpha);
-  float bias[kMaxTileN + kLanes], old_block[kBlock], out[kMaxTileN + kLanes];
-  if (call.bias != nullptr) widen_span(at(call.bias, call.bias_dtype, column0), call.bias_dtype, columns, bias);
+  const VF alpha = hn::Set(F32(), call.alpha);
+  float bias_block[kMaxTileN + kLanes];
+  const float* bias = nullptr;
+  if (call.bias != nullptr) {
+    widen_span(at(call.bias, call.bias_dtype, column0), call.bias_dtype, columns, bias_block);
+    bias = bias_block;
+  }
+  const bool adds = call.output == GemmOutput::kAdd;
   for (int64_t row = 0; row < rows; ++row) {
     char* c_row = at(c, call.c_dtype, (row0 + row) * call.c_row_stride + column0);
     const float* in = sums + row * sums_stride;
-    if (call.output == GemmOutput::kAdd) widen_span(c_row, call.c_dtype, columns, old_block);
-    for (int64_t i = 0; i < columns; i += kLanes) {
-      VF value = hn::Mul(hn::LoadU(d, in + i), alpha);
-      if (call.bias != nullptr) value = hn::Add(value, hn::LoadU(d, bias + i));
-      if (call.output == GemmOutput::kAdd) value = hn::Add(value, hn::LoadU(d, old_block + i));
-      hn::StoreU(value, d, out + i);
+    if (adds && row + kRowsAhead < rows) prefetch_row(c_row, call.c_dtype, kRowsAhead * call.c_row_stride, columns);
+    if (call.c_dtype == FTRUN_F32) {
+      write_row(in, bias, alpha, adds, columns, reinterpret_cast<float*>(c_row));
+    } else {
+      write_row(in, bias, alpha, adds, columns, reinterpret_cast<uint16_t*>(c_row));
     }
-    narrow_span(out, call.c_dtype, columns, c_row);
   }
 }
 
@@ -88,10 +134,12 @@ struct TileSums {
   bool columns_exact;  ///< no room for whole panels of columns
 };
 
-/// sums[rows, columns] by packed panels; a and b are the operands of this batch element.
-template <class Products>
+/// sums[rows, columns] by packed panels; a and b are the operands of this batch element. Calls finish(first row, rows)
+/// for rows whose sums are complete, while they are still in the cache.
+template <class Products, class Finish>
 HWY_INLINE void packed_product(const Matrix& a, const Matrix& b, int64_t k_count, int64_t row0, int64_t rows,
-                               int64_t column0, int64_t columns, const TileScratch& scratch, const TileSums& sums) {
+                               int64_t column0, int64_t columns, const TileScratch& scratch, const TileSums& sums,
+                               const Finish& finish) {
   const int64_t elements = ceil_div(k_count, Products::kPerElement);
   for (int64_t k0 = 0; k0 < elements; k0 += kKc) {
     const int64_t kc = HWY_MIN(kKc, elements - k0);
@@ -101,6 +149,7 @@ HWY_INLINE void packed_product(const Matrix& a, const Matrix& b, int64_t k_count
       const ABlock block = pack_a(Products(), a, k_count, row0 + row, mc, k0, kc, scratch.a);
       block_product<Products>(block, mc, scratch.b, columns, kc, sums.data + row * sums.stride, sums.stride,
                               sums.start_from_c || k0 > 0, sums.columns_exact);
+      if (k0 + kc == elements) finish(row, mc);
     }
   }
 }
@@ -156,6 +205,29 @@ HWY_INLINE int64_t thin_columns(const GemmCall& call, const Matrix& a, const Mat
   return whole;
 }
 
+/// Whether turned_product takes it: few columns, both operands rows of k.
+HWY_INLINE bool takes_turned(const Matrix& a, const Matrix& b, int64_t rows, int64_t columns) {
+  return columns <= kNr && rows > 2 * kNr && a.transposed && !b.transposed;
+}
+
+/// sums[rows, columns] = a b as b^T a^T, turned at the end: where both lie as rows of k, the long side packs well as
+/// columns and badly as rows. The sums [columns][kMaxTileN] lie behind those of the tile.
+template <class Products>
+HWY_INLINE void turned_product(const Matrix& a, const Matrix& b, int64_t k_count, int64_t row0, int64_t rows,
+                               int64_t columns, const TileScratch& scratch, const TileSums& sums) {
+  const Matrix turned_a = {a.data, a.dtype, a.row_stride, false}, turned_b = {b.data, b.dtype, b.row_stride, true};
+  for (int64_t row = 0; row < rows; row += kMaxTileN) {
+    const int64_t count = HWY_MIN(kMaxTileN, rows - row);
+    const TileSums turned = {scratch.sums + kMaxTileM * kNr, kMaxTileN, sums.start_from_c, false};
+    float* to = sums.data + row * sums.stride;
+    if (sums.start_from_c) turn_sums(to, sums.stride, columns, count, turned.data, turned.stride);
+    packed_product<Products>(turned_b, turned_a, k_count, 0, columns, row0 + row, count, scratch, turned,
+                             [](int64_t, int64_t) {});
+    turn_sums(turned.data, turned.stride, count, columns, to, sums.stride);
+  }
+}
+static_assert(2 * kMaxTileM * kNr <= kMaxTileM * kMaxTileN && kMaxTileN <= kMaxTileM, "both kinds of sums fit");
+
 template <class Products>
 HWY_INLINE void compute_tile(const GemmCall& call, const Tiling& tiling, int64_t index, char* scratch_base) {
   Carver carver(scratch_base);
@@ -176,16 +248,28 @@ HWY_INLINE void compute_tile(const GemmCall& call, const Tiling& tiling, int64_t
     sums.data = static_cast<float*>(c) + row0 * call.c_row_stride + column0;
     sums.stride = call.c_row_stride;
   }
+  const auto finish = [&](int64_t row, int64_t count) HWY_ATTR {
+    if (!direct) write_tile(call, c, sums.data + row * sums.stride, sums.stride, row0 + row, count, column0, columns);
+  };
   const int64_t done = thin_columns<Products>(call, a, b, column0, columns, scratch, sums);
+  if (done == columns) return finish(0, rows);
   if (done == 0 && takes_few_rows<Products>(a, b, rows, call.k)) {
     few_rows_product<Products>(a, b, call.k, row0, rows, column0, columns, scratch.b, scratch.a, sums.data, sums.stride,
                                sums.start_from_c);
-  } else if (done < columns) {
-    TileSums rest = sums;
-    rest.data += done;
-    packed_product<Products>(a, b, call.k, row0, rows, column0 + done, columns - done, scratch, rest);
+    return finish(0, rows);
   }
-  if (!direct) write_tile(call, c, sums.data, sums.stride, row0, rows, column0, columns);
+  if (takes_few_columns<Products>(a, call.n, call.k, direct)) {
+    few_columns_product<Products>(a, b, call.k, row0, rows, columns, scratch.b, sums.data, sums.stride,
+                                  sums.start_from_c);
+    return finish(0, rows);
+  }
+  if (takes_turned(a, b, rows, call.n)) {
+    turned_product<Products>(a, b, call.k, row0, rows, columns, scratch, sums);
+    return finish(0, rows);
+  }
+  TileSums rest = sums;
+  rest.data += done;
+  packed_product<Products>(a, b, call.k, row0, rows, column0 + done, columns - done, scratch, rest, finish);
 }
 
 /// K = 0: the sum is empty.

@@ -1,4 +1,5 @@
-// Products with few rows of a (decoding a batch) by b's rows as they lie. Per-target code.
+// Products with few rows of a (decoding a batch) by b's rows as they lie, and with few columns (low-rank pairs) by a's.
+// Per-target code.
 // Leaves out: one to four rows (thin_panel in gemm_tile-inl.h), and many, where packing b is paid back (gemm.cpp).
 #if defined(FTRUN_KERNELS_GEMM_ROWS_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef FTRUN_KERNELS_GEMM_ROWS_INL_H_
@@ -195,6 +196,48 @@ HWY_INLINE void few_rows_product(const Matrix& a, const Matrix& b, int64_t k_cou
                             width, goes_on);
   }
   turn_sums(turned, width, rows, columns, sums, sums_stride);
+}
+
+/// Whether few_columns_product takes it: one panel of columns, rows of a along k, and room to store whole vectors.
+template <class Products>
+HWY_INLINE bool takes_few_columns(const Matrix& a, int64_t columns, int64_t k_count, bool columns_exact) {
+  if (columns > kNr || a.transposed || (columns_exact && columns % kNr != 0 && columns != kLanes)) return false;
+  return Products::kPerElement == 1 || (a.dtype == FTRUN_BF16 && a.row_stride % 2 == 0 && k_count % 2 == 0);
+}
+
+/// One pass over k of few_columns_product. T is how a's elements lie.
+template <class Products, class T>
+HWY_INLINE void few_columns_pass(const T* a_rows, int64_t row_stride, int64_t rows, int64_t columns, const float* panel,
+                                 int64_t kc, float* sums, int64_t sums_stride, bool start_from_c) {
+  if (columns > kLanes) {
+    row_tiles<Products, 2, T>(a_rows, row_stride, rows, panel, kc, sums, sums_stride, start_from_c);
+  } else {
+    row_tiles<Products, 1, T>(a_rows, row_stride, rows, panel, kc, sums, sums_stride, start_from_c);
+  }
+}
+
+/// sums[rows, columns] = a b for at most kNr columns: a's rows are broadcast from where they lie, because each element
+/// is used too seldom to be packed. `panel` has room for kFewRowsKc x kNr floats.
+template <class Products>
+HWY_INLINE void few_columns_product(const Matrix& a, const Matrix& b, int64_t k_count, int64_t row0, int64_t rows,
+                                    int64_t columns, float* panel, float* sums, int64_t sums_stride,
+                                    bool start_from_c) {
+  const int64_t elements = ceil_div(k_count, Products::kPerElement);
+  for (int64_t k0 = 0; k0 < elements; k0 += kFewRowsKc) {
+    const int64_t kc = HWY_MIN(kFewRowsKc, elements - k0);
+    pack_b(Products(), b, k_count, k0, kc, 0, columns, panel);
+    const char* data = at(a.data, a.dtype, row0 * a.row_stride + k0 * Products::kPerElement);
+    const bool goes_on = start_from_c || k0 > 0;
+    if constexpr (Products::kPerElement == 1) {
+      if (a.dtype == FTRUN_F32) {
+        few_columns_pass<Products>(reinterpret_cast<const uint32_t*>(data), a.row_stride, rows, columns, panel, kc,
+                                   sums, sums_stride, goes_on);
+        continue;
+      }
+    }
+    few_columns_pass<Products>(reinterpret_cast<const uint16_t*>(data), a.row_stride, rows, columns, panel, kc, sums,
+                               sums_stride, goes_on);
+  }
 }
 
 }  // namespace ftrun::kernels::HWY_NAMESPACE
