@@ -46,11 +46,11 @@ void require_model_folder(std::string_view origin, std::string_view key, const s
   std::error_code failure;
   if (fs::is_directory(value, failure)) {
     const bool is_adapter = fs::exists(fs::path(value) / "adapter_config.json", failure);
-    if (key != "model_name_or_path" || !is_adapter || fs::exists(fs::path(value) / "config.json", failure)) return;
-    throw invalid_argument(
-        "{}: {}: '{}' is the folder of an adapter: give the folder of its base model here and this one in "
-        "adapter_name_or_path",
-        origin, key, value);
+    if (key == "tokenizer_name_or_path" || !is_adapter || fs::exists(fs::path(value) / "config.json", failure)) return;
+    throw invalid_argument("{}: {}: '{}' is the folder of an adapter: {}", origin, key, value,
+                           key == "model_name_or_path"
+                               ? "give the folder of its base model here and this one in adapter_name_or_path"
+                               : "expected a whole model: `ftrun export` merges the adapter into its base");
   }
   const fs::path nearest = nearest_path(value);
   const std::string near = nearest.empty() ? std::string() : fmt::format(" (did you mean '{}'?)", nearest.string());

@@ -30,10 +30,10 @@ void require_former_export(const ResolvedConfig& config, const fs::path& folder)
   for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
     if (!is_exported(entry)) foreign.push_back(entry.path().filename().string());
   }
-  if (foreign.empty() && fs::is_regular_file(folder / "config.json")) return;
+  if (foreign.empty() && fs::is_regular_file(folder / "Modelfile")) return;
   std::ranges::sort(foreign);
   const std::string reason = foreign.empty()
-                                 ? std::string("has no config.json")
+                                 ? std::string("has no Modelfile, which every export writes")
                                  : fmt::format("holds '{}', which is no file of an exported model", foreign.front());
   throw invalid_argument(
       "{}: export_dir: '{}' {}: overwrite_output_dir replaces the whole folder, and only one that a former export "

@@ -28,6 +28,10 @@ bool is_switched_on(const RunSetup& run, std::string_view key) {
 
 }  // namespace
 
+bool holds_out_rows(const ResolvedConfig& config) {
+  return config.get_float("val_size") > 0 && config.is_set("dataset") && !config.is_set("eval_dataset");
+}
+
 HeldOutRows::HeldOutRows(const RunSetup& run) {
   require_single_answers(run);
   DataSpec spec = run.data;

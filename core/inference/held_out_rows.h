@@ -12,6 +12,9 @@
 
 namespace ftrun {
 
+/// Whether predict answers such rows: val_size of `dataset`, where no eval_dataset is given.
+bool holds_out_rows(const ResolvedConfig& config);
+
 class HeldOutRows {
  public:
   /// `run` has val_size and no eval_dataset. The split is that of a training run with the same data keys: it depends on

@@ -7,6 +7,7 @@
 
 #include "core/base/error.h"
 #include "core/base/nearest_name.h"
+#include "core/inference/held_out_rows.h"
 #include "ftrun/plugin.h"
 
 namespace ftrun {
@@ -47,13 +48,17 @@ const std::vector<std::string>& common_keys() {
   return keys;
 }
 
-std::vector<std::string> keys_of(std::string_view command) {
+/// `splits`: predict answers the rows that training holds out, and what shapes that split is read.
+std::vector<std::string> keys_of(std::string_view command, bool splits) {
   std::vector<std::string> keys = common_keys();
   if (command != "predict") return keys;
   for (const char* key :
-       {"dataset", "eval_dataset", "dataset_dir", "max_samples", "max_bad_rows", "val_size", "cutoff_len",
-        "train_on_prompt", "mask_history", "cache_dir", "overwrite_cache", "output_dir", "overwrite_output_dir",
-        "per_device_eval_batch_size", "do_predict", "predict_with_generate"}) {
+       {"dataset", "eval_dataset", "dataset_dir", "max_samples", "max_bad_rows", "val_size", "output_dir",
+        "overwrite_output_dir", "per_device_eval_batch_size", "do_predict", "predict_with_generate"}) {
+    keys.emplace_back(key);
+  }
+  if (!splits) return keys;
+  for (const char* key : {"cutoff_len", "train_on_prompt", "mask_history", "cache_dir", "overwrite_cache"}) {
     keys.emplace_back(key);
   }
   return keys;
@@ -62,7 +67,7 @@ std::vector<std::string> keys_of(std::string_view command) {
 }  // namespace
 
 void refuse_idle_flags(const ResolvedConfig& config, std::string_view command) {
-  const std::vector<std::string> used = keys_of(command);
+  const std::vector<std::string> used = keys_of(command, holds_out_rows(config));
   std::vector<std::string> lines;
   const auto refuse = [&](const std::string& key, const OptionValue& value) {
     if (value.source != ValueSource::kCommandLine || std::ranges::find(used, key) != used.end()) return;

@@ -35,6 +35,15 @@ void check_settings(const InferenceSetup& setup) {
     throw invalid_argument("output_dir: it is not set: expected the folder for {}", kPredictionsFile);
   }
   std::error_code failure;
+  for (const char* name : {kPredictionsFile, "predict_results.json"}) {
+    const fs::path file = setup.run.arguments.output_dir / name;
+    if (!fs::exists(file, failure) || config.get_bool("overwrite_output_dir")) continue;
+    throw Error(
+        FTRUN_ALREADY_EXISTS,
+        fmt::format("{}: output_dir: '{}' is there already: choose another folder, or set overwrite_output_dir: "
+                    "true to replace it",
+                    config.origin("output_dir"), file.string()));
+  }
   fs::create_directories(setup.run.arguments.output_dir, failure);
   if (!fs::is_directory(setup.run.arguments.output_dir)) {
     throw invalid_argument("{}: output_dir: '{}' cannot be made a folder: {}", config.origin("output_dir"),
@@ -182,7 +191,7 @@ int predict_command(const CommandContext& context) {
   check_settings(setup);
   const DataSpec& data = setup.run.data;
   std::optional<HeldOutRows> held_out;
-  if (data.val_size > 0 && !data.datasets.empty() && data.eval_datasets.empty()) held_out.emplace(setup.run);
+  if (holds_out_rows(setup.config())) held_out.emplace(setup.run);
   const std::vector<PredictRow> rows = read_predict_rows(data, *setup.prompts, held_out ? &*held_out : nullptr);
   const StopRequestScope stop_scope(setup.run.launched_world > 0 ? StopSignals::kLaunched : StopSignals::kOwn);
   return run_ranks(setup.run, [&](RankLink& link) { return predict(setup, rows, link, context.json); });

@@ -208,13 +208,17 @@ PeftConfig parse_peft_config(std::string_view text, const fs::path& file) {
 
 std::string peft_tensor_name(std::string_view name) { return fmt::format("{}{}", kPrefix, name); }
 
-bool is_adapter_folder(const fs::path& folder) { return fs::is_regular_file(folder / kAdapterConfigFile); }
+bool is_adapter_folder(const fs::path& folder) {
+  std::error_code ignored;
+  return fs::is_regular_file(folder / kAdapterConfigFile, ignored);
+}
 
 PeftAdapter::PeftAdapter(const fs::path& folder) : folder_(folder) {
-  if (!fs::is_directory(folder))
+  std::error_code ignored;
+  if (!fs::is_directory(folder, ignored))
     throw not_found("'{}' is not a folder: expected an adapter as PEFT saves it", folder.string());
   const fs::path config_file = folder / kAdapterConfigFile;
-  if (!fs::is_regular_file(config_file)) {
+  if (!is_adapter_folder(folder)) {
     throw not_found("'{}' has no {}: expected an adapter as PEFT saves it", folder.string(), kAdapterConfigFile);
   }
   config_ = parse_peft_config(read_file(config_file), config_file);

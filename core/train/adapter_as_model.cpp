@@ -8,7 +8,7 @@
 #include "core/base/logging.h"
 #include "core/config/host_options.h"
 #include "core/config/selection.h"
-#include "core/io/peft_adapter.h"
+#include "core/io/adapters_beneath.h"
 
 namespace ftrun {
 namespace fs = std::filesystem;
@@ -17,16 +17,36 @@ namespace {
 constexpr std::string_view kModel = "model_name_or_path";
 constexpr std::string_view kAdapters = "adapter_name_or_path";
 
-void replace_setting(ConfigSources& sources, std::string_view key, std::string value, std::string origin) {
+/// `values`: one, but for a key that is a list.
+void replace_setting(ConfigSources& sources, std::string_view key, const std::vector<std::string>& values,
+                     std::string origin) {
   const OptionSpec& spec = *find_host_option(key);
   for (auto* settings : {&sources.document, &sources.overrides}) {
     std::erase_if(*settings, [&](const Setting& setting) { return spec.has_name(setting.key); });
   }
   Setting setting = scalar_setting(std::string(key), "", origin);
   setting.value.kind = SettingValue::Kind::kList;  // a path may have a comma in it
-  setting.value.items = {scalar_setting("", value, origin).value};
-  if (spec.type != FTRUN_OPTION_STRING_LIST) setting = scalar_setting(std::string(key), value, std::move(origin));
+  for (const std::string& value : values) setting.value.items.push_back(scalar_setting("", value, origin).value);
+  if (spec.type != FTRUN_OPTION_STRING_LIST) {
+    setting = scalar_setting(std::string(key), values.front(), std::move(origin));
+  }
   sources.overrides.push_back(std::move(setting));
+}
+
+/// What is merged into the base before the adapter of `folder`, and that folder.
+std::vector<std::string> adapters_up_to(const std::string& folder, const std::string& place) {
+  std::vector<std::string> adapters;
+  for (const AdapterBeneath& beneath : read_adapters_beneath(folder)) {
+    if (!is_adapter_folder(beneath.path) || PeftAdapter(beneath.path).content_hash() != beneath.content_hash) {
+      throw invalid_argument("{}, trained with '{}' merged into its base, which is {}: give {}: BASE and {}: [..., {}]",
+                             place, beneath.path,
+                             is_adapter_folder(beneath.path) ? "another adapter now" : "no adapter folder here", kModel,
+                             kAdapters, folder);
+    }
+    adapters.push_back(beneath.path);
+  }
+  adapters.push_back(folder);
+  return adapters;
 }
 
 }  // namespace
@@ -48,9 +68,12 @@ void take_adapter_as_model(ConfigSources& sources) {
         base.empty() ? "which names no base" : fmt::format("whose base '{}' is no model folder here", base), kModel,
         kAdapters, *folder);
   }
-  log_info("'{}' is an adapter: the model is its base, '{}'", *folder, base);
-  replace_setting(sources, kModel, base, file.string());
-  replace_setting(sources, kAdapters, *folder, origin);
+  const std::vector<std::string> adapters = adapters_up_to(*folder, place);
+  const std::string beneath = fmt::format("{}", fmt::join(std::span(adapters).first(adapters.size() - 1), "', '"));
+  log_info("'{}' is an adapter: the model is its base, '{}'{}", *folder, base,
+           beneath.empty() ? std::string() : fmt::format(", with '{}' merged in", beneath));
+  replace_setting(sources, kModel, {base}, file.string());
+  replace_setting(sources, kAdapters, adapters, origin);
 }
 
 }  // namespace ftrun

@@ -7,8 +7,9 @@
 namespace ftrun {
 
 /// Where model_name_or_path is a folder with adapter_config.json and without config.json, puts the base that the
-/// adapter names in its place and the folder into adapter_name_or_path, and logs it. Throws INVALID_ARGUMENT when
-/// adapter_name_or_path is given too, or the base is not a model folder here. For commands that do not train.
+/// adapter names in its place and the folder, behind the adapters that were beneath it, into adapter_name_or_path, and
+/// logs it. Throws INVALID_ARGUMENT when adapter_name_or_path is given too, the base is not a model folder here, or an
+/// adapter beneath is not the one it was. For commands that do not train.
 void take_adapter_as_model(ConfigSources& sources);
 
 }  // namespace ftrun

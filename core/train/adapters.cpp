@@ -9,6 +9,7 @@
 #include "core/base/error.h"
 #include "core/base/logging.h"
 #include "core/base/nearest_name.h"
+#include "core/io/adapters_beneath.h"
 #include "core/model/adapter_weights.h"
 
 namespace ftrun {
@@ -353,9 +354,29 @@ static void warn_of_other_base(const ResolvedConfig& config, const PeftAdapter& 
       config.origin("adapter_name_or_path"), adapter.folder().string(), theirs, ours);
 }
 
+/// `before`: the adapters that the run puts beneath it.
+static void warn_of_others_beneath(const ResolvedConfig& config, const PeftAdapter& adapter,
+                                   std::span<const std::shared_ptr<const PeftAdapter>> before) {
+  const std::vector<AdapterBeneath> beneath = read_adapters_beneath(adapter.folder());
+  const bool same = std::ranges::equal(
+      before, beneath, {}, [](const auto& given) { return given->content_hash(); }, &AdapterBeneath::content_hash);
+  if (beneath.empty() || same) return;
+  std::vector<std::string> paths;
+  for (const AdapterBeneath& one : beneath) paths.push_back("'" + one.path + "'");
+  log_warning(
+      "{}: adapter_name_or_path: '{}' was trained on its base with {} merged in (its {}), and answers otherwise "
+      "without: "
+      "name them before it, in this order, unless model_name_or_path already holds them",
+      config.origin("adapter_name_or_path"), adapter.folder().string(), fmt::join(paths, ", "), kAdaptersBeneathFile);
+}
+
 void warn_of_other_bases(const ResolvedConfig& config, const AdapterPlan& plan) {
-  for (const auto& adapter : plan.merged) warn_of_other_base(config, *adapter);
-  if (plan.continued) warn_of_other_base(config, *plan.continued);
+  std::vector<std::shared_ptr<const PeftAdapter>> adapters = plan.merged;
+  if (plan.continued) adapters.push_back(plan.continued);
+  for (size_t i = 0; i < adapters.size(); ++i) {
+    warn_of_other_base(config, *adapters[i]);
+    warn_of_others_beneath(config, *adapters[i], std::span(adapters).first(i));
+  }
 }
 
 /// What the factors of `adapter` stand beside.

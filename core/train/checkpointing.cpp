@@ -135,6 +135,13 @@ nlohmann::json recorded_arguments(const Run& run) {
   return arguments;
 }
 
+/// What `arguments` say of `key`; lora_alpha has a default that follows lora_rank.
+nlohmann::json effective_value(const nlohmann::json& arguments, const std::string& key) {
+  const nlohmann::json value = arguments.value(key, nlohmann::json());
+  if (key != "lora_alpha" || !value.is_null() || !arguments.contains("lora_rank")) return value;
+  return 2 * arguments.at("lora_rank").get<double>();
+}
+
 std::string text_of_recorded(const nlohmann::json& value) {
   if (value.is_null()) return "(unset)";
   return value.is_string() ? value.get<std::string>() : value.dump();
@@ -147,6 +154,7 @@ void warn_of_changes(const Run& run, const TrainerState& state) {
   for (const auto& [key, value] : now.items()) {
     const auto before = state.arguments.find(key);
     if (before == state.arguments.end() || *before == value) continue;
+    if (effective_value(state.arguments, key) == effective_value(now, key)) continue;
     changes.push_back(fmt::format("{}: {} -> {}", key, text_of_recorded(*before), text_of_recorded(value)));
   }
   if (!changes.empty()) {
@@ -162,12 +170,14 @@ const char* key_of_weights(const fs::path& file) {
 // The optimizer's state is that of the precision it was made in and of the parameters that were trained.
 void check_same_state(const Run& run, const TrainerState& state, const fs::path& file) {
   const OptionValues& values = run.setup().config().host();
+  const nlohmann::json arguments = recorded_arguments(run);
   for (const char* key : {"stage", "bf16", "pure_bf16", "finetuning_type", "freeze_trainable_layers",
                           "freeze_trainable_modules", "freeze_extra_modules", "lora_rank", "lora_alpha", "lora_target",
                           "additional_target", "use_rslora", "use_dora", "pissa_init", "pissa_iter"}) {
     const auto before = state.arguments.find(key);
     const nlohmann::json now = recorded_value(*values.find(key));
     if (before == state.arguments.end() || *before == now) continue;
+    if (effective_value(state.arguments, key) == effective_value(arguments, key)) continue;
     throw invalid_argument(
         "{}: {}: is {}, and '{}' is of a run with {}: {}: restore it, or start again from the checkpoint's weights "
         "with {}",

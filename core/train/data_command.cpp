@@ -15,7 +15,7 @@ constexpr int64_t kDefaultRows = 3;
 }  // namespace
 
 int data_command(const CommandContext& context) {
-  const RunSetup setup = prepare_setup(context);
+  const RunSetup setup = prepare_setup(context, false);
   RankLink link(setup);
   Run run(setup, link);
   if (run.opened_data() == nullptr)

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/base/files.h"
+#include "core/io/adapters_beneath.h"
 #include "core/io/convert.h"
 #include "core/io/model_folder.h"
 #include "core/io/model_weights.h"
@@ -219,7 +220,8 @@ void write_widened_adapter(Run& run, const fs::path& path) {
 // Of an earlier run in the same folder: they must not stand beside this one's files.
 void remove_former_model(const fs::path& folder) {
   remove_model_weights(folder);
-  for (const char* name : {kAdapterConfigFile, kAdapterWeightsFile, kValueHeadFile}) fs::remove(folder / name);
+  for (const char* name : {kAdapterConfigFile, kAdapterWeightsFile, kAdaptersBeneathFile, kValueHeadFile})
+    fs::remove(folder / name);
 }
 
 void save_adapter(Run& run, const fs::path& folder) {
@@ -231,6 +233,7 @@ void save_adapter(Run& run, const fs::path& folder) {
     fs::remove(folder / "config.json");
     save_model_files(folder, files);
     write_file_atomically(folder / kAdapterConfigFile, saved_config(run).to_json_text());
+    write_adapters_beneath(folder, run.adapters().merged);
   }
   if (run.adapters().principal) return write_widened_adapter(run, folder / kAdapterWeightsFile);
   write_one_file(run, adapter_tensors(run), folder / kAdapterWeightsFile);

@@ -245,7 +245,28 @@ std::unique_ptr<WeightSource> Run::with_scalar_head(std::unique_ptr<WeightSource
   std::vector<std::filesystem::path> folders;
   if (const PeftAdapter* last = adapters_.last()) folders.push_back(last->folder());
   folders.push_back(arguments().model_name_or_path);
-  return std::make_unique<ScalarHeadWeights>(std::move(weights), *model_, folders, arguments().seed, false);
+  // Training may begin with a new head; there is nothing to measure with one.
+  const bool is_required = !arguments().do_train && !arguments().train_from_scratch;
+  try {
+    return std::make_unique<ScalarHeadWeights>(std::move(weights), *model_, folders, arguments().seed, is_required);
+  } catch (const Error& error) {
+    throw Error(error.code(),
+                fmt::format("{}: model_name_or_path: {}", setup_.config().origin("model_name_or_path"), error.what()));
+  }
+}
+
+// A failure names the key of the role's folder.
+std::shared_ptr<NetworkModel> Run::open_role_network(const std::string& origin,
+                                                     const ParadigmInstance::RoleRequest& request,
+                                                     const ModelConfig& config) const {
+  try {
+    if (request.scalar_heads.empty()) require_language_model(config, request.name);
+    std::shared_ptr<NetworkModel> model = open_network(setup_, link_.host_services(), config);
+    for (const std::string& head : request.scalar_heads) add_scalar_head(*model, config, head);
+    return model;
+  } catch (const Error& error) {
+    throw Error(error.code(), fmt::format("{}: {}: {}", origin, request.model_key, error.what()));
+  }
 }
 
 // A model beside the trained one. What is merged into the trained model's base is merged here too where both are one
@@ -259,14 +280,12 @@ void Run::add_frozen_role(const ParadigmInstance::RoleRequest& request) {
   const std::filesystem::path folder = value->text;
   require_model_folder(value->origin, request.model_key, value->text);
   const ModelConfig config = read_model_config(folder / "config.json");
-  const std::shared_ptr<NetworkModel> model = open_network(setup_, link_.host_services(), config);
+  const std::shared_ptr<NetworkModel> model = open_role_network(value->origin, request, config);
   if (config.vocab_size != setup_.model.vocab_size) {
     throw invalid_argument(
         "{}: {}: its vocabulary has {} ids, that of model_name_or_path has {}: both read the same rows", value->origin,
         request.model_key, config.vocab_size, setup_.model.vocab_size);
   }
-  if (request.scalar_heads.empty()) require_language_model(config, request.name);
-  for (const std::string& head : request.scalar_heads) add_scalar_head(*model, config, head);
   std::unique_ptr<WeightSource> weights;
   if (arguments().train_from_scratch && request.model_key == "model_name_or_path") {
     weights = std::make_unique<InitialWeights>(arguments().seed);

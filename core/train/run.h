@@ -132,6 +132,9 @@ class Run {
   void check_roles() const;
   void require_switchable(const ParadigmInstance::RoleRequest& role) const;
   void add_roles();
+  std::shared_ptr<NetworkModel> open_role_network(const std::string& origin,
+                                                  const ParadigmInstance::RoleRequest& request,
+                                                  const ModelConfig& config) const;
   void add_frozen_role(const ParadigmInstance::RoleRequest& request);
   void check_memory();
   void make_rank();

@@ -223,7 +223,7 @@ std::vector<fs::path> template_search_path(const ResolvedConfig& config) {
   return folders;
 }
 
-RunSetup prepare_setup(const CommandContext& context) {
+RunSetup prepare_setup(const CommandContext& context, bool writes) {
   ConfigSources sources = read_config(context.config_file, context.override_arguments);
   add_environment_settings(sources);
   RunSetup setup;
@@ -232,6 +232,7 @@ RunSetup prepare_setup(const CommandContext& context) {
   const ResolvedConfig& config = setup.config();
   for (const std::string& notice : config.notices()) log_info("{}", notice);
   check_rewards(*setup.plugins);
+  if (writes) config.get_string("output_dir");  // says what is missing
   setup.arguments = read_training_arguments(config);
   for (const char* key : {"model_name_or_path", "tokenizer_name_or_path"}) {
     if (config.is_set(key)) require_model_folder(config.origin(key), key, config.get_string(key));

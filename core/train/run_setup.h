@@ -39,8 +39,9 @@ struct RunSetup {
 };
 
 /// Resolves the configuration and reads the small files of the model folder. Throws with file, line and key for
-/// everything that can be known now without looking at output_dir (output_claim.h). [control-thread]
-RunSetup prepare_setup(const CommandContext& context);
+/// everything that can be known now without looking at output_dir (output_claim.h); `writes`: output_dir must be set.
+/// [control-thread]
+RunSetup prepare_setup(const CommandContext& context, bool writes = true);
 
 // Parts of prepare_setup that setups without training share. Each throws with file, line and key.
 

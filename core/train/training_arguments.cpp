@@ -193,6 +193,9 @@ void read_tuning(const ResolvedConfig& config, Complaints& complaints) {
   only_for("lora",
            {"adapter_name_or_path", "create_new_adapter", "lora_rank", "lora_alpha", "lora_dropout", "lora_target",
             "additional_target", "use_rslora", "use_dora", "loraplus_lr_ratio", "pissa_init", "pissa_iter"});
+  for (const char* key : {"lora_alpha", "loraplus_lr_ratio"}) {
+    if (type == "lora" && config.find_float(key) == 0.0) complaints.add(key, "is 0, with which no pair learns");
+  }
   if (type == "lora" && config.get_bool("create_new_adapter") && !config.is_set("adapter_name_or_path")) {
     complaints.add("create_new_adapter", "there is no adapter_name_or_path whose adapters it would merge");
   }
@@ -241,7 +244,7 @@ TrainingArguments read_training_arguments(const ResolvedConfig& config) {
   a.tokenizer_name_or_path = config.find_string("tokenizer_name_or_path").value_or(a.model_name_or_path.string());
   a.save_dtype = config.get_string("save_dtype");
   a.train_from_scratch = config.get_bool("train_from_scratch");
-  a.output_dir = config.get_string("output_dir");
+  a.output_dir = config.find_string("output_dir").value_or("");
   a.overwrite_output_dir = config.get_bool("overwrite_output_dir");
   a.resume_from_checkpoint = config.find_string("resume_from_checkpoint");
   if (a.resume_from_checkpoint == "false" || a.resume_from_checkpoint == "False") a.resume_from_checkpoint.reset();

@@ -80,8 +80,8 @@ TEST(Demo, RightAnswersScoreHigher) {
   const auto losses = evaluations_in(folder / "rm_full", "eval_loss");
   ASSERT_EQ(accuracies.size(), 2U);
   ASSERT_EQ(losses.size(), 2U);
-  // 0.61 and 0.629 were reached.
-  EXPECT_GT(accuracies.back(), 0.57);
+  // 0.61 and 0.629 were reached; heads that are drawn get 0.52 to 0.58.
+  EXPECT_GT(accuracies.back(), 0.59);
   EXPECT_GT(accuracies.back(), accuracies.front());
   EXPECT_LT(losses.back(), losses.front());
   EXPECT_LT(losses.back(), std::log(2.0)) << "worse than guessing";
@@ -113,16 +113,17 @@ TEST(Demo, GoodAnswersAreRewarded) {
   EXPECT_GT(margins.back(), 0);
 }
 
-/// One epoch of each: that a measure moves the right way, not how far.
+/// One epoch of each. Heads that are drawn get up to 0.58 of the pairs right, and the base's perplexity is beyond 100.
 TEST(Demo, AdaptersLearnOnTopOfAModelThatAnswers) {
   const TestFolder folder;
   const std::vector<std::string> on_base = {"--num_train_epochs", "1", "--model_name_or_path",
                                             whole_run("sft.yaml").string()};
-  EXPECT_GT(evaluations(folder, "dpo_lora.yaml", "eval_rewards/margins", on_base).back(), 0);
-  EXPECT_GT(evaluations(folder, "kto_lora.yaml", "eval_rewards/margins", on_base).back(), 0);
-  EXPECT_GT(evaluations(folder, "rm_lora.yaml", "eval_accuracy", on_base).back(), 0.5);
+  EXPECT_GT(evaluations(folder, "dpo_lora.yaml", "eval_rewards/margins", on_base).back(), 0.1);
+  EXPECT_GT(evaluations_in(folder / "dpo_lora", "eval_rewards/accuracies").back(), 0.8);
+  EXPECT_GT(evaluations(folder, "kto_lora.yaml", "eval_rewards/margins", on_base).back(), 0.1);
+  EXPECT_GT(evaluations(folder, "rm_lora.yaml", "eval_accuracy", on_base).back(), 0.65);
   EXPECT_TRUE(fs::exists(folder / "rm_lora/value_head.safetensors"));
-  EXPECT_LT(evaluations(folder, "pt_lora.yaml", "eval_perplexity", on_base).back(), 100);
+  EXPECT_LT(evaluations(folder, "pt_lora.yaml", "eval_perplexity", on_base).back(), 30);
 }
 
 TEST(Demo, AdaptersAndOneBlockLearnToAnswerOnTopOfReadText) {

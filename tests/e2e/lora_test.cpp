@@ -107,6 +107,13 @@ TEST_F(Lora, ResumesBitForBitAndTheLossIsThatOfOneRank) {
   EXPECT_EQ(bytes_of(folder_ / "resumed/adapter_model.safetensors"),
             bytes_of(folder_ / "whole/adapter_model.safetensors"));
 
+  // The default, written out.
+  Keys written = resuming;
+  written["lora_alpha"] = "8";
+  const ProgramResult same = run("written", written);
+  EXPECT_EQ(same.exit_code, 0) << same.err;
+  EXPECT_THAT(same.err, testing::Not(HasSubstr("lora_alpha")));
+
   Keys other = resuming;
   other["lora_rank"] = "8";
   const ProgramResult refused = run("other", other);
@@ -141,6 +148,35 @@ TEST_F(Lora, TrainingGoesOnWithTheLastAdapterAndMergesTheOthers) {
   const ProgramResult refused = run("refused", disagreeing);
   EXPECT_EQ(refused.exit_code, 2) << refused.err;
   EXPECT_THAT(refused.err, HasSubstr("whose training goes on, has 4"));
+}
+
+TEST_F(Lora, AnAdapterRemembersThoseBeneathIt) {
+  ASSERT_EQ(run("first").exit_code, 0);
+  const std::string first = (folder_ / "first").string(), second = (folder_ / "second").string();
+  const ProgramResult trained = run("second", {{"adapter_name_or_path", first}, {"create_new_adapter", "true"}});
+  ASSERT_EQ(trained.exit_code, 0) << trained.err;
+  ASSERT_EQ(export_to("both", {{"adapter_name_or_path", "[" + first + ", " + second + "]"}}).exit_code, 0);
+
+  const ProgramResult by_folder =
+      run_ftrun({"export", "--model", second, "--export_dir", (folder_ / "named").string()});
+  ASSERT_EQ(by_folder.exit_code, 0) << by_folder.err;
+  EXPECT_THAT(by_folder.err, HasSubstr("with '" + first + "' merged in"));
+  EXPECT_EQ(bytes_of(folder_ / "named/model.safetensors"), bytes_of(folder_ / "both/model.safetensors"));
+
+  const ProgramResult without = export_to("without", {{"adapter_name_or_path", second}});
+  ASSERT_EQ(without.exit_code, 0) << without.err;
+  EXPECT_THAT(without.err, HasSubstr("'" + second + "' was trained on its base with '" + first + "' merged in"));
+  EXPECT_NE(bytes_of(folder_ / "without/model.safetensors"), bytes_of(folder_ / "both/model.safetensors"));
+
+  fs::rename(folder_ / "first", folder_ / "moved");
+  const ProgramResult gone = run_ftrun({"predict", "--model", second, "--eval_dataset", "demo_eval", "--dataset_dir",
+                                        "configs/demo", "--output_dir", (folder_ / "predicted").string()});
+  EXPECT_EQ(gone.exit_code, 2) << gone.err;
+  EXPECT_THAT(gone.err,
+              HasSubstr("trained with '" + first + "' merged into its base, which is no adapter folder here"));
+
+  // One that was trained on the bare base has nothing to remember.
+  EXPECT_FALSE(fs::exists(folder_ / "moved/adapters_beneath.json"));
 }
 
 TEST_F(Lora, ExportMergesChecksItselfAndShards) {
@@ -212,6 +248,8 @@ TEST_F(Lora, RefusesWhatDoesNotFit) {
       {{{"lora_target", "q_prj"}}, "lora_target: no linear layer of the blocks is 'q_prj' (did you mean 'q_proj'?)"},
       {{{"lora_target", "lm_head"}}, "name it in additional_target"},
       {{{"lora_target", "[]"}}, "lora_target: expected 'all' or names of linear layers, got an empty list"},
+      {{{"lora_alpha", "0"}}, "lora_alpha: is 0, with which no pair learns"},
+      {{{"loraplus_lr_ratio", "0"}}, "loraplus_lr_ratio: is 0"},
       {{{"lora_rank", "100000"}}, "lora_rank: 100000 is more than the weight of"},
       {{{"additional_target", "lm_hed"}}, "did you mean 'lm_head'"},
       {{{"create_new_adapter", "true"}}, "create_new_adapter: there is no adapter_name_or_path"},
@@ -220,10 +258,12 @@ TEST_F(Lora, RefusesWhatDoesNotFit) {
       {{{"train_from_scratch", "true"}}, "whose base would be random"},
       {{{"adapter_name_or_path", (folder_ / "base").string()}}, "has no adapter_config.json"},
       {{{"adapter_name_or_path", (folder_ / "nowhere").string()}}, "is not a folder: expected an adapter"},
+      {{{"adapter_name_or_path", (folder_ / "loop").string()}}, "adapter_name_or_path: '"},
       {{{"adapter_name_or_path", "tests/golden/models/llama/lora"}, {"lora_rank", ""}},
        "adapter_name_or_path: 'tests/golden"},
       {{{"export_dir", "x"}}, "it belongs to ftrun export"},
   };
+  fs::create_directory_symlink(folder_ / "loop", folder_ / "loop");
   for (const auto& one : cases) {
     const ProgramResult result = run("refused", one.keys);
     EXPECT_EQ(result.exit_code, 2) << one.message << "\n" << result.all();

@@ -234,6 +234,9 @@ TEST(Predict, AnAdapterAnswersAsTheModelItIsMergedInto) {
     arguments.insert(arguments.end(), model.begin(), model.end());
     const ProgramResult result = run_ftrun(arguments);
     EXPECT_EQ(result.exit_code, 0) << result.err;
+    const ProgramResult again = run_ftrun(arguments);
+    EXPECT_EQ(again.exit_code, 2);
+    EXPECT_THAT(again.err, HasSubstr("generated_predictions.jsonl' is there already"));
     return bytes_of(folder / name / "generated_predictions.jsonl");
   };
   const std::string with_adapter = answers("a", {"--model", base, "--adapter_name_or_path", adapter});
@@ -302,6 +305,7 @@ TEST(Predict, RefusesWhatCannotWork) {
                {predict_arguments(out, {"--per_device_train_batch_size", "3"}),
                 "no use for it (did you mean 'per_device_eval_batch_size'?)"},
                {predict_arguments(out, {"--stage", "dpo", "--pref_beta", "3"}), "--pref_beta: 'predict' has no use"},
+               {predict_arguments(out, {"--cutoff_len", "64"}), "--cutoff_len: 'predict' has no use for it"},
                {predict_arguments(out, {"--nproc", "2"}), "single"}};
   for (const auto& one : cases) {
     const ProgramResult result = run_ftrun(one.arguments);

@@ -227,6 +227,42 @@ TEST(Preference, ATrainedModelIsOnlyEvaluated) {
   }
 }
 
+TEST(RewardModel, NothingIsMeasuredWithAHeadThatIsNotThere) {
+  const TestFolder folder;
+  ASSERT_EQ(run_small(folder, "base", {{"max_steps", "1"}}).exit_code, 0);
+  const Keys keys = joined(pair_keys({{"stage", "rm"}, {"precompute_ref_log_probs", ""}}),
+                           {{"do_train", "false"},
+                            {"do_eval", "true"},
+                            {"train_from_scratch", ""},
+                            {"dataset", ""},
+                            {"model_name_or_path", (folder / "base").string()}});
+  const ProgramResult result = run_small(folder, "measured", keys);
+  EXPECT_EQ(result.exit_code, 2) << result.err;
+  EXPECT_THAT(result.err, AllOf(HasSubstr("measured.yaml:"), HasSubstr("model_name_or_path: '"),
+                                HasSubstr("has no value_head.safetensors: it is no reward model")));
+  EXPECT_FALSE(fs::exists(folder / "measured/eval_results.json"));
+}
+
+TEST(Preference, OnlyRowsThatAreWalkedAreComputedBeforehand) {
+  const TestFolder folder;
+  const ProgramResult result = run_small(folder, "run", pair_keys({{"eval_strategy", "no"}, {"max_steps", "1"}}));
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("reference log-probabilities: computing those of 64 rows"));
+}
+
+TEST(Preference, AReferenceIsAWholeModel) {
+  const TestFolder folder;
+  const Keys adapter = {{"finetuning_type", "lora"}, {"train_from_scratch", ""}, {"max_steps", "1"}};
+  ASSERT_EQ(run_small(folder, "base", {{"max_steps", "1"}}).exit_code, 0);
+  const Keys base = {{"model_name_or_path", (folder / "base").string()}};
+  ASSERT_EQ(run_small(folder, "adapter", joined(adapter, base)).exit_code, 0);
+  const Keys keys = joined(pair_keys({{"precompute_ref_log_probs", ""}, {"max_steps", "1"}}),
+                           {{"ref_model", (folder / "adapter").string()}});
+  const ProgramResult result = run_small(folder, "run", keys);
+  EXPECT_EQ(result.exit_code, 2) << result.err;
+  EXPECT_THAT(result.err, AllOf(HasSubstr("ref_model: '"), HasSubstr("is the folder of an adapter: expected a whole")));
+}
+
 TEST(Preference, RanksMeasureWhatOneDoes) {
   for (const auto& [stage, metric] : {std::pair{pair_keys(), "rewards/accuracies"}, {label_keys(), "kl"}}) {
     const TestFolder folder;
@@ -280,6 +316,7 @@ TEST(Preference, DataShowsPairsLabelsAndText) {
               AllOf(HasSubstr("64 pairs"), HasSubstr("  chosen:\n"), HasSubstr("  rejected:\n")));
   EXPECT_THAT(shown("labels", label_keys()).out, AllOf(HasSubstr(" desirable, "), HasSubstr("desirable:\n")));
   EXPECT_THAT(shown("text", text_keys()).out, AllOf(HasSubstr("plain text"), HasSubstr("packed from 200")));
+  EXPECT_EQ(shown("nowhere", pair_keys({{"output_dir", ""}})).exit_code, 0) << "it writes nothing";
 }
 
 TEST(Preference, TheBaseUnderAnAdapterIsTheReference) {

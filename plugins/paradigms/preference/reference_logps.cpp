@@ -15,10 +15,6 @@ using sdk::check;
 
 constexpr int64_t kAskedRows = 8;
 
-std::array<int64_t, 2> row_counts(const batching::RowData& data) {
-  return {data.info(FTRUN_SPLIT_TRAIN).n_rows, data.info(FTRUN_SPLIT_EVAL).n_rows};
-}
-
 std::vector<int64_t> all_rows(int64_t count) {
   std::vector<int64_t> rows(static_cast<size_t>(count));
   for (int64_t i = 0; i < count; ++i) rows[static_cast<size_t>(i)] = i;
@@ -49,6 +45,8 @@ ReferenceLogps::ReferenceLogps(const ftrun_host* host, const sdk::Options& optio
       options_(options),
       paradigm_(paradigm),
       precomputes_(options.get_bool("precompute_ref_log_probs")),
+      trains_(options.get_bool("do_train")),
+      evaluates_(options.get_bool("do_eval") || options.get_string("eval_strategy") != "no"),
       rows_per_walk_(options.get_int("per_device_train_batch_size")) {
   if (precomputes_ && options.is_set("ref_model")) {
     throw batching::refused_key(options, "precompute_ref_log_probs",
@@ -73,11 +71,18 @@ std::array<double, 2> ReferenceLogps::sums(ftrun_split split, int64_t row) const
   return {values[static_cast<size_t>(2 * row)], values[static_cast<size_t>(2 * row + 1)]};
 }
 
-void ReferenceLogps::log(std::string_view line) const { host_->log(host_, FTRUN_LOG_INFO, sdk::str(line)); }
+std::array<int64_t, 2> ReferenceLogps::row_counts(const batching::RowData& data) const {
+  return {trains_ ? data.info(FTRUN_SPLIT_TRAIN).n_rows : 0, evaluates_ ? data.info(FTRUN_SPLIT_EVAL).n_rows : 0};
+}
+
+void ReferenceLogps::log(std::string_view line, ftrun_log_level level) const {
+  host_->log(host_, level, sdk::str(line));
+}
 
 uint64_t ReferenceLogps::key(const batching::RowData& data) const {
   std::string text(options_.get_string("model_name_or_path"));
   for (const char* flag : {"bf16", "pure_bf16", "train_from_scratch"}) text += options_.get_bool(flag) ? '1' : '0';
+  text += {trains_ ? '1' : '0', evaluates_ ? '1' : '0'};
   text += std::to_string(options_.get_int("seed"));
   uint64_t hash = hash_bytes(text.data(), text.size());
   for (const ftrun_split split : {FTRUN_SPLIT_TRAIN, FTRUN_SPLIT_EVAL}) {
@@ -164,8 +169,9 @@ void ReferenceLogps::prepare(ftrun_context* ctx, int32_t policy, const batching:
   }
   if (!is_main || file.empty()) return;
   const std::string fault = write_reference_file(file, wanted, table_);
-  log(fault.empty() ? "reference log-probabilities: written to '" + file.string() + "'"
-                    : "reference log-probabilities: not kept: '" + file.string() + "': " + fault);
+  if (fault.empty()) return log("reference log-probabilities: written to '" + file.string() + "'");
+  log("reference log-probabilities: not kept, to be computed again by the next run: '" + file.string() + "': " + fault,
+      FTRUN_LOG_WARNING);
 }
 
 }  // namespace ftrun::preference

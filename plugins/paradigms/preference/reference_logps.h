@@ -38,17 +38,21 @@ class ReferenceLogps {
   std::array<double, 2> sums(ftrun_split split, int64_t row) const;
 
  private:
+  /// Rows of each split that the run walks.
+  std::array<int64_t, 2> row_counts(const batching::RowData& data) const;
   uint64_t key(const batching::RowData& data) const;
   bool load(ftrun_context* ctx, const std::filesystem::path& file, uint64_t key, std::array<int64_t, 2> rows);
   bool still_true(ftrun_context* ctx, int32_t role, const SequencesOf& sequences_of) const;
   std::vector<double> compute(ftrun_context* ctx, int32_t role, ftrun_split split, std::span<const int64_t> rows,
                               const SequencesOf& sequences_of) const;
-  void log(std::string_view line) const;
+  void log(std::string_view line, ftrun_log_level level = FTRUN_LOG_INFO) const;
 
   const ftrun_host* host_;
   const sdk::Options& options_;
   std::string_view paradigm_;
   bool precomputes_;
+  bool trains_;
+  bool evaluates_;
   int32_t role_ = -1;
   int64_t rows_per_walk_;
   ReferenceTable table_;

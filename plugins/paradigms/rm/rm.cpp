@@ -35,7 +35,8 @@ const ftrun_option kOptions[] = {
 const ftrun_option_table kOptionTable = sdk::option_table(kOptions);
 
 enum Metric : size_t { kAccuracy, kMargin, kMeanReward, kSummedMetrics };
-/// As TRL names them; those behind the summed ones are extremes.
+/// As TRL names them; those behind the summed ones are extremes of an update, in evaluation of a batch over all ranks,
+/// of which the host reports means, as TRL does: unlike the others they follow the batch size.
 constexpr std::array<std::string_view, kSummedMetrics + 2> kMetricNames = {"accuracy", "margin", "mean_reward",
                                                                            "min_reward", "max_reward"};
 
