@@ -264,6 +264,7 @@ class ParadigmRank {
     keys.insert({{"per_device_train_batch_size", batch},
                  {"per_device_eval_batch_size", batch},
                  {"finetuning_type", given.tuner},
+                 {"do_eval", "true"},
                  {"model_name_or_path", model_folder(given).string()}});
     return keys;
   }

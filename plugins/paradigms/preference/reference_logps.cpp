@@ -68,7 +68,7 @@ void ReferenceLogps::declare(const ftrun_declaration& declaration, int32_t walks
 
 std::array<double, 2> ReferenceLogps::sums(ftrun_split split, int64_t row) const {
   const std::vector<double>& values = table_[static_cast<size_t>(split)];
-  return {values[static_cast<size_t>(2 * row)], values[static_cast<size_t>(2 * row + 1)]};
+  return {values.at(static_cast<size_t>(2 * row)), values.at(static_cast<size_t>(2 * row + 1))};
 }
 
 std::array<int64_t, 2> ReferenceLogps::row_counts(const batching::RowData& data) const {
