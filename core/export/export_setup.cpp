@@ -14,6 +14,7 @@
 #include "core/io/model_weights.h"
 #include "core/parallel/thread_pool.h"
 #include "core/train/adapter_as_model.h"
+#include "core/train/adapter_bases.h"
 #include "core/train/data_service.h"
 #include "core/train/input_folders.h"
 #include "core/train/scalar_heads.h"

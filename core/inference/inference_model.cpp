@@ -3,6 +3,7 @@
 
 #include "core/base/error.h"
 #include "core/io/model_weights.h"
+#include "core/train/adapter_bases.h"
 #include "core/train/adapters.h"
 #include "core/train/memory_estimate.h"
 

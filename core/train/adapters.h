@@ -44,10 +44,6 @@ struct AdapterPlan {
 /// names.
 AdapterPlan plan_adapters(const ResolvedConfig& config, NetworkModel& model, bool for_inference = false);
 
-/// A warning for each adapter whose base_model_name_or_path is neither model_name_or_path nor, where it names no folder
-/// here, of the same name: equal shapes do not make it the same base.
-void warn_of_other_bases(const ResolvedConfig& config, const AdapterPlan& plan);
-
 /// Adds the pairs of an opened adapter to `model`. INVALID_ARGUMENT where they do not fit it.
 void add_pairs(NetworkModel& model, const PeftAdapter& adapter);
 

@@ -14,6 +14,7 @@
 #include "core/model/abi_struct.h"
 #include "core/model/weight_source.h"
 #include "core/parallel/run_parallel.h"
+#include "core/train/adapter_bases.h"
 #include "core/train/input_agreement.h"
 #include "core/train/memory_estimate.h"
 #include "core/train/scalar_heads.h"
