@@ -30,7 +30,7 @@ uint64_t next_random(uint64_t& state) {
 
 TrainingBench::TrainingBench(const BenchOptions& options) : options_(options), host_services_(host_services()) {
   setup_.registry = std::make_unique<Registry>(open_registry(options.sources));
-  setup_.plugins = std::make_unique<OpenedPlugins>(open_plugins(*setup_.registry, options.sources, Needs::kNoParadigm));
+  setup_.plugins = std::make_unique<OpenedPlugins>(open_plugins(*setup_.registry, options.sources, Needs::kOneProcess));
   const OpenedPlugins& plugins = *setup_.plugins;
   configure_threads(static_cast<int32_t>(plugins.config.get_int("threads")));
   TrainingArguments& a = setup_.arguments;

@@ -46,7 +46,11 @@ void require_model_folder(std::string_view origin, std::string_view key, const s
   std::error_code failure;
   if (fs::is_directory(value, failure)) {
     const bool is_adapter = fs::exists(fs::path(value) / "adapter_config.json", failure);
-    if (key == "tokenizer_name_or_path" || !is_adapter || fs::exists(fs::path(value) / "config.json", failure)) return;
+    if (key == "tokenizer_name_or_path" || fs::exists(fs::path(value) / "config.json", failure)) return;
+    if (!is_adapter) {
+      throw not_found("{}: {}: '{}' has no config.json: expected the folder of a Hugging Face model", origin, key,
+                      value);
+    }
     throw invalid_argument("{}: {}: '{}' is the folder of an adapter: {}", origin, key, value,
                            key == "model_name_or_path"
                                ? "give the folder of its base model here and this one in adapter_name_or_path"

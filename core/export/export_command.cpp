@@ -8,6 +8,7 @@
 #include "core/base/files.h"
 #include "core/base/logging.h"
 #include "core/export/commands.h"
+#include "core/export/former_export.h"
 #include "core/export/merge_check.h"
 #include "core/export/merged_model.h"
 #include "core/export/ollama_modelfile.h"
@@ -123,15 +124,18 @@ void require_near(const ExportSetup& setup, const LogitsDistance& distance) {
                           measured));
 }
 
-void print_result(const ExportSetup& setup, const LogitsDistance& distance) {
+nlohmann::ordered_json results_of(const ExportSetup& setup, const LogitsDistance& distance) {
   std::vector<std::string> adapters;
   for (const auto& adapter : setup.adapters.merged) adapters.push_back(adapter->folder().string());
-  const nlohmann::ordered_json result = {
-      {"export_dir", setup.export_dir.string()},           {"merged_adapters", adapters},
-      {"dtype", std::string(dtype_name(setup.dtype))},     {"logits_checked", distance.positions},
-      {"largest_difference", distance.largest_difference}, {"relative_difference", distance.relative()},
-      {"relative_rms", distance.relative_rms()},           {"tolerance", setup.tolerance}};
-  fmt::print("{}\n", result.dump());
+  return {{"export_dir", setup.export_dir.string()},
+          {"model_name_or_path", setup.run.arguments.model_name_or_path.string()},
+          {"merged_adapters", adapters},
+          {"dtype", std::string(dtype_name(setup.dtype))},
+          {"logits_checked", distance.positions},
+          {"largest_difference", distance.largest_difference},
+          {"relative_difference", distance.relative()},
+          {"relative_rms", distance.relative_rms()},
+          {"tolerance", setup.tolerance}};
 }
 
 }  // namespace
@@ -150,9 +154,11 @@ int export_command(const CommandContext& context) {
   }
   const LogitsDistance distance = distance_of(before, logits_after(setup, folder.path()));
   require_near(setup, distance);
+  const nlohmann::ordered_json results = results_of(setup, distance);
+  write_file_atomically(folder.path() / kExportResultsFile, results.dump(4) + "\n");
   folder.commit();
   log_info("exported '{}'", setup.export_dir.string());
-  if (context.json) print_result(setup, distance);
+  if (context.json) fmt::print("{}\n", results.dump());
   return 0;
 }
 

@@ -100,7 +100,7 @@ ExportSetup prepare_export(const CommandContext& context) {
   ExportSetup setup;
   RunSetup& run = setup.run;
   run.registry = std::make_unique<Registry>(open_registry(sources));
-  run.plugins = std::make_unique<OpenedPlugins>(open_plugins(*run.registry, sources, Needs::kNoParadigm));
+  run.plugins = std::make_unique<OpenedPlugins>(open_plugins(*run.registry, sources, Needs::kOneProcess));
   const ResolvedConfig& config = run.config();
   for (const std::string& notice : config.notices()) log_info("{}", notice);
   require_used_keys(config);

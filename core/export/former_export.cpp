@@ -18,8 +18,8 @@ bool is_exported(const fs::directory_entry& entry) {
   const std::string name = entry.path().filename().string();
   const auto tokenizer = tokenizer_file_names();
   return std::ranges::find(tokenizer, name) != tokenizer.end() || name == "config.json" ||
-         name == "generation_config.json" || name == "Modelfile" || name == kValueHeadFile ||
-         name == "model.safetensors" || name == "model.safetensors.index.json" ||
+         name == "generation_config.json" || name == "Modelfile" || name == kExportResultsFile ||
+         name == kValueHeadFile || name == "model.safetensors" || name == "model.safetensors.index.json" ||
          (name.starts_with("model-") && name.ends_with(".safetensors"));
 }
 
@@ -30,10 +30,10 @@ void require_former_export(const ResolvedConfig& config, const fs::path& folder)
   for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
     if (!is_exported(entry)) foreign.push_back(entry.path().filename().string());
   }
-  if (foreign.empty() && fs::is_regular_file(folder / "Modelfile")) return;
+  if (foreign.empty() && fs::is_regular_file(folder / kExportResultsFile)) return;
   std::ranges::sort(foreign);
   const std::string reason = foreign.empty()
-                                 ? std::string("has no Modelfile, which every export writes")
+                                 ? fmt::format("has no {}, which every export writes", kExportResultsFile)
                                  : fmt::format("holds '{}', which is no file of an exported model", foreign.front());
   throw invalid_argument(
       "{}: export_dir: '{}' {}: overwrite_output_dir replaces the whole folder, and only one that a former export "

@@ -292,7 +292,10 @@ const PeftPair* PeftAdapter::find_pair(std::string_view module) const noexcept {
 }
 
 uint64_t PeftAdapter::content_hash() const {
-  uint64_t hash = ftrun::content_hash(read_file(folder_ / kAdapterConfigFile));
+  // Not where the base lies, nor how the file is laid out.
+  nlohmann::json config = parse_json(read_file(folder_ / kAdapterConfigFile), folder_ / kAdapterConfigFile);
+  config.erase("base_model_name_or_path");
+  uint64_t hash = ftrun::content_hash(config.dump());
   for (const TensorEntry& tensor : file_->tensors()) {
     hash = ftrun::content_hash(tensor.name, hash);
     hash = ftrun::content_hash(tensor.bytes, hash);

@@ -43,6 +43,15 @@ int32_t launcher_world() {
   return std::getenv("PMIX_RANK") != nullptr ? count_in("SLURM_STEP_NUM_TASKS") : 0;
 }
 
+void require_one_process() {
+  const int32_t world = launcher_world();
+  if (world <= 1) return;
+  throw invalid_argument(
+      "a launcher started this process as one of {}, and this command does its work in one: start it without the "
+      "launcher",
+      world);
+}
+
 void select_launcher_transport(Registry& registry, std::vector<PluginSelection>& selections) {
   const int32_t world = launcher_world();
   if (world == 0) return;

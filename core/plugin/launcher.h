@@ -13,6 +13,9 @@ namespace ftrun {
 /// Ranks of the job that a launcher says this process belongs to, from its environment; 0: no launcher.
 int32_t launcher_world();
 
+/// Throws INVALID_ARGUMENT where a launcher started several processes, each of which would do the whole work.
+void require_one_process();
+
 /// Under a launcher: selects the collectives plugin that takes part in its world, where none was asked for. Throws
 /// INVALID_ARGUMENT when there is none for several ranks, or the one that was asked for does not. [control-thread]
 void select_launcher_transport(Registry& registry, std::vector<PluginSelection>& selections);

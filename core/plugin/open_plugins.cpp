@@ -47,7 +47,7 @@ const Plugin* load_selected(Registry& registry, const ConfigSources& sources, co
                             Needs needs) {
   if (selection.kind == FTRUN_KIND_NETWORK && selection.id.empty()) return load_network(registry, sources);
   if (selection.kind == FTRUN_KIND_PARADIGM && selection.id.empty()) {
-    if (needs == Needs::kNoParadigm) return nullptr;
+    if (needs != Needs::kParadigm) return nullptr;
     const std::vector<std::string> known = registry.ids(FTRUN_KIND_PARADIGM);
     const std::string place = selection.origin != "default" ? selection.origin + ": "
                               : sources.file.empty()        ? std::string()
@@ -98,7 +98,11 @@ std::vector<Opened> load_all(Registry& registry, const ConfigSources& sources, s
 OpenedPlugins open_plugins(Registry& registry, const ConfigSources& sources, Needs needs) {
   std::vector<PluginSelection> selections = select_plugins(sources);
   import_foreign_config(registry, sources, selections);
-  if (needs == Needs::kParadigm) select_launcher_transport(registry, selections);
+  if (needs == Needs::kOneProcess) {
+    require_one_process();
+  } else {
+    select_launcher_transport(registry, selections);
+  }
   std::vector<Opened> opened = load_all(registry, sources, selections, needs);
 
   std::vector<PluginOptionTable> tables;

@@ -34,13 +34,13 @@ struct OpenedPlugins {
   std::vector<ChosenReward> rewards;
 };
 
-/// What a command cannot do without.
-enum class Needs { kParadigm, kNoParadigm };
+/// What a command cannot do without. kOneProcess: no paradigm, and no other process of a launcher's.
+enum class Needs { kParadigm, kNoParadigm, kOneProcess };
 
 /// Loads the plugins the configuration selects (the network from the model's config.json unless named, the strategy
 /// from a DeepSpeed or FSDP file when given) and resolves all keys. Throws listing every error of a stage: selection,
 /// loading, resolution. [control-thread]
-/// With kNoParadigm a missing `stage` leaves `paradigm` empty.
+/// Without a paradigm a missing `stage` leaves `paradigm` empty.
 OpenedPlugins open_plugins(Registry& registry, const ConfigSources& sources, Needs needs = Needs::kParadigm);
 
 /// Registry over --plugin_path (or the configuration's plugin_path), $FTRUN_PLUGIN_PATH and the install. Sets

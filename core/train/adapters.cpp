@@ -107,6 +107,10 @@ void add_continued(const ResolvedConfig& config, NetworkModel& model, AdapterPla
   require_agreement(config, adapter);
   require_adapter_fits(adapter, model);
   plan.config = adapter.config();
+  if (plan.config.lora_alpha == 0 && plan.config.alpha_pattern.empty()) {
+    throw invalid_argument("{}: lora_alpha is 0, with which no pair learns",
+                           (adapter.folder() / kAdapterConfigFile).string());
+  }
   plan.config.base_model_name_or_path = config.get_string("model_name_or_path");
   if (config.is_given("lora_dropout")) plan.config.lora_dropout = config.get_float("lora_dropout");
   add_pairs(model, adapter, plan.config, learning_rate_ratio(config));
@@ -153,6 +157,10 @@ std::vector<std::shared_ptr<const PeftAdapter>> opened(const ResolvedConfig& con
   for (const std::string& folder : config.get_list("adapter_name_or_path")) {
     try {
       adapters.push_back(std::make_shared<PeftAdapter>(folder));
+      const auto is_it = [&](const auto& other) {
+        return std::filesystem::equivalent(other->folder(), adapters.back()->folder());
+      };
+      if (std::ranges::count_if(adapters, is_it) > 1) throw invalid_argument("'{}' is named twice", folder);
       require_adapter_fits(*adapters.back(), model);
     } catch (const Error& error) {
       throw Error(error.code(),

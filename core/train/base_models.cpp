@@ -78,6 +78,13 @@ void check_key(const Run& run, const std::string& key, const nlohmann::json& bef
     return path.empty() ? std::string("(none)") : fmt::format("'{}'", path);
   };
   const OptionValue* value = folder_of(run, key);
+  if (key == kAdapterKey) {
+    throw invalid_argument(
+        "{}: {}: the adapters that are merged into the base ({}; with create_new_adapter all, else all but the last) "
+        "are "
+        "not those of the run of '{}', which were {}: restore {} and create_new_adapter",
+        value == nullptr ? "default" : value->origin, key, named(now), checkpoint.string(), named(before), key);
+  }
   const std::string message =
       fmt::format("{}: {}: {} is not what the run of '{}' began from, which was {}",
                   value == nullptr ? "default" : value->origin, key, named(now), checkpoint.string(), named(before));
@@ -89,7 +96,7 @@ void check_key(const Run& run, const std::string& key, const nlohmann::json& bef
     return;
   }
   const std::string path = text_at(before, key, "path");
-  const bool is_gone = key != kAdapterKey && !path.empty() && !fs::exists(path);
+  const bool is_gone = !path.empty() && !fs::exists(path);
   throw invalid_argument("{}: weights that the checkpoint does not hold come from it: restore it{}", message,
                          is_gone ? " (it is not there any more)" : "");
 }

@@ -167,6 +167,10 @@ const char* key_of_weights(const fs::path& file) {
   return fs::exists(file.parent_path() / "adapter_config.json") ? "adapter_name_or_path" : "model_name_or_path";
 }
 
+/// Keys that describe an adapter.
+constexpr std::string_view kAdapterKeys[] = {"lora_rank",         "lora_alpha", "lora_target",
+                                             "additional_target", "use_rslora", "use_dora"};
+
 // The optimizer's state is that of the precision it was made in and of the parameters that were trained.
 void check_same_state(const Run& run, const TrainerState& state, const fs::path& file) {
   const OptionValues& values = run.setup().config().host();
@@ -178,6 +182,8 @@ void check_same_state(const Run& run, const TrainerState& state, const fs::path&
     const nlohmann::json now = recorded_value(*values.find(key));
     if (before == state.arguments.end() || *before == now) continue;
     if (effective_value(state.arguments, key) == effective_value(arguments, key)) continue;
+    // What is written beside an adapter whose training goes on has been held to that adapter.
+    if (run.adapters().continued && std::ranges::find(kAdapterKeys, key) != std::end(kAdapterKeys)) continue;
     throw invalid_argument(
         "{}: {}: is {}, and '{}' is of a run with {}: {}: restore it, or start again from the checkpoint's weights "
         "with {}",

@@ -2,6 +2,7 @@
 #include "core/train/run.h"
 
 #include <algorithm>
+#include <ranges>
 #include <sstream>
 
 #include "core/base/error.h"
@@ -244,13 +245,16 @@ std::unique_ptr<WeightSource> Run::weights_without_principal() const {
 std::unique_ptr<WeightSource> Run::with_scalar_head(std::unique_ptr<WeightSource> weights) const {
   if (model_->scalar_heads().empty()) return weights;
   std::vector<std::filesystem::path> folders;
-  if (const PeftAdapter* last = adapters_.last()) folders.push_back(last->folder());
+  if (adapters_.continued) folders.push_back(adapters_.continued->folder());
+  for (const auto& adapter : adapters_.merged | std::views::reverse) folders.push_back(adapter->folder());
   folders.push_back(arguments().model_name_or_path);
   // Training may begin with a new head; there is nothing to measure with one.
   const bool is_required = !arguments().do_train && !arguments().train_from_scratch;
   try {
     return std::make_unique<ScalarHeadWeights>(std::move(weights), *model_, folders, arguments().seed, is_required);
   } catch (const Error& error) {
+    // A file that is there and wrong is named by its path.
+    if (error.code() != FTRUN_NOT_FOUND) throw;
     throw Error(error.code(),
                 fmt::format("{}: model_name_or_path: {}", setup_.config().origin("model_name_or_path"), error.what()));
   }

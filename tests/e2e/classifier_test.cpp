@@ -132,6 +132,14 @@ TEST_F(ClassifierAdapter, TrainsAndSavesTheHeadAsPeftDoes) {
   EXPECT_EQ(SafetensorsFile(folder_ / "merged/model.safetensors").tensors().size(), base.tensors().size());
   EXPECT_THAT(bytes_of(folder_ / "merged/config.json"), HasSubstr("ForSequenceClassification"));
   EXPECT_FALSE(fs::exists(folder_ / "merged/Modelfile")) << "it cannot talk";
+  const ProgramResult replaced = run_ftrun({"export", "--model", (folder_ / "base").string(), "--export_dir",
+                                            (folder_ / "merged").string(), "--overwrite_output_dir", "true"});
+  EXPECT_EQ(replaced.exit_code, 0) << replaced.err;
+  fs::remove_all(folder_ / "merged");
+  ASSERT_EQ(run_ftrun({"export", "--model", (folder_ / "base").string(), "--adapter_name_or_path",
+                       (folder_ / "adapter").string(), "--export_dir", (folder_ / "merged").string()})
+                .exit_code,
+            0);
   ASSERT_EQ(run_small(folder_, "whole", keys("merged", unchanged)).exit_code, 0);
   EXPECT_NEAR(evaluated("whole"), evaluated("adapter"), 1e-5);
 }

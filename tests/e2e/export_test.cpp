@@ -92,10 +92,10 @@ TEST_F(Export, OnlyAFormerExportIsReplaced) {
   EXPECT_THAT(foreign.all(), HasSubstr("holds 'notes.txt', which is no file of an exported model"));
   EXPECT_EQ(bytes_of(out / "notes.txt"), "mine");
   fs::remove(out / "notes.txt");
-  fs::remove(out / "Modelfile");  // as a model that was only trained
+  fs::remove(out / "export_results.json");  // as a model that was only trained
   const ProgramResult other = export_to(out);
   EXPECT_EQ(other.exit_code, 2) << other.all();
-  EXPECT_THAT(other.all(), HasSubstr("has no Modelfile, which every export writes"));
+  EXPECT_THAT(other.all(), HasSubstr("has no export_results.json, which every export writes"));
   EXPECT_TRUE(fs::exists(out / "model.safetensors"));
 }
 

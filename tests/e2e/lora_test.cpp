@@ -143,6 +143,17 @@ TEST_F(Lora, TrainingGoesOnWithTheLastAdapterAndMergesTheOthers) {
   ASSERT_EQ(run("third", anew).exit_code, 0);
   EXPECT_LT(result_of("third").at("train_loss").get<double>(), result_of("first").at("train_loss").get<double>());
 
+  // What the adapter has, written out where the run that is resumed left it to the adapter.
+  Keys saving = on;
+  saving["save_steps"] = "3";
+  saving["save_strategy"] = "steps";
+  ASSERT_EQ(run("fourth", saving).exit_code, 0);
+  saving["lora_rank"] = "4";
+  saving["lora_alpha"] = "8";
+  saving["resume_from_checkpoint"] = (folder_ / "fourth/checkpoint-3").string();
+  const ProgramResult resumed = run("fifth", saving);
+  EXPECT_EQ(resumed.exit_code, 0) << resumed.err;
+
   Keys disagreeing = on;
   disagreeing["lora_rank"] = "2";
   const ProgramResult refused = run("refused", disagreeing);
@@ -167,6 +178,17 @@ TEST_F(Lora, AnAdapterRemembersThoseBeneathIt) {
   ASSERT_EQ(without.exit_code, 0) << without.err;
   EXPECT_THAT(without.err, HasSubstr("'" + second + "' was trained on its base with '" + first + "' merged in"));
   EXPECT_NE(bytes_of(folder_ / "without/model.safetensors"), bytes_of(folder_ / "both/model.safetensors"));
+
+  const ProgramResult twice = export_to("twice", {{"adapter_name_or_path", "[" + first + ", " + first + "/]"}});
+  EXPECT_EQ(twice.exit_code, 2) << twice.err;
+  EXPECT_THAT(twice.all(), HasSubstr("is named twice"));
+
+  // How its file is laid out does not make it another one.
+  const fs::path config = folder_ / "first/adapter_config.json";
+  write_text(config, json::parse(bytes_of(config)).dump(1));
+  const ProgramResult rewritten =
+      run_ftrun({"export", "--model", second, "--export_dir", (folder_ / "rewritten").string()});
+  EXPECT_EQ(rewritten.exit_code, 0) << rewritten.err;
 
   fs::rename(folder_ / "first", folder_ / "moved");
   const ProgramResult gone = run_ftrun({"predict", "--model", second, "--eval_dataset", "demo_eval", "--dataset_dir",

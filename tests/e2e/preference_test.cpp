@@ -243,6 +243,21 @@ TEST(RewardModel, NothingIsMeasuredWithAHeadThatIsNotThere) {
   EXPECT_FALSE(fs::exists(folder / "measured/eval_results.json"));
 }
 
+TEST(Preference, AModelIsNotMeasuredAgainstItself) {
+  const TestFolder folder;
+  ASSERT_EQ(run_small(folder, "base", {{"max_steps", "1"}}).exit_code, 0);
+  for (const Keys& stage : {pair_keys(), label_keys()}) {
+    const ProgramResult result = run_small(folder, "run",
+                                           joined(stage, {{"do_train", "false"},
+                                                          {"do_eval", "true"},
+                                                          {"dataset", ""},
+                                                          {"train_from_scratch", ""},
+                                                          {"model_name_or_path", (folder / "base").string()}}));
+    EXPECT_EQ(result.exit_code, 2) << result.all();
+    EXPECT_THAT(result.err, HasSubstr("do_train: is false, and the model would be its own reference: set ref_model"));
+  }
+}
+
 TEST(Preference, OnlyRowsThatAreWalkedAreComputedBeforehand) {
   const TestFolder folder;
   const ProgramResult result = run_small(folder, "run", pair_keys({{"eval_strategy", "no"}, {"max_steps", "1"}}));

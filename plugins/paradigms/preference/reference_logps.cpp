@@ -52,6 +52,10 @@ ReferenceLogps::ReferenceLogps(const ftrun_host* host, const sdk::Options& optio
     throw batching::refused_key(options, "precompute_ref_log_probs",
                                 "computes them with the initial model and excludes ref_model: remove one of them");
   }
+  if (!trains_ && !options.is_set("ref_model") && options.get_string("finetuning_type") != "lora") {
+    throw batching::refused_key(options, "do_train",
+                                "is false, and the model would be its own reference: set ref_model");
+  }
 }
 
 void ReferenceLogps::declare(const ftrun_declaration& declaration, int32_t walks) {
