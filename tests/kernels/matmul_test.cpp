@@ -134,11 +134,10 @@ TEST(Matmul, SameBitsForAnyColumns) {
 
 TEST(Matmul, TransposesGiveTheSameBits) {
   const int64_t m = 50, n = 45, k = 270;
-  Array a(FTRUN_F32, {m, k}), at(FTRUN_F32, {k, m}), b(FTRUN_F32, {k, n}), bt(FTRUN_F32, {n, k});
+  Array a(FTRUN_F32, {m, k}), b(FTRUN_F32, {k, n});
   a.randomize(1);
   b.randomize(2);
-  for (int64_t i = 0; i < m * k; ++i) at.set(i % k * m + i / k, a.get(i));
-  for (int64_t i = 0; i < n * k; ++i) bt.set(i % n * k + i / n, b.get(i));
+  const Array at = turned(a, m, k, FTRUN_F32), bt = turned(b, k, n, FTRUN_F32);
   Array plain(FTRUN_F32, {m, n}), both(FTRUN_F32, {m, n});
   auto attribute = attributes<ftrun_matmul_attributes>();
   attribute.alpha = 1.0;

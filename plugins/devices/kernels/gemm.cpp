@@ -83,13 +83,8 @@ HWY_INLINE void write_row(const float* sums, const float* bias, VF alpha, bool a
   std::memcpy(c + i, tail, bytes);
 }
 
-/// Rows of c are pages apart, which no prefetcher of the CPU follows.
+/// Rows of c to ask for ahead of their reading.
 constexpr int64_t kRowsAhead = 4;
-HWY_INLINE void prefetch_row(const char* c_row, ftrun_dtype dtype, int64_t elements_ahead, int64_t columns) {
-  const char* ahead = at(c_row, dtype, elements_ahead);
-  const char* end = at(ahead, dtype, columns);
-  for (; ahead < end; ahead += 64) hwy::Prefetch(ahead);
-}
 
 /// c[row0.., column0..] from the finished f32 sums.
 HWY_INLINE void write_tile(const GemmCall& call, void* c, const float* sums, int64_t sums_stride, int64_t row0,
@@ -105,7 +100,7 @@ HWY_INLINE void write_tile(const GemmCall& call, void* c, const float* sums, int
   for (int64_t row = 0; row < rows; ++row) {
     char* c_row = at(c, call.c_dtype, (row0 + row) * call.c_row_stride + column0);
     const float* in = sums + row * sums_stride;
-    if (adds && row + kRowsAhead < rows) prefetch_row(c_row, call.c_dtype, kRowsAhead * call.c_row_stride, columns);
+    if (adds && row + kRowsAhead < rows) prefetch_span(c_row, call.c_dtype, kRowsAhead * call.c_row_stride, columns);
     if (call.c_dtype == FTRUN_F32) {
       write_row(in, bias, alpha, adds, columns, reinterpret_cast<float*>(c_row));
     } else {

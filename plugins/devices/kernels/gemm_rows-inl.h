@@ -142,6 +142,27 @@ HWY_INLINE void turn_sums(const float* from, int64_t from_stride, int64_t rows, 
   }
 }
 
+/// All rows of b against `columns` <= kNr columns of a panel.
+template <class Products, class T>
+HWY_INLINE void panel_tiles(const T* rows, int64_t row_stride, int64_t count, int64_t columns, const float* panel,
+                            int64_t kc, float* c, int64_t c_stride, bool start_from_c) {
+  if (columns > kLanes) {
+    row_tiles<Products, 2, T>(rows, row_stride, count, panel, kc, c, c_stride, start_from_c);
+  } else {
+    row_tiles<Products, 1, T>(rows, row_stride, count, panel, kc, c, c_stride, start_from_c);
+  }
+}
+
+/// body(rows of `matrix` from element `index` on, as its dtype lies in memory).
+template <class Products, class Body>
+HWY_INLINE void with_stored_rows(const Matrix& matrix, int64_t index, const Body& body) {
+  const char* data = at(matrix.data, matrix.dtype, index);
+  if constexpr (Products::kPerElement == 1) {
+    if (matrix.dtype == FTRUN_F32) return body(reinterpret_cast<const uint32_t*>(data));
+  }
+  body(reinterpret_cast<const uint16_t*>(data));
+}
+
 /// One pass over k of few_rows_product; `turned` is [columns][width].
 template <class Products, class T>
 HWY_INLINE void few_rows_pass(const T* b_rows, int64_t row_stride, int64_t columns, const float* panels, int64_t rows,
@@ -153,12 +174,7 @@ HWY_INLINE void few_rows_pass(const T* b_rows, int64_t row_stride, int64_t colum
     const T* b = b_rows + column * row_stride;
     float* c = turned + column * width;
     for (int64_t row = 0; row < rows; row += kNr) {
-      const float* panel = panels + row * kc;
-      if (rows - row > kLanes) {
-        row_tiles<Products, 2, T>(b, row_stride, count, panel, kc, c + row, width, start_from_c);
-      } else {
-        row_tiles<Products, 1, T>(b, row_stride, count, panel, kc, c + row, width, start_from_c);
-      }
+      panel_tiles<Products>(b, row_stride, count, rows - row, panels + row * kc, kc, c + row, width, start_from_c);
     }
   }
 }
@@ -183,17 +199,11 @@ HWY_INLINE void few_rows_product(const Matrix& a, const Matrix& b, int64_t k_cou
   for (int64_t k0 = 0; k0 < elements; k0 += kFewRowsKc) {
     const int64_t kc = HWY_MIN(kFewRowsKc, elements - k0);
     pack_b(Products(), turned_a, k_count, k0, kc, row0, rows, panels);
-    const char* data = at(b.data, b.dtype, column0 * b.row_stride + k0 * Products::kPerElement);
-    const bool goes_on = start_from_c || k0 > 0;
-    if constexpr (Products::kPerElement == 1) {
-      if (b.dtype == FTRUN_F32) {
-        few_rows_pass<Products>(reinterpret_cast<const uint32_t*>(data), b.row_stride, columns, panels, rows, kc,
-                                turned, width, goes_on);
-        continue;
-      }
-    }
-    few_rows_pass<Products>(reinterpret_cast<const uint16_t*>(data), b.row_stride, columns, panels, rows, kc, turned,
-                            width, goes_on);
+    with_stored_rows<Products>(b, column0 * b.row_stride + k0 * Products::kPerElement,
+                               [&](const auto* b_rows) HWY_ATTR {
+                                 few_rows_pass<Products>(b_rows, b.row_stride, columns, panels, rows, kc, turned, width,
+                                                         start_from_c || k0 > 0);
+                               });
   }
   turn_sums(turned, width, rows, columns, sums, sums_stride);
 }
@@ -203,17 +213,6 @@ template <class Products>
 HWY_INLINE bool takes_few_columns(const Matrix& a, int64_t columns, int64_t k_count, bool columns_exact) {
   if (columns > kNr || a.transposed || (columns_exact && columns % kNr != 0 && columns != kLanes)) return false;
   return Products::kPerElement == 1 || (a.dtype == FTRUN_BF16 && a.row_stride % 2 == 0 && k_count % 2 == 0);
-}
-
-/// One pass over k of few_columns_product. T is how a's elements lie.
-template <class Products, class T>
-HWY_INLINE void few_columns_pass(const T* a_rows, int64_t row_stride, int64_t rows, int64_t columns, const float* panel,
-                                 int64_t kc, float* sums, int64_t sums_stride, bool start_from_c) {
-  if (columns > kLanes) {
-    row_tiles<Products, 2, T>(a_rows, row_stride, rows, panel, kc, sums, sums_stride, start_from_c);
-  } else {
-    row_tiles<Products, 1, T>(a_rows, row_stride, rows, panel, kc, sums, sums_stride, start_from_c);
-  }
 }
 
 /// sums[rows, columns] = a b for at most kNr columns: a's rows are broadcast from where they lie, because each element
@@ -226,17 +225,9 @@ HWY_INLINE void few_columns_product(const Matrix& a, const Matrix& b, int64_t k_
   for (int64_t k0 = 0; k0 < elements; k0 += kFewRowsKc) {
     const int64_t kc = HWY_MIN(kFewRowsKc, elements - k0);
     pack_b(Products(), b, k_count, k0, kc, 0, columns, panel);
-    const char* data = at(a.data, a.dtype, row0 * a.row_stride + k0 * Products::kPerElement);
-    const bool goes_on = start_from_c || k0 > 0;
-    if constexpr (Products::kPerElement == 1) {
-      if (a.dtype == FTRUN_F32) {
-        few_columns_pass<Products>(reinterpret_cast<const uint32_t*>(data), a.row_stride, rows, columns, panel, kc,
-                                   sums, sums_stride, goes_on);
-        continue;
-      }
-    }
-    few_columns_pass<Products>(reinterpret_cast<const uint16_t*>(data), a.row_stride, rows, columns, panel, kc, sums,
-                               sums_stride, goes_on);
+    with_stored_rows<Products>(a, row0 * a.row_stride + k0 * Products::kPerElement, [&](const auto* a_rows) HWY_ATTR {
+      panel_tiles<Products>(a_rows, a.row_stride, rows, columns, panel, kc, sums, sums_stride, start_from_c || k0 > 0);
+    });
   }
 }
 

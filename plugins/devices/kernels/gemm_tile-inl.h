@@ -323,13 +323,14 @@ HWY_INLINE float element(const Matrix& matrix, int64_t row, int64_t column) {
 /// one panel at a time would come back to each page for a single line.
 constexpr int64_t kPanelsTogether = 8;
 
-/// Rows to ask for ahead of their packing: they are pages apart, which no prefetcher of the CPU follows.
-constexpr int64_t kPackAhead = 8;
-HWY_INLINE void prefetch_columns(const Matrix& matrix, int64_t row, int64_t first, int64_t last) {
-  const char* line = at(matrix.data, matrix.dtype, row * matrix.row_stride + first);
-  const char* end = line + (last - first) * static_cast<int64_t>(FTRUN_DTYPE_BYTES(matrix.dtype));
-  for (; line < end; line += 64) hwy::Prefetch(line);
+/// Asks for a part of a row that is read later: rows lie pages apart, which no prefetcher of the CPU follows.
+HWY_INLINE void prefetch_span(const void* data, ftrun_dtype dtype, int64_t index, int64_t count) {
+  const char* end = at(data, dtype, index + count);
+  for (const char* line = at(data, dtype, index); line < end; line += 64) hwy::Prefetch(line);
 }
+
+/// Rows of b to ask for ahead of their packing.
+constexpr int64_t kPackAhead = 8;
 
 /// pack_b for b as it lies: rows of k. `panel_rows` >= kc: rows that each panel has room for.
 HWY_INLINE void pack_b_rows(const Matrix& b, int64_t k0, int64_t kc, int64_t n0, int64_t nc, float* out,
@@ -338,7 +339,7 @@ HWY_INLINE void pack_b_rows(const Matrix& b, int64_t k0, int64_t kc, int64_t n0,
     const int64_t last = HWY_MIN(nc, group + kPanelsTogether * kNr);
     for (int64_t k = 0; k < kc; ++k) {
       const char* in = at(b.data, b.dtype, (k0 + k) * b.row_stride + n0);
-      if (k + kPackAhead < kc) prefetch_columns(b, k0 + k + kPackAhead, n0 + group, n0 + last);
+      if (k + kPackAhead < kc) prefetch_span(in, b.dtype, kPackAhead * b.row_stride + group, last - group);
       for (int64_t column = group; column < last; column += kNr) {
         float* row = out + column * panel_rows + k * kNr;
         const int64_t count = HWY_MIN(kNr, last - column);
