@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -43,8 +44,14 @@ TestFolder::~TestFolder() {
 
 constexpr const char* kProgram = FTRUN_BINARY_DIR "/bin/ftrun";
 
+/// Where and within what a program runs; no limit: 0.
+struct Surroundings {
+  fs::path folder = FTRUN_SOURCE_DIR;
+  int cpu_seconds = 0;
+};
+
 static pid_t start(std::vector<std::string> words, const std::map<std::string, std::string>& environment,
-                   const fs::path& out, const fs::path& err, int input = -1) {
+                   const fs::path& out, const fs::path& err, int input = -1, const Surroundings& surroundings = {}) {
   const pid_t child = ::fork();
   if (child != 0) return child;
   const int out_file = ::open(out.c_str(), O_CREAT | O_WRONLY | O_TRUNC, 0600);
@@ -52,11 +59,16 @@ static pid_t start(std::vector<std::string> words, const std::map<std::string, s
   ::dup2(out_file, STDOUT_FILENO);
   ::dup2(err_file, STDERR_FILENO);
   ::dup2(input >= 0 ? input : ::open("/dev/null", O_RDONLY), STDIN_FILENO);
+  if (surroundings.cpu_seconds > 0) {
+    const auto seconds = static_cast<rlim_t>(surroundings.cpu_seconds);
+    const rlimit limit = {seconds, seconds};
+    ::setrlimit(RLIMIT_CPU, &limit);
+  }
   for (const auto& [name, value] : environment) ::setenv(name.c_str(), value.c_str(), 1);
   std::vector<char*> pointers;
   for (std::string& word : words) pointers.push_back(word.data());
   pointers.push_back(nullptr);
-  if (::chdir(FTRUN_SOURCE_DIR) == 0) ::execvp(pointers[0], pointers.data());
+  if (::chdir(surroundings.folder.c_str()) == 0) ::execvp(pointers[0], pointers.data());
   ::_exit(127);
 }
 
@@ -78,16 +90,29 @@ ProgramResult run_ftrun(const std::vector<std::string>& arguments,
                 folder / "err");
 }
 
-ProgramResult pipe_into_ftrun(const std::string& input, const std::vector<std::string>& arguments) {
+static ProgramResult run_with_input(const std::string& input, const std::vector<std::string>& arguments,
+                                    const std::map<std::string, std::string>& environment,
+                                    const Surroundings& surroundings) {
   const TestFolder folder;
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) throw std::runtime_error("pipe");
-  const pid_t child = start(joined({kProgram}, arguments), {}, folder / "out", folder / "err", ends[0]);
+  const pid_t child =
+      start(joined({kProgram}, arguments), environment, folder / "out", folder / "err", ends[0], surroundings);
   ::close(ends[0]);
   // Small enough for the pipe itself, so that it does not matter whether it is read.
   EXPECT_EQ(::write(ends[1], input.data(), input.size()), static_cast<ssize_t>(input.size()));
   ::close(ends[1]);
   return finish(child, folder / "out", folder / "err");
+}
+
+ProgramResult pipe_into_ftrun(const std::string& input, const std::vector<std::string>& arguments) {
+  return run_with_input(input, arguments, {}, {});
+}
+
+ProgramResult run_ftrun_in(const fs::path& folder, const std::vector<std::string>& arguments,
+                           const std::map<std::string, std::string>& environment, const std::string& input,
+                           int cpu_seconds) {
+  return run_with_input(input, arguments, environment, {folder, cpu_seconds});
 }
 
 ProgramResult run_ftrun_on(int terminal, const std::vector<std::string>& arguments,

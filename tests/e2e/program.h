@@ -26,6 +26,12 @@ ProgramResult run_ftrun(const std::vector<std::string>& arguments,
 /// With `input` as its standard input, a pipe that then ends.
 ProgramResult pipe_into_ftrun(const std::string& input, const std::vector<std::string>& arguments);
 
+/// In the working folder `folder` with `input` (at most a pipe's capacity) as its standard input; killed when it has
+/// used `cpu_seconds` of processor time, so that a run that never ends is a failure and not a wait.
+ProgramResult run_ftrun_in(const std::filesystem::path& folder, const std::vector<std::string>& arguments,
+                           const std::map<std::string, std::string>& environment, const std::string& input,
+                           int cpu_seconds);
+
 /// Starts it with `terminal` (a descriptor) as its standard input, calls `meanwhile` with its process id and the file
 /// of its error output, then waits.
 ProgramResult run_ftrun_on(int terminal, const std::vector<std::string>& arguments,
