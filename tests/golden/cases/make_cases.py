@@ -278,21 +278,44 @@ def b52(made):
 # ---- labelled rows
 
 
+def kto_rows(made, name, mismatched):
+    """(answer, mismatched answer, is good); `mismatched` chooses the row that the other answer is of."""
+    given = [[m["content"] for m in row["messages"]] + [row["label"]] for row in rows.read(CASES / f"preference/{name}.jsonl")]
+    found = []
+    for i, (prompt, answer, label) in enumerate(given):
+        other = given[mismatched([row[0] for row in given], i)]
+        found.append((*(rows.chatml(made.tokenizer, [(prompt, text)]) for text in (answer, other[1])), label))
+    return found
+
+
+def nearest_other(prompts, i):
+    """The nearest earlier row with another prompt, wrapping round."""
+    earlier = [(i - back) % len(prompts) for back in range(1, len(prompts))]
+    return next(j for j in earlier if prompts[j] != prompts[i])
+
+
+def row_before(prompts, i):
+    return i - 1
+
+
 def preference_kto(made):
-    """Four updates of 16 rows; mismatched answers are those of the nearest earlier row with another prompt."""
+    """A policy fine-tuned on the answers, then four updates of 16 rows against the model that it came from. `row_before` is what
+    must not come out for neighbours."""
     found = {}
-    for name in ("kz_adj", "kz_sep"):
-        given = [[m["content"] for m in row["messages"]] + [row["label"]] for row in rows.read(CASES / f"preference/{name}.jsonl")]
-        data = []
-        for i, (prompt, answer, label) in enumerate(given):
-            other = next(given[(i - back) % len(given)] for back in range(1, len(given)) if given[(i - back) % len(given)][0] != prompt)
-            pair = [rows.chatml(made.tokenizer, [(prompt, text)]) for text in (answer, other[1])]
-            assert max(len(ids) for ids, _ in pair) <= 512
-            data.append((*pair, label))
-        kl = []
-        batches = [[data[i] for i in batch] for batch in rows.updates(len(data), 16, 1, shuffle=False)]
+    windows = list(rows.updates(64, 16, 1, shuffle=False))
+
+    def policy():
+        model = made.model("tiny")
+        data = [row for row, *_ in kto_rows(made, "kz_sep", nearest_other)]
+        training.train(model, [[data[i] for i in batch] for batch in windows], training.supervised, 1e-3)
+        return model
+
+    for key, name, choice in [("kz_adj", "kz_adj", nearest_other), ("kz_sep", "kz_sep", nearest_other),
+                              ("kz_adj_row_before", "kz_adj", row_before)]:
+        kl, data = [], kto_rows(made, name, choice)
         loss = training.labelled(made.model("tiny"), kl)
-        found[name] = {"loss": training.train(made.model("tiny"), batches, loss, 1e-3)["loss"], "kl": kl}
+        batches = [[data[i] for i in batch] for batch in windows]
+        found[key] = {"loss": training.train(policy(), batches, loss, 1e-5)["loss"], "kl": kl}
     return found
 
 
