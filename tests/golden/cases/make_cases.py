@@ -212,7 +212,14 @@ def b29(made):
 
 
 def b30(made):
-    return {kind: preference(made, "b30/data.jsonl", kind, 512, 4, 1e-3, False, "constant") for kind in ("sigmoid", "orpo")}
+    found = {kind: preference(made, "b30/data.jsonl", kind, 512, 4, 1e-3, False, "constant") for kind in ("sigmoid", "orpo")}
+    # An adapter that is trained on: the reference is the base without it, and log(2) where it is the policy's start.
+    pairs = [rows.pair(made.tokenizer, row, 512) for row in rows.read(CASES / "b30/data.jsonl")][:4]
+    policy = PeftModel.from_pretrained(made.model("tiny"), made.folder / "adapters" / "plain_tiny")
+    with torch.no_grad():
+        found["continued"] = training.pairwise("sigmoid", made.model("tiny"))(policy, pairs).item()
+        found["continued_from_start"] = training.pairwise("sigmoid", policy)(policy, pairs).item()
+    return found
 
 
 def b31(made):
