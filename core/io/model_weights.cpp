@@ -9,7 +9,6 @@
 
 #include "core/base/error.h"
 #include "core/base/json_text.h"
-#include "core/base/nearest_name.h"
 
 namespace ftrun {
 namespace {
@@ -150,7 +149,7 @@ const TensorEntry* ModelWeights::find(std::string_view name) const noexcept {
 const TensorEntry& ModelWeights::require(std::string_view name, std::span<const int64_t> shape) const {
   const TensorEntry* entry = find(name);
   if (entry == nullptr) {
-    throw invalid_argument("{}: no tensor '{}'{}", folder_.string(), name, did_you_mean(name, names_));
+    throw invalid_argument("{}: no tensor '{}'", folder_.string(), name);
   }
   if (!std::equal(shape.begin(), shape.end(), entry->shape.begin(), entry->shape.end())) {
     throw invalid_argument("{}: tensor '{}' has shape {}, expected {} from config.json", entry->file.string(), name,

@@ -27,8 +27,7 @@ class ModelWeights {
   /// The tensor of that name, or nullptr.
   const TensorEntry* find(std::string_view name) const noexcept;
 
-  /// The tensor of that name with that shape. Throws INVALID_ARGUMENT naming folder, tensor, both shapes or the nearest
-  /// name.
+  /// The tensor of that name with that shape. Throws INVALID_ARGUMENT naming folder, tensor and both shapes.
   const TensorEntry& require(std::string_view name, std::span<const int64_t> shape) const;
 
   /// Checks that every expected tensor is there with its shape (dtypes may differ) and that nothing else is, apart from

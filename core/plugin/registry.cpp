@@ -179,18 +179,18 @@ const Plugin& Registry::load(std::string_view kind, std::string_view id, std::st
 }
 
 const Plugin& Registry::find_network(std::span<const std::string> architectures, const fs::path& config_path) {
-  std::vector<std::string> known;
+  std::vector<std::string> supported;
   for (const std::string& id : ids(FTRUN_KIND_NETWORK)) {
     const Plugin& plugin = load(FTRUN_KIND_NETWORK, id);
     for (std::string& name : plugin.architectures()) {
       if (std::ranges::find(architectures, name) != architectures.end()) return plugin;
-      known.push_back(std::move(name));
+      supported.push_back(std::move(name));
     }
   }
-  const std::string nearest = architectures.empty() ? std::string() : did_you_mean(architectures.front(), known);
-  throw invalid_argument("{}: architectures: no network plugin claims '{}'{}; known: {}", config_path.string(),
-                         fmt::join(architectures, ", "), nearest,
-                         known.empty() ? "none" : fmt::format("{}", fmt::join(known, ", ")));
+  // No nearest name: the file says what the weights are, and another name would not make them another network's.
+  throw invalid_argument("{}: architectures: no network plugin computes '{}'; supported: {}", config_path.string(),
+                         fmt::join(architectures, ", "),
+                         supported.empty() ? "none" : fmt::format("{}", fmt::join(supported, ", ")));
 }
 
 std::vector<const Plugin*> Registry::load_usable(std::string_view kind) {

@@ -99,7 +99,7 @@ TEST(ModelWeights, ChecksAgainstTheExpectedTensors) {
                [&] { weights.require_exactly(other); });
   const std::vector<int64_t> shape = {4};
   EXPECT_EQ(weights.require("a", shape).name, "a");
-  expect_error(FTRUN_INVALID_ARGUMENT, {"'exta'", "'extra'"}, [&] { weights.require("exta", shape); });
+  expect_error(FTRUN_INVALID_ARGUMENT, {"no tensor 'exta'"}, [&] { weights.require("exta", shape); });
   const std::vector<int64_t> longer = {4, 1};
   expect_error(FTRUN_INVALID_ARGUMENT, {"[4]", "[4, 1]"}, [&] { weights.require("a", longer); });
 }

@@ -127,7 +127,7 @@ TEST_F(OpenPlugins, FindsTheNetworkFromConfigJson) {
   EXPECT_EQ(run.config.origin("network"), (model.path() / "config.json").string());
   model.write("config.json", R"({"architectures": ["OtherForCausalLM"]})");
   EXPECT_THAT(refusal("stage: copying\nmodel_name_or_path: " + model.path().string() + "\n"),
-              HasSubstr("config.json: architectures: no network plugin claims 'OtherForCausalLM'"));
+              HasSubstr("config.json: architectures: no network plugin computes 'OtherForCausalLM'"));
   EXPECT_THAT(refusal("stage: copying\nmodel_name_or_path: /no/such/model\n"), HasSubstr("/no/such/model"));
 }
 

@@ -96,9 +96,8 @@ TEST(Registry, FindsNetworksByArchitecture) {
   EXPECT_EQ(registry.find_network(known, "m/config.json").id(), "toy_network");
   const std::vector<std::string> unknown = {"ToyForCausalML"};
   EXPECT_EQ(message_of([&] { registry.find_network(unknown, "m/config.json"); }),
-            "m/config.json: architectures: no network plugin claims 'ToyForCausalML' (did you mean 'ToyForCausalLM'?); "
-            "known: "
-            "ToyForCausalLM, ToyModel");
+            "m/config.json: architectures: no network plugin computes 'ToyForCausalML'; supported: ToyForCausalLM, "
+            "ToyModel");
 }
 
 TEST(Registry, KnowsTheOwnersOfAKey) {

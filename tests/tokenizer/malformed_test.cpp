@@ -87,7 +87,7 @@ TEST(MalformedTokenizerTest, ModelAndAddedTokens) {
       {"/model/byte_fallback", "no", "model.byte_fallback: expected true or false"},
       {"/model/continuing_subword_prefix", "##", "model.continuing_subword_prefix: is not supported"},
       {"/model/end_of_word_suffix", "</w>", "model.end_of_word_suffix: is not supported"},
-      {"/model/ignore_merge", true, "model.ignore_merge: unknown key (did you mean 'ignore_merges'?)"},
+      {"/model/ignore_merge", true, "model.ignore_merge: unknown key"},
       {"/added_tokens/1/id", 0, "added_tokens[1].id: '<|im_start|>' says 0"},
       {"/added_tokens/1/id", "1", "added_tokens[1].id: expected a token id"},
       {"/added_tokens/3", changed("content", "<new>"), "added_tokens[3].id: '<new>' says 0"},
@@ -97,7 +97,7 @@ TEST(MalformedTokenizerTest, ModelAndAddedTokens) {
       {"-/added_tokens/1/rstrip", {}, "added_tokens[1]: lacks key \"rstrip\""},
       {"/added_tokens", json::object(), "added_tokens: expected an array"},
       {"/version", "2.0", "version: '2.0' is not supported"},
-      {"/post_procesor", nullptr, "post_procesor: unknown key (did you mean 'post_processor'?)"}};
+      {"/post_procesor", nullptr, "post_procesor: unknown key"}};
   for (const Case& test : cases) check(base, test);
 }
 
@@ -113,7 +113,7 @@ TEST(MalformedTokenizerTest, Pipeline) {
   without_text["single"].erase(1);
   const Case cases[] = {
       {"/normalizer", {{"type", "Lowercase"}}, "normalizer.type: 'Lowercase' is not supported; supported: NFC, NFD"},
-      {"/normalizer", {{"type", "NFCC"}}, "(did you mean 'NFC'?)"},
+      {"/normalizer", {{"type", "NFCC"}}, "'NFCC' is not supported; supported: NFC, NFD"},
       {"/normalizer", {{"typ", "NFC"}}, "normalizer: lacks key \"type\""},
       {"/normalizer", "NFC", "normalizer: expected an object, got string"},
       {"/normalizer",
@@ -124,7 +124,7 @@ TEST(MalformedTokenizerTest, Pipeline) {
       {"/pre_tokenizer", after, "pre_tokenizer.pretokenizers[1]: a pre-tokenizer after ByteLevel"},
       {"/pre_tokenizer", {{"type", "Metaspace"}}, "pre_tokenizer.type: 'Metaspace' is not supported"},
       {"-/pre_tokenizer/add_prefix_space", {}, "pre_tokenizer: lacks key \"add_prefix_space\""},
-      {"/pre_tokenizer", split_with("behavior", "isolated"), "(did you mean 'Isolated'?)"},
+      {"/pre_tokenizer", split_with("behavior", "isolated"), "'isolated' is not one of Removed, Isolated"},
       {"/pre_tokenizer", split_with("invert", 0), "pretokenizers[0].invert: expected true or false"},
       {"/pre_tokenizer", split_with("pattern", {{"Regex", "(a"}}),
        "pretokenizers[0].pattern.Regex: regular expression"},

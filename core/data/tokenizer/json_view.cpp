@@ -4,7 +4,6 @@
 #include <algorithm>
 
 #include "core/base/error.h"
-#include "core/base/nearest_name.h"
 
 namespace ftrun {
 
@@ -30,7 +29,7 @@ void JsonView::expect_keys(std::initializer_list<std::string_view> known) const 
   const std::vector<std::string> names(known.begin(), known.end());
   for (const auto& [key, value] : value_->items()) {
     if (std::find(names.begin(), names.end(), key) != names.end()) continue;
-    JsonView(value, file_, join_key_path(path_, key)).fail("unknown key" + did_you_mean(key, names));
+    JsonView(value, file_, join_key_path(path_, key)).fail("unknown key");
   }
 }
 

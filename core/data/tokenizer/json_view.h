@@ -28,7 +28,7 @@ class JsonView {
   const std::string& file() const { return file_; }
   const std::string& path() const { return path_; }
 
-  /// Refuses keys other than these, naming the nearest of them.
+  /// Refuses keys other than these, without a nearest name: a program wrote the file, and a key is no typo.
   void expect_keys(std::initializer_list<std::string_view> known) const;
 
   JsonView at(std::string_view key) const;                        ///< required member

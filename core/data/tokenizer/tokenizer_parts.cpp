@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "core/base/error.h"
-#include "core/base/nearest_name.h"
 
 namespace ftrun {
 namespace {
@@ -14,8 +13,7 @@ std::string type_of(const JsonView& part) { return part.at("type").text(); }
 
 [[noreturn]] void refuse_type(const JsonView& part, std::vector<std::string> supported) {
   const std::string type = type_of(part);
-  part.at("type").fail(fmt::format("'{}' is not supported{}; supported: {}", type, did_you_mean(type, supported),
-                                   fmt::join(supported, ", ")));
+  part.at("type").fail(fmt::format("'{}' is not supported; supported: {}", type, fmt::join(supported, ", ")));
 }
 
 /// Keys of ByteLevel as pre-tokenizer, post-processor and decoder; only the first use gives all of them a meaning.
@@ -62,7 +60,7 @@ SplitBehavior behavior_of(const JsonView& value) {
     if (name == other) return behavior;
     names.emplace_back(other);
   }
-  value.fail(fmt::format("'{}' is not one of {}{}", name, fmt::join(names, ", "), did_you_mean(name, names)));
+  value.fail(fmt::format("'{}' is not one of {}", name, fmt::join(names, ", ")));
 }
 
 SplitStep split_step(const JsonView& part) {
