@@ -9,6 +9,7 @@
 #include "core/config/document.h"
 #include "core/config/folder_setting.h"
 #include "core/data/chat_template.h"
+#include "core/data/replaced_tokenizer.h"
 #include "core/data/template_detection.h"
 #include "core/io/model_weights.h"
 #include "core/model/api_tables.h"
@@ -243,6 +244,7 @@ RunSetup prepare_setup(const CommandContext& context, bool writes) {
   check_network(setup);
   setup.generation = generation_config_of(setup.arguments.model_name_or_path, setup.model);
   setup.tokenizer = Tokenizer::load(setup.arguments.tokenizer_name_or_path);
+  warn_of_replaced_tokenizer(setup.arguments.tokenizer_name_or_path);
   check_vocabulary(setup);
   check_weights_exist(setup.arguments, config);
   setup.data = read_data_spec(config);

@@ -10,6 +10,7 @@
 #include "core/base/error.h"
 #include "core/base/files.h"
 #include "core/base/logging.h"
+#include "core/data/replaced_tokenizer.h"
 #include "core/io/checkpoint.h"
 #include "core/io/model_weights.h"
 #include "core/model/abi_struct.h"
@@ -689,6 +690,7 @@ int Trainer::finish() {
   load_best();
   save_model_folder(run_, a.output_dir);
   log_info("saved the model in '{}'", a.output_dir.string());
+  if (run_.is_main()) warn_of_replaced_tokenizer(a.output_dir);
   summary_["output_dir"] = a.output_dir.string();
   summary_["global_step"] = state_.global_step;
   write_state();
