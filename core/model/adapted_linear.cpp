@@ -23,19 +23,20 @@ std::vector<Layer> layers_of(const ActiveUnit& active, std::span<const int32_t> 
   std::vector<Layer> layers;
   for (size_t i = 0; i < weights.size(); ++i) {
     const int32_t bias = i < biases.size() ? biases[i] : -1;
-    layers.push_back({active.role->parameter(weights[i]), bias < 0 ? Tensor() : active.role->parameter(bias),
-                      active.adapters ? active.role->model().adapter_of(weights[i]) : nullptr});
+    const bool adapted = active.tensors != WalkedTensors::kAdaptersOff;
+    layers.push_back({active.parameter(weights[i]), bias < 0 ? Tensor() : active.parameter(bias),
+                      adapted ? active.role->model().adapter_of(weights[i]) : nullptr});
   }
   return layers;
 }
 
 ops::LowRankPair pair_of(const ActiveUnit& active, const LinearAdapter* adapter) {
   if (adapter == nullptr) return {};
-  return {active.role->parameter(adapter->a), active.role->parameter(adapter->b), adapter->scale};
+  return {active.parameter(adapter->a), active.parameter(adapter->b), adapter->scale};
 }
 
 bool drops_out(const ftrun_context& ctx, const ActiveUnit& active, const LinearAdapter& adapter) {
-  return adapter.dropout > 0 && ctx.rank->training() && active.role->trained();
+  return adapter.dropout > 0 && ctx.rank->training() && active.role->trained() && active.tensors == WalkedTensors::kAll;
 }
 
 bool is_plain(const ftrun_context& ctx, const ActiveUnit& active, const LinearAdapter* adapter) {
@@ -73,7 +74,7 @@ Tensor low_rank(ftrun_context& ctx, const Tensor& x, const ops::LowRankPair& pai
 Tensor magnitude_scale(ftrun_context& ctx, const ActiveUnit& active, const Layer& layer, ftrun_dtype dtype) {
   const ops::LowRankPair pair = pair_of(active, layer.adapter);
   const Tensor norm_O = adapted_row_norms(ctx, layer.weight_OI, pair.a_RI.detach(), pair.b_OR.detach(), pair.scale);
-  const Tensor magnitude_O = active.role->parameter(layer.adapter->magnitude);
+  const Tensor magnitude_O = active.parameter(layer.adapter->magnitude);
   return ops::cast(ctx, ops::div(ctx, ops::cast(ctx, magnitude_O, FTRUN_F32), norm_O), dtype);
 }
 

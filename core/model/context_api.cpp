@@ -31,7 +31,7 @@ Tensor parameter_of(const ActiveUnit& active, int32_t id, std::string_view call)
                            model.units()[static_cast<size_t>(declared.unit)].name,
                            model.units()[static_cast<size_t>(active.unit)].name);
   }
-  return active.role->parameter(id);
+  return active.parameter(id);
 }
 
 ftrun_status embed(ftrun_context* ctx, int32_t parameter, ftrun_tensor** out) noexcept {

@@ -160,6 +160,25 @@ const LinearAdapter* NetworkModel::adapter_of(int32_t weight) const noexcept {
   return index < 0 ? nullptr : &adapters_[static_cast<size_t>(index)];
 }
 
+void NetworkModel::add_start_copy(int32_t id) {
+  ModelParameter copy = parameter(id);
+  copy.name = "start." + copy.name;
+  copy.ties.clear();  // whoever uses the original enters its unit
+  copy.origin = ParameterOrigin::kStartCopy;
+  const std::pair added(id, add_parameter(std::move(copy)));
+  start_copies_.insert(std::ranges::upper_bound(start_copies_, added), added);
+}
+
+int32_t NetworkModel::start_copy_of(int32_t id) const noexcept {
+  const auto found = std::ranges::lower_bound(start_copies_, id, {}, &std::pair<int32_t, int32_t>::first);
+  return found != start_copies_.end() && found->first == id ? found->second : id;
+}
+
+int32_t NetworkModel::original_of(int32_t copy) const noexcept {
+  const auto found = std::ranges::find(start_copies_, copy, &std::pair<int32_t, int32_t>::second);
+  return found != start_copies_.end() ? found->first : copy;
+}
+
 const ModelParameter& NetworkModel::parameter(int32_t id) const {
   if (id < 0 || static_cast<size_t>(id) >= parameters_.size()) {
     throw invalid_argument("no parameter has id {}: the network declared {}", id, parameters_.size());
@@ -190,7 +209,9 @@ bool NetworkModel::is_unused_head(int32_t id) const noexcept {
 
 int64_t NetworkModel::total_elements() const noexcept {
   int64_t total = 0;
-  for (const ModelParameter& parameter : parameters_) total += parameter.elements;
+  for (const ModelParameter& parameter : parameters_) {
+    if (parameter.origin != ParameterOrigin::kStartCopy) total += parameter.elements;
+  }
   return total;
 }
 

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "ftrun/kinds/network.h"
@@ -19,8 +20,8 @@ struct ParameterTie {
   std::string name;
 };
 
-/// Who declared a parameter. Adapters and scalar heads are the host's: the network does not know of them.
-enum class ParameterOrigin { kNetwork, kAdapter, kScalarHead };
+/// Who declared a parameter. Adapters, scalar heads and start copies are the host's: the network does not know of them.
+enum class ParameterOrigin { kNetwork, kAdapter, kScalarHead, kStartCopy };
 
 struct ModelParameter {
   std::string name;
@@ -89,6 +90,9 @@ class NetworkModel {
   /// At most one per weight.
   void add_adapter(const LinearAdapter& adapter);
   void add_scalar_head(ScalarHead head) { scalar_heads_.push_back(std::move(head)); }
+  /// Adds a second tensor of the parameter's shape to its unit, never trained, which keeps what the parameter started
+  /// as. At most one per parameter; it is in no file.
+  void add_start_copy(int32_t id);
 
   /// In order of declaration: the order of ids and of saved files.
   const std::vector<ModelParameter>& parameters() const noexcept { return parameters_; }
@@ -104,13 +108,17 @@ class NetworkModel {
   const std::vector<LinearAdapter>& adapters() const noexcept { return adapters_; }
   /// The adapter on a weight, or NULL.
   const LinearAdapter* adapter_of(int32_t weight) const noexcept;
+  /// The parameter's start copy, or itself where there is none.
+  int32_t start_copy_of(int32_t id) const noexcept;
+  /// What a start copy copies.
+  int32_t original_of(int32_t copy) const noexcept;
   const std::vector<ScalarHead>& scalar_heads() const noexcept { return scalar_heads_; }
   /// Has kScoreWeight.
   bool is_classifier() const noexcept;
   /// A classifier's head of words: nothing computes with it, and it is in no file. A tied one is the embedding, which
   /// is used.
   bool is_unused_head(int32_t id) const noexcept;
-  /// Elements of all parameters, tied ones once.
+  /// Elements of all parameters, tied ones once, start copies not.
   int64_t total_elements() const noexcept;
 
   /// Computes a unit; `in` is NULL for the embedding. The returned reference is the caller's. [rank-thread]
@@ -128,6 +136,7 @@ class NetworkModel {
   std::vector<LinearAdapter> adapters_;
   std::vector<int32_t> adapter_of_weight_;  ///< index into adapters_ by parameter id, -1: none; may be shorter
   std::vector<ScalarHead> scalar_heads_;
+  std::vector<std::pair<int32_t, int32_t>> start_copies_;  ///< (parameter, its copy), by parameter
   ftrun_network_info info_{};
 };
 

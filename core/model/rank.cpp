@@ -47,12 +47,17 @@ int32_t Rank::add_role(std::string name, std::shared_ptr<const NetworkModel> mod
   const auto decide = is_trained ? is_trained : [](int32_t) { return false; };
   roles_.push_back(
       std::make_unique<Role>(std::move(name), index, std::move(model), arguments_.world, decide, std::move(weights)));
-  walked_roles_.push_back({roles_.back()->name(), roles_.back().get(), true});
+  walked_roles_.push_back({roles_.back()->name(), roles_.back().get(), WalkedTensors::kAll});
   return static_cast<int32_t>(walked_roles_.size()) - 1;
 }
 
 int32_t Rank::add_adapter_off_role(std::string name, int32_t index) {
-  walked_roles_.push_back({std::move(name), &role(index), false});
+  walked_roles_.push_back({std::move(name), &role(index), WalkedTensors::kAdaptersOff});
+  return static_cast<int32_t>(walked_roles_.size()) - 1;
+}
+
+int32_t Rank::add_at_start_role(std::string name, int32_t index) {
+  walked_roles_.push_back({std::move(name), &role(index), WalkedTensors::kAtStart});
   return static_cast<int32_t>(walked_roles_.size()) - 1;
 }
 
@@ -63,7 +68,7 @@ const Rank::WalkedRole& Rank::walked(int32_t index) const {
 }
 
 bool Rank::is_recorded(const WalkedRole& walked) const noexcept {
-  return training_ && context_.recording && walked.role->trained() && walked.adapters;
+  return training_ && context_.recording && walked.role->trained() && walked.tensors == WalkedTensors::kAll;
 }
 
 Role& Rank::role(int32_t index) {

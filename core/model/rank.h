@@ -97,6 +97,8 @@ class Rank {
   /// calls, which count roles and these together in the order they are added; everything else (layouts, strategies)
   /// knows `role` only.
   int32_t add_adapter_off_role(std::string name, int32_t role);
+  /// Another way to walk a role: with the start copies of its model in place of what they copy; else likewise.
+  int32_t add_at_start_role(std::string name, int32_t role);
   /// What the strategy will hold and move with the roles added so far; nothing is attached. UNIMPLEMENTED when the
   /// strategy does not say.
   ftrun_schedule schedule();
@@ -166,7 +168,8 @@ class Rank {
   struct WalkedRole {
     std::string name;
     Role* role = nullptr;
-    bool adapters = true;
+    WalkedTensors tensors = WalkedTensors::kAll;
+    Tensor parameter(int32_t id) const { return walked_parameter(*role, id, tensors); }
   };
   const WalkedRole& walked(int32_t index) const;
   bool is_recorded(const WalkedRole& walked) const noexcept;
@@ -176,7 +179,7 @@ class Rank {
   void backward_heads(Tape& tape, const Tensor& loss);
   void backward_role(Role& role);
   void ready(Role& role, int32_t unit);
-  Tensor head_weight(Role& role);
+  static Tensor head_weight(const WalkedRole& walked);
   ftrun_phase head_phase(const WalkedRole& walked) const noexcept;
 
   RankArguments arguments_;

@@ -28,7 +28,9 @@ ftrun_phase Rank::head_phase(const WalkedRole& walked) const noexcept {
   return is_recorded(walked) ? FTRUN_PHASE_FORWARD : FTRUN_PHASE_INFER;
 }
 
-Tensor Rank::head_weight(Role& role) { return role.parameter(role.model().info().head_parameter); }
+Tensor Rank::head_weight(const WalkedRole& walked) {
+  return walked.parameter(walked.role->model().info().head_parameter);
+}
 
 Tensor Rank::head_cross_entropy_sum(int32_t index, const Tensor& hidden, std::span<const int32_t> labels,
                                     std::span<const float> weights, double scale) {
@@ -45,7 +47,7 @@ Tensor Rank::head_cross_entropy_sum(int32_t index, const Tensor& hidden, std::sp
     const auto tokens = static_cast<int64_t>(labels.size());
     const Tensor device_labels = from_host(context_, FTRUN_I32, {tokens}, labels.data());
     const Tensor device_weights = weights.empty() ? Tensor() : from_host(context_, FTRUN_F32, {tokens}, weights.data());
-    loss = ops::cross_entropy_sum(context_, hidden, head_weight(owner), device_labels, device_weights, scale);
+    loss = ops::cross_entropy_sum(context_, hidden, head_weight(walked(index)), device_labels, device_weights, scale);
   }
   bracket.close();
   return loss;
@@ -63,7 +65,7 @@ Rank::LogProbabilities Rank::head_logprobs(int32_t index, const Tensor& hidden, 
     if (with_entropy) result.entropy = empty(context_, FTRUN_F32, {0});
   } else {
     const Tensor device_labels = from_host(context_, FTRUN_I32, {static_cast<int64_t>(labels.size())}, labels.data());
-    auto found = ops::logprobs(context_, hidden, head_weight(owner), device_labels, temperature, with_entropy);
+    auto found = ops::logprobs(context_, hidden, head_weight(walked(index)), device_labels, temperature, with_entropy);
     result = {std::move(found.logp), std::move(found.entropy)};
   }
   bracket.close();
@@ -79,7 +81,7 @@ Tensor Rank::head_scalar(int32_t index, std::string_view name, const Tensor& hid
     throw invalid_argument("head_scalar: role '{}' has no scalar head '{}'", walked(index).name, name);
   }
   UnitBracket bracket(context_, hooks_, owner, owner.model().head_unit(), head_phase(walked(index)), micro_batch_);
-  const auto in_f32 = [&](int32_t id) { return ops::cast(context_, owner.parameter(id), FTRUN_F32); };
+  const auto in_f32 = [&](int32_t id) { return ops::cast(context_, walked(index).parameter(id), FTRUN_F32); };
   Tensor values = empty(context_, FTRUN_F32, {0});
   if (hidden.dim(0) > 0) {
     const Tensor values_T1 = ops::linear(context_, ops::cast(context_, hidden, FTRUN_F32), in_f32(head->weight),
@@ -105,7 +107,7 @@ Tensor Rank::head_logits(int32_t index, const Tensor& hidden, std::span<const in
   if (count > 0) {
     const Tensor ids = from_host(context_, FTRUN_I32, {count}, chosen.data());
     const Tensor picked = ops::embedding(context_, hidden, ids);
-    ops::matmul_into(context_, picked, head_weight(owner), logits, false, true, false);
+    ops::matmul_into(context_, picked, head_weight(walked(index)), logits, false, true, false);
   }
   bracket.close();
   return logits;

@@ -23,8 +23,8 @@ class ScopeExit {
 Tensor Rank::forward(int32_t index, const ftrun_batch& batch) {
   const WalkedRole& target = walked(index);
   const bool recorded = is_recorded(target);
-  auto walk = std::make_unique<UnitWalk>(*target.role, make_batch_state(context_, target.role->model(), batch),
-                                         target.adapters);
+  auto walk =
+      std::make_unique<UnitWalk>(*target.role, make_batch_state(context_, target.role->model(), batch), target.tensors);
   Tensor hidden = walk->forward(context_, hooks_, micro_batch_, recorded, arguments_.gradient_checkpointing);
   if (recorded) walks_.push_back(std::move(walk));
   return hidden;

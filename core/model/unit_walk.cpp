@@ -32,9 +32,9 @@ Tensor moved_to(ExecutionContext& ctx, Device& device, const Tensor& activation)
 /// What context calls see while a unit is computed, and the name in messages.
 class ActiveUnitScope {
  public:
-  ActiveUnitScope(ftrun_context& ctx, Role& role, const BatchState& batch, int32_t unit, bool adapters)
+  ActiveUnitScope(ftrun_context& ctx, Role& role, const BatchState& batch, int32_t unit, WalkedTensors tensors)
       : ctx_(ctx), former_(ctx.rank->active()), former_label_(std::move(ctx.unit_label)) {
-    ctx.rank->active() = {&role, &batch, unit, 0, adapters};
+    ctx.rank->active() = {&role, &batch, unit, 0, tensors};
     ctx.unit_label = role.model().units()[static_cast<size_t>(unit)].name;
   }
   ActiveUnitScope(const ActiveUnitScope&) = delete;
@@ -51,6 +51,10 @@ class ActiveUnitScope {
 };
 
 }  // namespace
+
+Tensor walked_parameter(const Role& role, int32_t id, WalkedTensors tensors) {
+  return role.parameter(tensors == WalkedTensors::kAtStart ? role.model().start_copy_of(id) : id);
+}
 
 void StrategyHooks::enter(ftrun_context& ctx, int32_t role, int32_t unit, ftrun_phase phase,
                           const MicroBatch& micro_batch) const {
@@ -114,7 +118,7 @@ void UnitBracket::close() {
 }
 
 Tensor UnitWalk::compute(ftrun_context& ctx, int32_t unit, const Tensor& input) {
-  const ActiveUnitScope scope(ctx, role_, *batch_, unit, adapters_);
+  const ActiveUnitScope scope(ctx, role_, *batch_, unit, tensors_);
   Tensor out = Tensor::adopt(role_.model().unit_forward(&ctx, unit, input.get()));
   const Shape expected = {batch_->tokens, role_.model().info().hidden_size};
   if (!(out.shape() == expected)) {

@@ -56,13 +56,25 @@ class UnitBracket {
   std::vector<int32_t> open_;
 };
 
+/// Which of a role's tensors a walk computes with.
+enum class WalkedTensors {
+  kAll,          ///< as they are, adapters on
+  kAdaptersOff,  ///< adapters on linear weights are left out
+  kAtStart,      ///< start copies in place of what they copy, adapters on
+};
+
+/// The role's parameter that such a walk reads for `id`.
+Tensor walked_parameter(const Role& role, int32_t id, WalkedTensors tensors);
+
 /// What units being computed see; set by the walk, read by the context calls.
 struct ActiveUnit {
   Role* role = nullptr;
   const BatchState* batch = nullptr;
   int32_t unit = -1;
   int32_t dropout_site = 0;
-  bool adapters = true;  ///< the walk uses the adapters on linear weights
+  WalkedTensors tensors = WalkedTensors::kAll;
+
+  Tensor parameter(int32_t id) const { return walked_parameter(*role, id, tensors); }
 };
 
 /// One recorded walk, waiting for backward: with checkpointing each unit's input, without it each unit's own tape.
@@ -75,8 +87,8 @@ class UnitWalk {
     Tensor output;
   };
 
-  UnitWalk(Role& role, std::shared_ptr<const BatchState> batch, bool adapters = true)
-      : role_(role), batch_(std::move(batch)), adapters_(adapters) {}
+  UnitWalk(Role& role, std::shared_ptr<const BatchState> batch, WalkedTensors tensors = WalkedTensors::kAll)
+      : role_(role), batch_(std::move(batch)), tensors_(tensors) {}
   Role& role() const noexcept { return role_; }
 
   /// Computes units embedding .. final norm and returns hidden[T, D]. Recorded: a leaf whose gradient starts backward.
@@ -92,7 +104,7 @@ class UnitWalk {
 
   Role& role_;
   std::shared_ptr<const BatchState> batch_;
-  bool adapters_;
+  WalkedTensors tensors_;
   std::vector<Segment> segments_;
   std::shared_ptr<GradientTarget> hidden_gradient_;
   Tensor gradient_;  // of the output of the unit that comes next in backward

@@ -17,6 +17,7 @@ namespace {
 constexpr size_t kSampledBytes = 4096;
 constexpr const char* kBaseKey = "model_name_or_path";
 constexpr const char* kAdapterKey = "adapter_name_or_path";
+constexpr const char* kStartKey = "start";  ///< the adapter whose training goes on, where its start is kept
 
 /// Of what config.json says about the model, not about who wrote it.
 uint64_t hash_of_config(const fs::path& file) {
@@ -70,8 +71,19 @@ std::string fingerprint_at(const nlohmann::json& models, const std::string& key)
   return text_at(models, kBaseKey, "fingerprint");
 }
 
+// A run that kept no start takes up the one that is there now.
+void check_start(const Run& run, const nlohmann::json& before, const nlohmann::json& now, const fs::path& checkpoint) {
+  if (!before.contains(kStartKey) || !now.contains(kStartKey)) return;
+  if (text_at(before, kStartKey, "fingerprint") == text_at(now, kStartKey, "fingerprint")) return;
+  throw invalid_argument(
+      "{}: {}: '{}' is not what the run of '{}' started from and keeps as its start, which was '{}': restore it",
+      folder_of(run, kAdapterKey)->origin, kAdapterKey, text_at(now, kStartKey, "path"), checkpoint.string(),
+      text_at(before, kStartKey, "path"));
+}
+
 void check_key(const Run& run, const std::string& key, const nlohmann::json& before, const nlohmann::json& now,
                const fs::path& checkpoint) {
+  if (key == kStartKey) return check_start(run, before, now, checkpoint);
   if (fingerprint_at(before, key) == fingerprint_at(now, key)) return;
   const auto named = [&](const nlohmann::json& models) {
     const std::string path = text_at(models, key, "path");
@@ -119,6 +131,9 @@ nlohmann::json base_models(const Run& run) {
     paths += (paths.empty() ? "" : ", ") + fs::weakly_canonical(adapter->folder()).string();
   }
   if (!paths.empty()) models[kAdapterKey] = identity(paths, hash);
+  if (const auto& start = run.adapters().continued; start && run.start_elements() > 0) {
+    models[kStartKey] = identity(fs::weakly_canonical(start->folder()).string(), start->content_hash());
+  }
   return models;
 }
 

@@ -9,9 +9,10 @@
 
 namespace ftrun {
 
-/// By key of the configuration (model_name_or_path, keys of other roles, adapter_name_or_path for what is merged):
-/// {"path": ..., "fingerprint": ...}. The fingerprint is of config.json and of every tensor's name, dtype, shape and
-/// 4 KiB from its middle; of the configuration alone where weights are drawn.
+/// By key of the configuration (model_name_or_path, keys of other roles, adapter_name_or_path for what is merged,
+/// "start" for an adapter that is trained on and whose start is kept): {"path": ..., "fingerprint": ...}. The
+/// fingerprint is of config.json and of every tensor's name, dtype, shape and 4 KiB from its middle; of the
+/// configuration alone where weights are drawn.
 nlohmann::json base_models(const Run& run);
 
 /// Compares with what a checkpoint recorded (empty: nothing to compare). Throws INVALID_ARGUMENT naming the key and the

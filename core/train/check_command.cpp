@@ -39,7 +39,7 @@ Json plugins_json(const OpenedPlugins& plugins) {
   return result;
 }
 
-/// Every model in memory: the trained one first, then those beside it.
+/// Every model in memory: the trained one first, then those beside it; then other ways to compute with the trained one.
 Json models_json(Run& run) {
   Json models = Json::array();
   for (int32_t index = 0; index < run.rank().role_count(); ++index) {
@@ -47,6 +47,14 @@ Json models_json(Run& run) {
     models.push_back({{"role", role.name()},
                       {"parameters", role.model().total_elements()},
                       {"trained", role.trained() ? trained_elements(run.model(), run.trained()) : 0}});
+  }
+  for (const ParadigmInstance::RoleRequest& request : run.paradigm().roles()) {
+    if (!request.adapter_off && !request.at_start) continue;
+    models.push_back({{"role", request.name},
+                      {"parameters", request.at_start ? run.start_elements() : 0},
+                      {"trained", 0},
+                      {"shares", run.rank().role(run.trained_role()).name()},
+                      {"with", request.at_start ? "the values of its start" : "its adapter off"}});
   }
   return models;
 }
@@ -108,6 +116,12 @@ void print_run(const Json& json) {
       json["rows_per_update"].get<int64_t>(), json["updates_per_epoch"].get<int64_t>(),
       json["total_steps"].get<int64_t>());
   for (const Json& model : json["models"]) {
+    if (model.contains("shares")) {
+      fmt::print("  model '{}': '{}' with {}; {} parameters of its own\n", model["role"].get<std::string>(),
+                 model["shares"].get<std::string>(), model["with"].get<std::string>(),
+                 model["parameters"].get<int64_t>());
+      continue;
+    }
     fmt::print("  model '{}': {} parameters, {} trained\n", model["role"].get<std::string>(),
                model["parameters"].get<int64_t>(), model["trained"].get<int64_t>());
   }

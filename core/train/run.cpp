@@ -13,6 +13,7 @@
 #include "core/config/option_api.h"
 #include "core/io/model_weights.h"
 #include "core/model/abi_struct.h"
+#include "core/model/start_weights.h"
 #include "core/model/weight_source.h"
 #include "core/parallel/run_parallel.h"
 #include "core/train/adapter_bases.h"
@@ -39,7 +40,7 @@ ftrun_status add_role(const ftrun_declaration* declaration, const ftrun_role_req
   for (std::string name; std::getline(names, name, ',');) heads.push_back(name);
   roles.push_back({std::string(text_of(role.name)), std::string(text_of(role.model_key)), std::move(heads),
                    (role.flags & FTRUN_ROLE_TRAINED) != 0, (role.flags & FTRUN_ROLE_ADAPTER_OFF) != 0,
-                   role.infer_walks});
+                   (role.flags & FTRUN_ROLE_AT_START) != 0, role.infer_walks});
   return FTRUN_OK;
 }
 
@@ -78,9 +79,15 @@ std::shared_ptr<NetworkModel> open_network(const RunSetup& setup, const HostServ
                            place_of_key(model.file, "architectures"), fmt::join(model.architectures, ", "),
                            network.plugin->id(), fmt::join(claimed, ", "));
   }
+  return open_network(setup, services, model, read_file(model.file));
+}
+
+std::shared_ptr<NetworkModel> open_network(const RunSetup& setup, const HostServices& services,
+                                           const ModelConfig& model, std::string_view config_json) {
+  const ChosenPlugin& network = setup.plugins->network;
   return std::make_shared<NetworkModel>(&network.plugin->network(),
                                         make_host_table("network/" + network.plugin->id(), services), network.options,
-                                        read_file(model.file), model.file);
+                                        config_json, model.file);
 }
 
 ParadigmInstance::ParadigmInstance(const ChosenPlugin& chosen, const ftrun_host* host) : plugin_(chosen.plugin) {
@@ -187,7 +194,7 @@ void Run::require_switchable(const ParadigmInstance::RoleRequest& role) const {
   }
   throw invalid_argument(
       "{}: role '{}' of '{}' is the trained model with its adapter off, and {} cannot be switched off: give it a "
-      "model of its own{}",
+      "model of its own or this one's start{}",
       place, role.name, paradigm_->plugin().id(),
       is_principal ? "the part of the base that went into the pairs" : "modules that are trained whole",
       model_keys.empty() ? std::string() : fmt::format(" ({})", fmt::join(model_keys, ", ")));
@@ -204,9 +211,27 @@ void Run::make_model() {
   model_ = model;
   trained_ = trained_parameters(setup_.config(), *model_, adapters_);
   const int64_t elements = trained_elements(*model_, trained_);
+  if (std::ranges::any_of(paradigm_->roles(), &ParadigmInstance::RoleRequest::at_start)) keep_start(*model);
   if (!is_main() || elements == model_->total_elements()) return;
   log_info("trained parameters: {} of {} ({:.2f} %)", elements, model_->total_elements(),
            100.0 * static_cast<double>(elements) / static_cast<double>(model_->total_elements()));
+}
+
+// New plain pairs add nothing at the start: the model without them is the model then.
+static bool starts_as_base(const AdapterPlan& plan, const NetworkModel& model) {
+  return plan.is_trained && !plan.continued && !plan.principal && !plan.config.use_dora &&
+         plan.whole_parameters.empty() && model.scalar_heads().empty();
+}
+
+void Run::keep_start(NetworkModel& model) {
+  if (starts_as_base(adapters_, model)) return;
+  const auto count = static_cast<int32_t>(trained_.size());
+  for (int32_t id = 0; id < count; ++id) {
+    if (!trained_[static_cast<size_t>(id)]) continue;
+    model.add_start_copy(id);
+    start_elements_ += model.parameter(id).elements;
+  }
+  trained_.resize(model.parameters().size(), false);
 }
 
 void Run::check_memory() {
@@ -233,7 +258,9 @@ std::unique_ptr<WeightSource> Run::base_weights() const {
 }
 
 std::unique_ptr<WeightSource> Run::initial_weights() const {
-  return with_scalar_head(adapted_weights(adapters_, *model_, base_weights(), arguments().seed));
+  auto weights = with_scalar_head(adapted_weights(adapters_, *model_, base_weights(), arguments().seed));
+  if (start_elements_ == 0) return weights;
+  return std::make_unique<StartWeights>(std::move(weights), *model_);
 }
 
 std::unique_ptr<WeightSource> Run::weights_without_principal() const {
@@ -312,8 +339,10 @@ void Run::add_frozen_role(const ParadigmInstance::RoleRequest& request) {
 void Run::add_roles() {
   int32_t index = 0;
   for (const auto& request : paradigm_->roles()) {
-    if (request.adapter_off) {
+    if (request.adapter_off || (request.at_start && start_elements_ == 0)) {
       rank().add_adapter_off_role(request.name, trained_role());
+    } else if (request.at_start) {
+      rank().add_at_start_role(request.name, trained_role());
     } else if (request.trained) {
       rank().add_role(
           request.name, model_,

@@ -25,6 +25,9 @@ namespace ftrun {
 
 /// The network of a setup, declared from the text of its config.json.
 std::shared_ptr<NetworkModel> open_network(const RunSetup& setup, const HostServices& services);
+/// Of another text than the setup's config.json, as a save with changes would write it.
+std::shared_ptr<NetworkModel> open_network(const RunSetup& setup, const HostServices& services,
+                                           const ModelConfig& model, std::string_view config_json);
 /// The same network plugin for the config.json of another folder, whose architecture it must claim.
 std::shared_ptr<NetworkModel> open_network(const RunSetup& setup, const HostServices& services,
                                            const ModelConfig& model);
@@ -43,6 +46,7 @@ class ParadigmInstance {
     std::vector<std::string> scalar_heads;
     bool trained = false;
     bool adapter_off = false;
+    bool at_start = false;
     int32_t infer_walks = 0;  ///< per micro-batch
   };
   const std::vector<RoleRequest>& roles() const noexcept { return roles_; }
@@ -118,6 +122,8 @@ class Run {
   Precision precision() const;
   /// Adapters of the trained role.
   const AdapterPlan& adapters() const noexcept { return adapters_; }
+  /// Elements of the start copies that a role at the start is computed with; 0 where there are none.
+  int64_t start_elements() const noexcept { return start_elements_; }
   /// By parameter id: what finetuning_type trains.
   const std::vector<bool>& trained() const noexcept { return trained_; }
   /// Where weights come from at the start: the model folder's files, or initial values.
@@ -129,6 +135,7 @@ class Run {
   std::unique_ptr<WeightSource> base_weights() const;
   std::unique_ptr<WeightSource> with_scalar_head(std::unique_ptr<WeightSource> weights) const;
   void make_model();
+  void keep_start(NetworkModel& model);
   void check_roles() const;
   void require_switchable(const ParadigmInstance::RoleRequest& role) const;
   void add_roles();
@@ -152,6 +159,7 @@ class Run {
   std::shared_ptr<const NetworkModel> model_;
   AdapterPlan adapters_;
   std::vector<bool> trained_;
+  int64_t start_elements_ = 0;
   std::unique_ptr<Optimizer> optimizer_;
   std::unique_ptr<ParadigmInstance> paradigm_;
   std::unique_ptr<RankInstance> rank_instance_;

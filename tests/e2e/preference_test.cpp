@@ -378,9 +378,146 @@ TEST(Preference, WholeModulesOfAnAdapterHaveNoReferenceUnderThem) {
   const ProgramResult refused = run_small(folder, "refused", pairs);
   EXPECT_EQ(refused.exit_code, 2) << refused.err;
   EXPECT_THAT(refused.err, AllOf(HasSubstr("whole/adapter_config.json: modules_to_save: role 'reference'"),
-                                 HasSubstr("give it a model of its own (ref_model)")));
+                                 HasSubstr("give it a model of its own or this one's start (ref_model)")));
   const ProgramResult beside = run_small(folder, "beside", joined(pairs, {{"ref_model", (folder / "base").string()}}));
   EXPECT_EQ(beside.exit_code, 0) << beside.err;
+  const ProgramResult start =
+      run_small(folder, "start", joined(pairs, {{"ref_model", "start"}, {"logging_steps", "1"}}));
+  EXPECT_EQ(start.exit_code, 0) << start.err;
+  EXPECT_NEAR(logged(folder / "start", "loss").at(0), std::log(2.0), 1e-7);
+}
+
+/// A run that goes on with an adapter, on the base that this test has made.
+Keys continuing(const TestFolder& folder, const Keys& stage, const Keys& more = {}) {
+  return joined(joined(stage, {{"model_name_or_path", (folder / "base").string()},
+                               {"train_from_scratch", ""},
+                               {"finetuning_type", "lora"},
+                               {"adapter_name_or_path", (folder / "first").string()},
+                               {"learning_rate", "1.0e-2"},
+                               {"logging_steps", "1"},
+                               {"precompute_ref_log_probs", ""},
+                               {"eval_strategy", "\"no\""},
+                               {"eval_dataset", ""}}),
+                more);
+}
+
+void make_first_adapter(const TestFolder& folder) {
+  ASSERT_EQ(run_small(folder, "base", {{"max_steps", "4"}}).exit_code, 0);
+  const Keys lora = {{"model_name_or_path", (folder / "base").string()},
+                     {"train_from_scratch", ""},
+                     {"finetuning_type", "lora"},
+                     {"learning_rate", "1.0e-2"},
+                     {"max_steps", "4"}};
+  ASSERT_EQ(run_small(folder, "first", lora).exit_code, 0);
+}
+
+// TRL 1.16: DPOTrainer and KTOTrainer keep a frozen copy of an adapter that is trained on (tests/golden/preference has
+// their numbers). Losses of a policy that is its own reference: log 2, and KTO's 1/2.
+TEST(Preference, TheReferenceOfAnAdapterThatGoesOnIsSaidAndMayBeItsStart) {
+  const TestFolder folder;
+  make_first_adapter(folder);
+  for (const auto& [stage, first_loss] : {std::pair(pair_keys(), std::log(2.0)), std::pair(label_keys(), 0.5)}) {
+    SCOPED_TRACE(stage.at("stage"));
+    const ProgramResult base = run_small(folder, "base_only", continuing(folder, stage));
+    ASSERT_EQ(base.exit_code, 0) << base.err;
+    EXPECT_THAT(base.err,
+                AllOf(HasSubstr("adapter_name_or_path: its training goes on, and the reference is the base model "
+                                "without it"),
+                      HasSubstr("ref_model: start")));
+    EXPECT_GT(std::abs(logged(folder / "base_only", "loss").at(0) - first_loss), 1e-4);
+
+    const Keys from_start = continuing(folder, stage, {{"ref_model", "start"}});
+    const ProgramResult start = run_small(folder, "start", from_start, {"--json"});
+    ASSERT_EQ(start.exit_code, 0) << start.err;
+    EXPECT_THAT(start.err, Not(HasSubstr("the reference is the base model")));
+    EXPECT_NEAR(logged(folder / "start", "loss").at(0), first_loss, 1e-7);
+    EXPECT_GT(std::abs(logged(folder / "start", "loss").back() - first_loss), 1e-5) << "nothing was learnt";
+
+    const ProgramResult table = run_small(folder, "table", joined(from_start, {{"precompute_ref_log_probs", "true"}}));
+    ASSERT_EQ(table.exit_code, 0) << table.err;
+    EXPECT_EQ(logged(folder / "table", "loss"), logged(folder / "start", "loss"));
+
+    for (const char* strategy : {"zero3", "ddp"}) {
+      const ProgramResult ranks =
+          run_small(folder, "ranks",
+                    joined(from_start, {{"nproc", "2"}, {"strategy", strategy}, {"per_device_train_batch_size", "2"}}));
+      ASSERT_EQ(ranks.exit_code, 0) << ranks.err;
+      EXPECT_NEAR(logged(folder / "ranks", "loss").at(0), first_loss, 1e-6) << strategy;
+      fs::remove_all(folder / "ranks");
+    }
+    for (const char* name : {"base_only", "start", "table"}) fs::remove_all(folder / name);
+  }
+}
+
+TEST(Preference, TheStartIsThatOfTheRunNotOfTheCheckpoint) {
+  const TestFolder folder;
+  make_first_adapter(folder);
+  const Keys saving =
+      continuing(folder, pair_keys(), {{"ref_model", "start"}, {"save_strategy", "steps"}, {"save_steps", "3"}});
+  ASSERT_EQ(run_small(folder, "whole", saving).exit_code, 0);
+  const Keys resuming = joined(saving, {{"resume_from_checkpoint", (folder / "whole/checkpoint-3").string()}});
+  for (const Keys& more : {Keys{}, Keys{{"precompute_ref_log_probs", "true"}}}) {
+    const ProgramResult resumed = run_small(folder, "resumed", joined(resuming, more));
+    ASSERT_EQ(resumed.exit_code, 0) << resumed.err;
+    EXPECT_EQ(logged(folder / "resumed", "loss"), logged(folder / "whole", "loss"));
+    EXPECT_EQ(bytes_of(folder / "resumed/adapter_model.safetensors"),
+              bytes_of(folder / "whole/adapter_model.safetensors"));
+    fs::remove_all(folder / "resumed");
+  }
+  // What the folder of the start holds now is another adapter.
+  fs::copy(folder / "whole/adapter_model.safetensors", folder / "first/adapter_model.safetensors",
+           fs::copy_options::overwrite_existing);
+  const ProgramResult other = run_small(folder, "resumed", resuming);
+  EXPECT_EQ(other.exit_code, 2) << other.err;
+  EXPECT_THAT(other.err, HasSubstr("is not what the run of"));
+}
+
+TEST(Preference, CheckTellsWhatTheReferenceIsAndWhatItTakes) {
+  const TestFolder folder;
+  make_first_adapter(folder);
+  const auto check = [&](const Keys& more) {
+    const fs::path config =
+        write_text(folder / "check.yaml", small_config(folder / "checked", continuing(folder, pair_keys(), more)));
+    const ProgramResult result = run_ftrun({"check", "--config", config.string(), "--json"});
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    return std::pair(json::parse(result.out), result.err);
+  };
+  const auto [off, off_log] = check({});
+  EXPECT_EQ(off.at("models").at(1).at("with"), "its adapter off");
+  EXPECT_EQ(off.at("models").at(1).at("parameters"), 0);
+  EXPECT_THAT(off_log, HasSubstr("the reference is the base model without it"));
+  const auto [start, start_log] = check({{"ref_model", "start"}});
+  EXPECT_EQ(start.at("models").at(1).at("with"), "the values of its start");
+  const int64_t copied = start.at("models").at(1).at("parameters");
+  EXPECT_EQ(copied, start.at("models").at(0).at("trained"));
+  EXPECT_EQ(start.at("parameters"), off.at("parameters"));
+  const int64_t more = start.at("bytes").at("weights").get<int64_t>() - off.at("bytes").at("weights").get<int64_t>();
+  EXPECT_GE(more, 4 * copied);
+  EXPECT_LT(more, 4 * copied + 64 * 1024);
+  EXPECT_THAT(start_log, Not(HasSubstr("the reference is the base model")));
+}
+
+// Without an adapter that goes on, the start is what the reference is anyway.
+TEST(Preference, TheStartIsTheInitialModelElsewhere) {
+  const TestFolder folder;
+  ASSERT_EQ(run_small(folder, "base", {{"max_steps", "4"}}).exit_code, 0);
+  const Keys on = {{"model_name_or_path", (folder / "base").string()},
+                   {"train_from_scratch", ""},
+                   {"precompute_ref_log_probs", "false"},
+                   {"max_steps", "4"},
+                   {"logging_steps", "1"}};
+  for (const Keys& tuner : {Keys{}, Keys{{"finetuning_type", "lora"}}, Keys{{"finetuning_type", "freeze"}}}) {
+    const Keys stage = joined(pair_keys(on), tuner);
+    ASSERT_EQ(run_small(folder, "plain", stage).exit_code, 0);
+    const ProgramResult start = run_small(folder, "start", joined(stage, {{"ref_model", "start"}}));
+    ASSERT_EQ(start.exit_code, 0) << start.err;
+    EXPECT_EQ(logged(folder / "start", "loss"), logged(folder / "plain", "loss"));
+    for (const char* name : {"plain", "start"}) fs::remove_all(folder / name);
+  }
+  const ProgramResult itself = run_small(
+      folder, "itself", joined(pair_keys(on), {{"ref_model", "start"}, {"do_train", "false"}, {"max_steps", ""}}));
+  EXPECT_EQ(itself.exit_code, 2) << itself.err;
+  EXPECT_THAT(itself.err, HasSubstr("the model would be its own reference"));
 }
 
 TEST(RewardModel, ANewAdapterKeepsTheHeadOfTheFormerOne) {

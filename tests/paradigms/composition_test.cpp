@@ -70,12 +70,16 @@ TEST_P(ShardedReference, IsThatOfOneDevice) {
 const std::vector<std::string> kBeside = {"policy", "reference"};
 INSTANTIATE_TEST_SUITE_P(
     Kinds, ShardedReference,
-    testing::Values(ReferenceKind{"second_model", "full", {{"ref_model", "x"}}, kBeside},
-                    ReferenceKind{"second_model_beside_adapter", "lora", {{"ref_model", "x"}}, kBeside},
-                    ReferenceKind{"initial_model", "full", {}, kBeside},
-                    ReferenceKind{"adapter_off", "lora", {}, kBeside},
-                    ReferenceKind{"precomputed", "full", {{"precompute_ref_log_probs", "true"}}, {"policy"}},
-                    ReferenceKind{"precomputed_adapter_off", "lora", {{"precompute_ref_log_probs", "true"}}, kBeside}),
+    testing::Values(
+        ReferenceKind{"second_model", "full", {{"ref_model", "x"}}, kBeside},
+        ReferenceKind{"second_model_beside_adapter", "lora", {{"ref_model", "x"}}, kBeside},
+        ReferenceKind{"initial_model", "full", {}, kBeside}, ReferenceKind{"adapter_off", "lora", {}, kBeside},
+        ReferenceKind{"adapter_at_start", "lora", {{"ref_model", "start"}}, kBeside},
+        ReferenceKind{"start_of_all", "full", {{"ref_model", "start"}}, kBeside},
+        ReferenceKind{
+            "precomputed_start", "lora", {{"ref_model", "start"}, {"precompute_ref_log_probs", "true"}}, {"policy"}},
+        ReferenceKind{"precomputed", "full", {{"precompute_ref_log_probs", "true"}}, {"policy"}},
+        ReferenceKind{"precomputed_adapter_off", "lora", {{"precompute_ref_log_probs", "true"}}, kBeside}),
     [](const auto& test) { return std::string(test.param.name); });
 
 }  // namespace

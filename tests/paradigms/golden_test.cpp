@@ -37,6 +37,11 @@ const std::vector<GoldenRow>& golden_rows_of_losses() {
         {"kto_chosen_weight", "1.25"},
         {"kto_rejected_weight", "0.75"},
         {"pref_ftx", "0.2"}}},
+      {"dpo_start", "dpo", {{"pref_beta", "0.3"}, {"ref_model", "start"}}, "start_lora"},
+      {"kto_start",
+       "kto",
+       {{"pref_beta", "0.3"}, {"ref_model", "start"}, {"kto_chosen_weight", "1.25"}, {"kto_rejected_weight", "0.75"}},
+       "start_lora"},
       {"rm", "rm", {}},
       {"rm_bias", "rm", {}},
       {"rm_lora", "rm", {}, "rm_lora"},
@@ -221,7 +226,8 @@ TEST_P(PreferenceEquivalence, EveryStrategyIsSingle) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Losses, PreferenceEquivalence, testing::Values("sigmoid", "simpo", "kto", "rm_margin"),
+INSTANTIATE_TEST_SUITE_P(Losses, PreferenceEquivalence,
+                         testing::Values("sigmoid", "simpo", "kto", "rm_margin", "dpo_start", "kto_start"),
                          [](const auto& test) { return std::string(test.param); });
 
 }  // namespace

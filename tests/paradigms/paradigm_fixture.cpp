@@ -18,6 +18,7 @@
 #include "core/model/adapter_weights.h"
 #include "core/model/api_tables.h"
 #include "core/model/rank.h"
+#include "core/model/start_weights.h"
 #include "core/optim/optimizer.h"
 #include "core/plugin/table_slots.h"
 #include "core/train/adapters.h"
@@ -122,12 +123,24 @@ std::shared_ptr<const PeftAdapter> opened_adapter(const ParadigmCase& given) {
   return std::make_shared<PeftAdapter>(fs::path(FTRUN_SOURCE_DIR) / "tests/golden/preference" / given.adapter);
 }
 
+/// The host would look at what the paradigm declares.
+bool keeps_start(const ParadigmCase& given) {
+  const auto reference = given.options.find("ref_model");
+  return given.tuner == "lora" && reference != given.options.end() && reference->second == "start" &&
+         !given.options.contains("precompute_ref_log_probs");
+}
+
 /// With what the case trains beside the network's parameters.
 std::shared_ptr<const NetworkModel> policy_model(const ParadigmCase& given) {
   const std::shared_ptr<NetworkModel> model = open_model(given);
   if (!given.head.empty()) add_head(*model, !given.head_bias.empty());
   if (given.tuner == "lora" && given.adapter.empty()) add_low_rank_pairs(*model, {});
   if (given.tuner == "lora" && !given.adapter.empty()) add_pairs(*model, *opened_adapter(given));
+  if (!keeps_start(given)) return model;
+  const auto count = static_cast<int32_t>(model->parameters().size());
+  for (int32_t id = 0; id < count; ++id) {
+    if (is_trained(given, model->parameter(id))) model->add_start_copy(id);
+  }
   return model;
 }
 
@@ -151,7 +164,7 @@ std::unique_ptr<WeightSource> scaled_weights(const ParadigmCase& given, double s
   });
 }
 
-std::unique_ptr<WeightSource> policy_weights(const ParadigmCase& given, const NetworkModel& model) {
+std::unique_ptr<WeightSource> start_weights(const ParadigmCase& given, const NetworkModel& model) {
   std::unique_ptr<WeightSource> base = scaled_weights(given, given.weight_scale);
   if (!given.adapter.empty() && given.tuner == "lora") {
     return std::make_unique<AdapterFileWeights>(std::move(base), opened_adapter(given));
@@ -159,6 +172,11 @@ std::unique_ptr<WeightSource> policy_weights(const ParadigmCase& given, const Ne
   if (!given.adapter.empty()) return std::make_unique<MergedWeights>(std::move(base), opened_adapter(given), model);
   if (given.tuner != "lora") return base;
   return std::make_unique<NewAdapterWeights>(std::move(base), model, 11);
+}
+
+std::unique_ptr<WeightSource> policy_weights(const ParadigmCase& given, const NetworkModel& model) {
+  if (keeps_start(given)) return std::make_unique<StartWeights>(start_weights(given, model), model);
+  return start_weights(given, model);
 }
 
 struct Declared {
@@ -297,6 +315,8 @@ class ParadigmRank {
     for (size_t i = 0; i < declared.roles.size(); ++i) {
       if ((declared.flags[i] & FTRUN_ROLE_ADAPTER_OFF) != 0) {
         rank_->add_adapter_off_role(declared.roles[i], 0);
+      } else if ((declared.flags[i] & FTRUN_ROLE_AT_START) != 0) {
+        rank_->add_at_start_role(declared.roles[i], 0);
       } else if ((declared.flags[i] & FTRUN_ROLE_TRAINED) != 0) {
         rank_->add_role(
             declared.roles[i], model_, [this](int32_t id) { return is_trained(given_, model_->parameter(id)); },

@@ -110,6 +110,7 @@ class DirectPreference : public sdk::Paradigm {
   }
 
   void begin(ftrun_context* ctx, ftrun_paradigm_plan& out) {
+    if (preference::uses_reference(loss_.type)) reference_.announce(ctx);
     data_.open(ctx, sdk::view(kDataFormat), 0);
     data_.fill_plan(out);
     metric_names_ = preference::joined_names(metric_names());

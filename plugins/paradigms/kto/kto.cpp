@@ -61,7 +61,7 @@ struct LabelledBatch {
   std::vector<int64_t> rows;
   std::vector<bool> desirable;
   MicroBatch tokens;      ///< segment i is row i
-  MicroBatch mismatched;  ///< segment i is row i's prompt with the answer of the row before
+  MicroBatch mismatched;  ///< segment i is row i's prompt with the answer of another row
 };
 
 struct Update {
@@ -104,11 +104,16 @@ class KahnemanTversky : public sdk::Paradigm {
   }
 
   void begin(ftrun_context* ctx, ftrun_paradigm_plan& out) {
+    reference_.announce(ctx);
     data_.open(ctx, sdk::view(kDataFormat), 0);
     data_.fill_plan(out);
     metric_names_ = preference::joined_names(kMetricNames);
     out.metrics = sdk::str(metric_names_);
     n_rows_ = {out.num_examples, out.eval_examples};
+    for (const ftrun_split split : {FTRUN_SPLIT_TRAIN, FTRUN_SPLIT_EVAL}) {
+      const auto at = static_cast<size_t>(split);
+      mismatched_rows_[at] = mismatched_rows(data_, split, n_rows_[at]);
+    }
     warn_of_one_sided_rows();
   }
 
@@ -178,8 +183,8 @@ class KahnemanTversky : public sdk::Paradigm {
   }
 
   void add_mismatched(ftrun_split split, int64_t row, MicroBatch& batch) const {
-    labelled::add_mismatched(data_, split, row, n_rows_[static_cast<size_t>(split)], options_.get_int("cutoff_len"),
-                             batch);
+    const int64_t other = mismatched_rows_[static_cast<size_t>(split)][static_cast<size_t>(row)];
+    labelled::add_mismatched(data_, split, row, other, options_.get_int("cutoff_len"), batch);
   }
 
   LabelledBatch collate(const ftrun_update_request& request, int32_t index) const {
@@ -241,6 +246,7 @@ class KahnemanTversky : public sdk::Paradigm {
   double ftx_ = 0;
   std::string metric_names_;
   std::array<int64_t, 2> n_rows_ = {};
+  std::array<std::vector<int64_t>, 2> mismatched_rows_;  ///< by split and row: the row whose answer it gets
   int32_t policy_ = 0;
   int32_t rows_ = 0;
 };

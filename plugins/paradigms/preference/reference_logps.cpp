@@ -14,6 +14,8 @@ namespace {
 using sdk::check;
 
 constexpr int64_t kAskedRows = 8;
+/// Of which sequences a row has; before 2 a mismatched answer might be one of the same prompt.
+constexpr std::string_view kTableVersion = "2";
 
 std::vector<int64_t> all_rows(int64_t count) {
   std::vector<int64_t> rows(static_cast<size_t>(count));
@@ -45,29 +47,42 @@ ReferenceLogps::ReferenceLogps(const ftrun_host* host, const sdk::Options& optio
       options_(options),
       paradigm_(paradigm),
       precomputes_(options.get_bool("precompute_ref_log_probs")),
+      has_adapter_(options.get_string("finetuning_type") == "lora"),
+      has_model_(options.is_set("ref_model") && options.get_string("ref_model") != kStart),
+      is_start_(options.is_set("ref_model") && !has_model_),
       trains_(options.get_bool("do_train")),
       evaluates_(options.get_bool("do_eval") || options.get_string("eval_strategy") != "no"),
       rows_per_walk_(options.get_int("per_device_train_batch_size")) {
-  if (precomputes_ && options.is_set("ref_model")) {
+  if (precomputes_ && has_model_) {
     throw batching::refused_key(options, "precompute_ref_log_probs",
                                 "computes them with the initial model and excludes ref_model: remove one of them");
   }
-  if (!trains_ && !options.is_set("ref_model") && options.get_string("finetuning_type") != "lora") {
+  if (!trains_ && !has_model_ && (is_start_ || !has_adapter_)) {
     throw batching::refused_key(options, "do_train",
                                 "is false, and the model would be its own reference: set ref_model");
   }
 }
 
 void ReferenceLogps::declare(const ftrun_declaration& declaration, int32_t walks) {
-  const bool has_adapter = options_.get_string("finetuning_type") == "lora";
-  const bool has_model = options_.is_set("ref_model");
-  if (precomputes_ && !has_adapter) return;  // the initial policy is the reference
+  if (precomputes_ && (is_start_ || !has_adapter_)) return;  // the initial policy is the reference
   auto role = sdk::make<ftrun_role_request>(FTRUN_ROLE_REQUEST_TAG);
   role.name = sdk::literal("reference");
-  role.flags = has_adapter && !has_model ? FTRUN_ROLE_ADAPTER_OFF : FTRUN_ROLE_FROZEN;
-  role.model_key = has_model ? sdk::literal("ref_model") : sdk::literal("model_name_or_path");
+  // Without an adapter a second model holds the start, and nothing of the policy is kept twice.
+  role.flags = has_model_ || !has_adapter_ ? FTRUN_ROLE_FROZEN
+               : is_start_                 ? FTRUN_ROLE_AT_START
+                                           : FTRUN_ROLE_ADAPTER_OFF;
+  role.model_key = has_model_ ? sdk::literal("ref_model") : sdk::literal("model_name_or_path");
   role.infer_walks = precomputes_ ? 0 : walks;
   check(declaration.add_role(&declaration, &role, &role_));
+}
+
+void ReferenceLogps::announce(ftrun_context* ctx) const {
+  const bool goes_on = options_.is_set("adapter_name_or_path") && !options_.get_bool("create_new_adapter");
+  if (!trains_ || !has_adapter_ || !goes_on || has_model_ || is_start_ || place_of(host_, ctx).rank != 0) return;
+  log(std::string(options_.origin("adapter_name_or_path")) +
+          ": adapter_name_or_path: its training goes on, and the reference is the base model without it; with "
+          "'ref_model: start' it is the model as this run starts, with the adapter (as in TRL)",
+      FTRUN_LOG_WARNING);
 }
 
 std::array<double, 2> ReferenceLogps::sums(ftrun_split split, int64_t row) const {
@@ -86,7 +101,8 @@ void ReferenceLogps::log(std::string_view line, ftrun_log_level level) const {
 uint64_t ReferenceLogps::key(const batching::RowData& data) const {
   std::string text(options_.get_string("model_name_or_path"));
   for (const char* flag : {"bf16", "pure_bf16", "train_from_scratch"}) text += options_.get_bool(flag) ? '1' : '0';
-  text += {trains_ ? '1' : '0', evaluates_ ? '1' : '0'};
+  text += {trains_ ? '1' : '0', evaluates_ ? '1' : '0', is_start_ ? '1' : '0'};
+  text += kTableVersion;
   text += std::to_string(options_.get_int("seed"));
   uint64_t hash = hash_bytes(text.data(), text.size());
   for (const ftrun_split split : {FTRUN_SPLIT_TRAIN, FTRUN_SPLIT_EVAL}) {

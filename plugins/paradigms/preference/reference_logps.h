@@ -1,5 +1,6 @@
-// Where the reference model's log-probabilities come from: a second model, the base model under an adapter, or a table
-// computed with the initial policy before the first update, so that no reference is in memory while training.
+// Where the reference model's log-probabilities come from: a second model, the base model under an adapter, the policy
+// as it starts, or a table computed with the initial policy before the first update, so that no reference is in memory
+// while training.
 #pragma once
 
 #include <array>
@@ -27,6 +28,8 @@ class ReferenceLogps {
 
   /// Adds the role that it needs, if any; `walks` of it are taken per micro-batch where there is no table.
   void declare(const ftrun_declaration& declaration, int32_t walks);
+  /// Warns, once and of the first rank, that the adapter which is trained on is no part of the reference.
+  void announce(ftrun_context* ctx) const;
   /// With a table: reads it from the cache or computes it. `policy` is the trained role, with its initial weights.
   /// Collective.
   void prepare(ftrun_context* ctx, int32_t policy, const batching::RowData& data, const SequencesOf& sequences_of);
@@ -51,6 +54,9 @@ class ReferenceLogps {
   const sdk::Options& options_;
   std::string_view paradigm_;
   bool precomputes_;
+  bool has_adapter_;
+  bool has_model_;
+  bool is_start_;  ///< ref_model is kStart
   bool trains_;
   bool evaluates_;
   int32_t role_ = -1;
@@ -58,10 +64,16 @@ class ReferenceLogps {
   ReferenceTable table_;
 };
 
-/// Entries of the option table of a paradigm with a reference model.
+/// The value of ref_model that is no folder: the policy as the run starts. A folder of that name is "./start".
+inline constexpr std::string_view kStart = "start";
+
+/// Entries of the option table of a paradigm with a reference model. Without ref_model the reference of an adapter that
+/// is trained on is the base model, as in LLaMA-Factory; with `start` it is base and adapter, as in TRL 1.16
+/// (DPOTrainer's frozen copy of the adapter).
 inline constexpr ftrun_option kRefModelOption = sdk::option(
     "ref_model", FTRUN_OPTION_PATH, "",
-    "Folder of the reference model; unset: the initial model, which under an adapter is the base model itself.",
+    "Folder of the reference model, or 'start': the model as this run starts, an adapter that is trained on included "
+    "(what is trained is kept twice). Unset: the initial model, which under an adapter is the base model itself.",
     FTRUN_OPTION_FLAT | FTRUN_OPTION_UNSET);
 inline constexpr ftrun_option kPrecomputeOption =
     sdk::option("precompute_ref_log_probs", FTRUN_OPTION_BOOL, "false",

@@ -4,7 +4,8 @@ Run by hand in the environment of ../requirements.txt:  python make_preference.p
 The rows are made-up token ids, so no tokenizer takes part. Tensor names are documented in ../README.md.
 
   trainers as they are   pt (transformers' Trainer), sigmoid, hinge, ipo, robust (DPOTrainer), kto (KTOTrainer),
-                         rm, rm_margin, rm_bias, rm_lora (RewardTrainer; a head with a bias; a PEFT adapter, in rm_lora/)
+                         rm, rm_margin, rm_bias, rm_lora (RewardTrainer; a head with a bias; a PEFT adapter, in rm_lora/),
+                         dpo_start, kto_start (an adapter, in start_lora/, is trained on: the reference is its start)
   their loss functions   orpo (ORPOTrainer.odds_ratio_loss), simpo (CPOTrainer.cpo_loss), inside DPOTrainer's loop: both
                          trainers tokenize by themselves, and ORPOTrainer's likelihood term takes the prompt too
   written out            smoothed (the sigmoid loss with label smoothing: TRL 1.16 smooths `aot` only, of which it is the
@@ -20,7 +21,7 @@ import torch
 import torch.nn.functional as F
 import transformers
 from datasets import Dataset
-from peft import LoraConfig, get_peft_model
+from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, models
 from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer, RewardConfig, RewardTrainer
@@ -70,14 +71,20 @@ def make_pairs(vocab):
     return rows
 
 
-def make_labelled(vocab):
+def make_labelled(vocab, same_prompts=1):
+    """`same_prompts` rows that follow each other have one prompt."""
     generator = torch.Generator().manual_seed(8)
     rows = []
     for index in range(STEPS * BATCH):
         prompt, answer = draw(generator, 3, 9, vocab), draw(generator, 2, 9, vocab)
+        if index % same_prompts:
+            prompt = rows[-1]["prompt_ids"]
         rows.append({"prompt_ids": prompt, "completion_ids": answer, "label": index % 4 != 1 and index % 7 != 0})
-    for index, row in enumerate(rows):  # of the row before in data order; TRL rotates inside each batch instead
-        row["KL_completion_ids"] = rows[index - 1]["completion_ids"]
+    for index, row in enumerate(rows):
+        # Of the nearest earlier row with another prompt, round the data; TRL rotates inside each batch instead.
+        other = next(rows[index - back] for back in range(1, len(rows)) if
+                     rows[index - back]["prompt_ids"] != row["prompt_ids"])
+        row["KL_completion_ids"] = other["completion_ids"]
     return rows
 
 
@@ -274,27 +281,48 @@ def finish(name, trainer, out):
     print(name, out["first.loss"].item(), out["train.loss"][-1].item(), sorted(k for k in out if "grad." not in k))
 
 
-def pair_case(name, cls, loss_type):
+def started(model):
+    """`model` with the adapter of start_lora/, which is trained on."""
+    folder = HERE / "start_lora"
+    if not folder.exists():
+        generator = torch.Generator().manual_seed(16)
+        net = get_peft_model(model, LoraConfig(task_type="CAUSAL_LM", r=3, lora_alpha=6,
+                                               target_modules=["q_proj", "v_proj", "down_proj"]))
+        with torch.no_grad():
+            for name, p in net.named_parameters():
+                if "lora_A" in name:
+                    p.copy_(torch.randn(p.shape, generator=generator) / math.sqrt(p.shape[1]))
+                elif "lora_B" in name:
+                    p.copy_(0.1 * torch.randn(p.shape, generator=generator))
+        net.peft_config["default"].base_model_name_or_path = f"tests/golden/models/{MODEL.name}"
+        net.save_pretrained(folder)
+        (folder / "README.md").unlink()
+        model = load()
+    return PeftModel.from_pretrained(model, folder, is_trainable=True)
+
+
+def pair_case(name, cls, loss_type, starts=False):
     with tempfile.TemporaryDirectory() as folder:
         model = load()
         rows = make_pairs(model.config.vocab_size)
         args = config(DPOConfig, folder, beta=BETA, loss_type=loss_type,
                       label_smoothing=SMOOTHING if loss_type == "robust" else 0.0)
         dataset = Dataset.from_list([{k: v for k, v in row.items() if k != "margin"} for row in rows])
-        trainer = cls(model=model, ref_model=reference_model(), args=args, train_dataset=dataset,
-                      processing_class=tokenizer(model.config.vocab_size))
+        trainer = cls(model=started(model) if starts else model, ref_model=None if starts else reference_model(),
+                      args=args, train_dataset=dataset, processing_class=tokenizer(model.config.vocab_size))
         out = {}
         put_rows(out, pair_documents(rows), 2, [0.0] * len(rows))
         finish(name, trainer, out)
 
 
-def label_case(name, cls):
+def label_case(name, cls, same_prompts=1, starts=False):
     with tempfile.TemporaryDirectory() as folder:
         model = load()
-        rows = make_labelled(model.config.vocab_size)
+        rows = make_labelled(model.config.vocab_size, same_prompts)
         args = config(KTOConfig, folder, beta=BETA, desirable_weight=1.25, undesirable_weight=0.75)
-        trainer = cls(model=model, ref_model=reference_model(), args=args, train_dataset=Dataset.from_list(rows),
-                           processing_class=tokenizer(model.config.vocab_size))
+        trainer = cls(model=started(model) if starts else model, ref_model=None if starts else reference_model(),
+                      args=args, train_dataset=Dataset.from_list(rows),
+                      processing_class=tokenizer(model.config.vocab_size))
         out = {}
         documents = [(row["prompt_ids"] + row["completion_ids"], len(row["prompt_ids"])) for row in rows]
         put_rows(out, documents, 1, [1.0 if row["label"] else 0.0 for row in rows])
@@ -377,6 +405,8 @@ CASES = {
     "orpo": lambda: pair_case("orpo", Orpo, "sigmoid"), "simpo": lambda: pair_case("simpo", Simpo, "sigmoid"),
     "smoothed": lambda: pair_case("smoothed", Smoothed, "sigmoid"), "ftx": lambda: pair_case("ftx", Ftx, "sigmoid"),
     "kto": lambda: label_case("kto", Labelled), "kto_ftx": lambda: label_case("kto_ftx", LabelledFtx),
+    "dpo_start": lambda: pair_case("dpo_start", Pairs, "sigmoid", True),
+    "kto_start": lambda: label_case("kto_start", Labelled, 2, True),
     "rm": lambda: reward_case("rm", False), "rm_margin": lambda: reward_case("rm_margin", True),
     "rm_bias": lambda: reward_case("rm_bias", False, with_bias), "rm_lora": lambda: reward_case("rm_lora", False, with_pairs),
 }

@@ -17,6 +17,9 @@ typedef uint32_t ftrun_role_flags;
 #define FTRUN_ROLE_FROZEN ((ftrun_role_flags)2)
 /** Shares the weights of the trained role with its adapters switched off. */
 #define FTRUN_ROLE_ADAPTER_OFF ((ftrun_role_flags)4)
+/** Shares what is frozen of the trained role; what is trained stands at the values that the run started with, adapters
+ * included. Kept in copies of what is trained; resumed runs keep the first start. */
+#define FTRUN_ROLE_AT_START ((ftrun_role_flags)8)
 
 #define FTRUN_ROLE_REQUEST_TAG FTRUN_TAG('R', 'O', 'L', 'E')
 typedef struct ftrun_role_request {
