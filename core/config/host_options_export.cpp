@@ -11,6 +11,9 @@ std::span<const ftrun_option> export_options() {
              "ftrun export: how far logits of the merged model may be from those with the adapter beside its base: "
              "root mean square as a share of that of the logits, and the largest difference as a share of the largest "
              "logit; 0.001 in fp32, 0.02 in narrower types unless given"),
+      unset("tie_word_embeddings", FTRUN_OPTION_BOOL,
+            "ftrun export: false writes embedding and head as two tensors, which adapters may have trained apart; true "
+            "writes one, where both are the same; as in the model unless given"),
   };
   return kOptions;
 }

@@ -7,6 +7,7 @@
 #include "core/base/error.h"
 #include "core/base/files.h"
 #include "core/base/logging.h"
+#include "core/data/replaced_tokenizer.h"
 #include "core/export/commands.h"
 #include "core/export/former_export.h"
 #include "core/export/merge_check.h"
@@ -65,6 +66,7 @@ ModelFolderFiles folder_files(const ExportSetup& setup) {
   const SavedTemplate& saved = setup.run.saved_template;
   ModelConfigChanges changes;
   changes.dtype = setup.dtype;
+  changes.tie_word_embeddings = setup.changed_tie;
   if (setup.encoder) {
     changes.bos_token_id = saved.bos_id;
     changes.pad_token_id = saved.pad_id;
@@ -158,6 +160,7 @@ int export_command(const CommandContext& context) {
   write_file_atomically(folder.path() / kExportResultsFile, results.dump(4) + "\n");
   folder.commit();
   log_info("exported '{}'", setup.export_dir.string());
+  warn_of_replaced_tokenizer(setup.export_dir);
   if (context.json) fmt::print("{}\n", results.dump());
   return 0;
 }

@@ -9,9 +9,11 @@
 #include "core/config/document.h"
 #include "core/config/folder_setting.h"
 #include "core/data/chat_template.h"
+#include "core/data/replaced_tokenizer.h"
 #include "core/data/template_detection.h"
 #include "core/export/former_export.h"
 #include "core/io/model_weights.h"
+#include "core/model/untied_weights.h"
 #include "core/parallel/thread_pool.h"
 #include "core/train/adapter_as_model.h"
 #include "core/train/adapter_bases.h"
@@ -23,7 +25,7 @@ namespace ftrun {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr std::array<std::string_view, 18> kUsed = {"model_name_or_path",
+constexpr std::array<std::string_view, 19> kUsed = {"model_name_or_path",
                                                     "tokenizer_name_or_path",
                                                     "adapter_name_or_path",
                                                     "finetuning_type",
@@ -35,6 +37,7 @@ constexpr std::array<std::string_view, 18> kUsed = {"model_name_or_path",
                                                     "export_dir",
                                                     "export_size",
                                                     "export_tolerance",
+                                                    "tie_word_embeddings",
                                                     "save_dtype",
                                                     "overwrite_output_dir",
                                                     "threads",
@@ -92,7 +95,60 @@ std::shared_ptr<const TemplateEncoder> encoder_of(RunSetup& setup) {
   return make_template_encoder(spec, setup.tokenizer);
 }
 
+std::shared_ptr<NetworkModel> with_score(const ExportSetup& setup, std::shared_ptr<NetworkModel> model) {
+  if (is_sequence_classifier(setup.run.model)) add_scalar_head(*model, setup.run.model, kScoreHead);
+  return model;
+}
+
+std::shared_ptr<NetworkModel> network_of_base(const ExportSetup& setup) {
+  return with_score(setup, open_network(setup.run, host_services()));
+}
+
+std::shared_ptr<NetworkModel> network_as_written(const ExportSetup& setup) {
+  if (!setup.changed_tie) return network_of_base(setup);
+  ModelConfigChanges changes;
+  changes.tie_word_embeddings = setup.changed_tie;
+  const ModelConfig written = with_changes(setup.run.model, changes);
+  return with_score(setup, open_network(setup.run, host_services(), written, written.to_json_text()));
+}
+
+std::optional<bool> changed_tie(const ResolvedConfig& config, const ModelConfig& model) {
+  if (!config.is_set("tie_word_embeddings")) return {};
+  if (is_sequence_classifier(model)) {
+    throw invalid_argument("{}: tie_word_embeddings: a classifier's head of words is in no file: remove it",
+                           config.origin("tie_word_embeddings"));
+  }
+  const bool wanted = config.get_bool("tie_word_embeddings");
+  return wanted == model.tie_word_embeddings ? std::nullopt : std::optional(wanted);
+}
+
+/// One of two tensors that differ would be lost.
+void require_same_tensors(const ResolvedConfig& config, const ModelWeights& weights, const NetworkModel& tied) {
+  for (const ModelParameter& parameter : tied.parameters()) {
+    const TensorEntry* own = weights.find(parameter.name);
+    for (const ParameterTie& tie : parameter.ties) {
+      const TensorEntry* other = weights.find(tie.name);
+      if (own == nullptr || other == nullptr || std::ranges::equal(own->bytes, other->bytes)) continue;
+      throw invalid_argument(
+          "{}: tie_word_embeddings: is true, and '{}' and '{}' of '{}' are two different tensors: "
+          "remove it",
+          config.origin("tie_word_embeddings"), parameter.name, tie.name, weights.folder().string());
+    }
+  }
+}
+
 }  // namespace
+
+std::shared_ptr<NetworkModel> network_before(const ExportSetup& setup) {
+  return setup.changed_tie == false ? network_as_written(setup) : network_of_base(setup);
+}
+
+std::unique_ptr<WeightSource> base_weights(const ExportSetup& setup, const NetworkModel& model) {
+  auto files = std::make_shared<ModelWeights>(setup.run.arguments.model_name_or_path);
+  if (setup.changed_tie != false) return std::make_unique<FileWeights>(std::move(files), model);
+  const std::shared_ptr<NetworkModel> tied = network_of_base(setup);
+  return std::make_unique<UntiedWeights>(std::make_unique<FileWeights>(std::move(files), *tied), tied);
+}
 
 ExportSetup prepare_export(const CommandContext& context) {
   ConfigSources sources = read_config(context.config_file, context.override_arguments);
@@ -119,14 +175,16 @@ ExportSetup prepare_export(const CommandContext& context) {
   check_network(run);
   run.generation = generation_config_of(folder, run.model);
   setup.devices = std::make_unique<OpenedDevices>(*run.plugins, host_services());
-  setup.model = open_network(run, host_services());
-  if (is_sequence_classifier(run.model)) add_scalar_head(*setup.model, run.model, kScoreHead);
+  setup.changed_tie = changed_tie(config, run.model);
+  setup.model = network_as_written(setup);
+  if (setup.changed_tie == true) require_same_tensors(config, ModelWeights(folder), *setup.model);
   setup.adapters = plan_adapters(config, *setup.model, true);
   warn_of_other_bases(config, setup.adapters);
   setup.dtype = export_dtype(config, run.model, folder);
   setup.tolerance = config.find_float("export_tolerance").value_or(setup.dtype == StoredDtype::kF32 ? 1e-3 : 2e-2);
   run.arguments.tokenizer_name_or_path = tokenizer_folder(config, setup.adapters, folder);
   run.tokenizer = Tokenizer::load(run.arguments.tokenizer_name_or_path);
+  warn_of_replaced_tokenizer(run.arguments.tokenizer_name_or_path);
   setup.encoder = encoder_of(run);
   if (setup.encoder) run.saved_template = saved_template(*setup.encoder);
   return setup;

@@ -21,7 +21,10 @@ inline constexpr const char* kScoreHead = "score";
 struct ExportSetup {
   RunSetup run;  ///< without paradigm and data
   std::unique_ptr<OpenedDevices> devices;
+  /// As it is written.
   std::shared_ptr<NetworkModel> model;
+  /// tie_word_embeddings, where it is not what the base's config.json says.
+  std::optional<bool> changed_tie;
   /// Adapters are all merged.
   AdapterPlan adapters;
   std::filesystem::path export_dir;
@@ -32,8 +35,15 @@ struct ExportSetup {
   std::shared_ptr<const TemplateEncoder> encoder;
 };
 
+/// The network that base and adapters are computed with before they are merged: the base's own, or the untied one where
+/// the export unties, because the tied one cannot hold what adapters replace apart.
+std::shared_ptr<NetworkModel> network_before(const ExportSetup& setup);
+
+/// What the base's files hold, for either network of the setup.
+std::unique_ptr<WeightSource> base_weights(const ExportSetup& setup, const NetworkModel& model);
+
 /// Throws with file, line and key: keys that export does not use, an export_dir that is not empty, holds what is read
-/// or, with overwrite_output_dir, anything but a former export; adapters of another base.
+/// or, with overwrite_output_dir, anything but a former export; adapters of another base; a tie of tensors that differ.
 ExportSetup prepare_export(const CommandContext& context);
 
 }  // namespace ftrun

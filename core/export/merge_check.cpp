@@ -10,7 +10,6 @@
 #include "core/io/model_weights.h"
 #include "core/model/abi_struct.h"
 #include "core/model/adapter_weights.h"
-#include "core/train/scalar_heads.h"
 
 namespace ftrun {
 namespace {
@@ -78,12 +77,10 @@ SampleLogits logits_of(const ExportSetup& setup, const std::shared_ptr<const Net
 }  // namespace
 
 SampleLogits logits_before(const ExportSetup& setup) {
-  const std::shared_ptr<NetworkModel> model = open_network(setup.run, host_services());
-  if (is_sequence_classifier(setup.run.model)) add_scalar_head(*model, setup.run.model, kScoreHead);
+  const std::shared_ptr<NetworkModel> model = network_before(setup);
   AdapterPlan plan;
   plan.merged = setup.adapters.merged;
-  std::unique_ptr<WeightSource> base =
-      std::make_unique<FileWeights>(std::make_shared<ModelWeights>(setup.run.arguments.model_name_or_path), *model);
+  std::unique_ptr<WeightSource> base = base_weights(setup, *model);
   if (!plan.merged.empty()) {
     plan.continued = plan.merged.back();
     plan.merged.pop_back();

@@ -31,8 +31,7 @@ ExportRank::ExportRank(const ExportSetup& setup)
     : instance_(setup.run, host_services(), *setup.devices, nullptr, nullptr, &services_) {}
 
 std::unique_ptr<WeightSource> merged_weights(const ExportSetup& setup) {
-  const auto files = std::make_shared<ModelWeights>(setup.run.arguments.model_name_or_path);
-  return adapted_weights(setup.adapters, *setup.model, std::make_unique<FileWeights>(files, *setup.model), 0);
+  return adapted_weights(setup.adapters, *setup.model, base_weights(setup, *setup.model), 0);
 }
 
 uint64_t merged_model_bytes(const ExportSetup& setup) {

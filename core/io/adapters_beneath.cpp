@@ -7,6 +7,7 @@
 #include "core/base/error.h"
 #include "core/base/files.h"
 #include "core/base/json_text.h"
+#include "core/io/noted_folder.h"
 
 namespace ftrun {
 namespace fs = std::filesystem;
@@ -42,8 +43,8 @@ void write_adapters_beneath(const fs::path& folder, std::span<const std::shared_
   }
   nlohmann::json list = nlohmann::json::array();
   for (const auto& adapter : adapters) {
-    list.push_back(
-        {{"path", adapter->folder().string()}, {"content_hash", fmt::format("{:016x}", adapter->content_hash())}});
+    list.push_back({{"path", path_to_note(adapter->folder().string())},
+                    {"content_hash", fmt::format("{:016x}", adapter->content_hash())}});
   }
   write_file_atomically(file, nlohmann::json{{"adapters", std::move(list)}}.dump(2) + "\n");
 }

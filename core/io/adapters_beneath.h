@@ -17,7 +17,7 @@ inline constexpr const char* kAdaptersBeneathFile = "adapters_beneath.json";
 
 /// One of them, in the order in which they were merged.
 struct AdapterBeneath {
-  std::string path;           ///< as the run named it
+  std::string path;           ///< as noted: absolute, of older files as the run named it
   uint64_t content_hash = 0;  ///< PeftAdapter::content_hash()
 };
 

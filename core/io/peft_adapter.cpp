@@ -256,10 +256,34 @@ void PeftAdapter::read_tensors() {
     }
     *slot = &tensor;
   }
+  drop_copies();
   for (auto& [module, pair] : pairs) {
     // What is no pair is refused by check_pairs.
     if (pair.a != nullptr && !pair.a->shape.empty()) pair.scale = config_.scale(config_.alpha_of(module), pair.rank());
     pairs_.push_back(pair);
+  }
+}
+
+// Where the vocabulary was grown, PEFT writes embedding and head by the names inside its wrapper too: the base's, and
+// what was trained a second time. Source: PEFT utils/save_and_load.py (save_embedding_layers).
+void PeftAdapter::drop_copies() {
+  for (const auto& [part, is_trained] : {std::pair<std::string_view, bool>(".modules_to_save", true),
+                                         std::pair<std::string_view, bool>(".original_module", false)}) {
+    for (auto entry = saved_.begin(); entry != saved_.end();) {
+      std::string plain = entry->first;
+      const size_t at = plain.find(part);
+      if (at != std::string::npos) plain.erase(at, part.size());
+      const auto original = at == std::string::npos ? saved_.end() : saved_.find(plain);
+      if (original == saved_.end()) {
+        ++entry;
+        continue;
+      }
+      if (is_trained && !std::ranges::equal(entry->second->bytes, original->second->bytes)) {
+        throw invalid_argument("{}: tensors '{}{}' and '{}{}' are one module and differ", file_->path().string(),
+                               kPrefix, entry->first, kPrefix, plain);
+      }
+      entry = saved_.erase(entry);
+    }
   }
 }
 

@@ -86,6 +86,7 @@ class PeftAdapter {
 
  private:
   void read_tensors();
+  void drop_copies();
   void check_pairs() const;
 
   std::filesystem::path folder_;

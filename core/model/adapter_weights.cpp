@@ -4,7 +4,6 @@
 #include <algorithm>
 
 #include "core/base/error.h"
-#include "core/base/nearest_name.h"
 #include "core/io/convert.h"
 #include "core/model/adapted_linear.h"
 #include "core/model/optimizer_slice.h"
@@ -63,8 +62,12 @@ bool is_elsewhere(const NetworkModel& model, const std::string& name) {
   });
 }
 
-void require_pair_fits(const PeftAdapter& adapter, const PeftPair& pair, const NetworkModel& model,
-                       const std::vector<std::string>& modules) {
+std::string another_base(const PeftAdapter& adapter) {
+  const std::string& base = adapter.config().base_model_name_or_path;
+  return "it is an adapter of another base" + (base.empty() ? std::string() : fmt::format(" ('{}')", base));
+}
+
+void require_pair_fits(const PeftAdapter& adapter, const PeftPair& pair, const NetworkModel& model) {
   const int32_t id = model.find(pair.module + ".weight");
   const std::string folder = adapter.folder().string();
   if (is_elsewhere(model, pair.module + ".weight")) {
@@ -74,19 +77,34 @@ void require_pair_fits(const PeftAdapter& adapter, const PeftPair& pair, const N
         folder, pair.module);
   }
   if (id < 0) {
-    throw invalid_argument("'{}': the adapter is for '{}', and the model has no such linear layer{}", folder,
-                           pair.module, did_you_mean(pair.module, modules));
+    throw invalid_argument("'{}': the adapter is for '{}', and the model has no such linear layer: {}", folder,
+                           pair.module, another_base(adapter));
   }
   const std::vector<int64_t>& shape = model.parameter(id).shape;
   const bool fits = pair.b->shape[0] == shape[0] && pair.a->shape[1] == shape[1] &&
                     (pair.magnitude == nullptr || pair.magnitude->num_elements() == static_cast<uint64_t>(shape[0]));
   if (fits) return;
-  const std::string& base = adapter.config().base_model_name_or_path;
+  throw invalid_argument("'{}': '{}' of the adapter has lora_B {} and lora_A {}, the model's weight is {}: {}", folder,
+                         pair.module, fmt::join(pair.b->shape, "x"), fmt::join(pair.a->shape, "x"),
+                         fmt::join(shape, "x"), another_base(adapter));
+}
+
+/// Rows of embedding and head are ids, and an adapter of a base whose vocabulary was grown holds them whole.
+void require_same_vocabulary(const PeftAdapter& adapter, const std::string& name, const TensorEntry& entry,
+                             const NetworkModel& model) {
+  const int32_t id = model.find(name);
+  if (id < 0 || entry.shape.size() != 2) return;
+  const ModelParameter& parameter = model.parameter(id);
+  const int64_t ids = model.info().vocab_size;
+  const bool is_by_id = parameter.role == FTRUN_PARAMETER_EMBEDDING || id == model.info().head_parameter;
+  if (!is_by_id || entry.shape[0] == ids || entry.shape[1] != parameter.shape[1]) return;
   throw invalid_argument(
-      "'{}': '{}' of the adapter has lora_B {} and lora_A {}, the model's weight is {}: it is an adapter of another "
-      "base{}",
-      folder, pair.module, fmt::join(pair.b->shape, "x"), fmt::join(pair.a->shape, "x"), fmt::join(shape, "x"),
-      base.empty() ? std::string() : fmt::format(" ('{}')", base));
+      "'{}': the adapter was trained with a vocabulary of {} ids (its '{}' is {}), and the model's has {}: {}",
+      adapter.folder().string(), entry.shape[0], name, fmt::join(entry.shape, "x"), ids,
+      entry.shape[0] < ids ? another_base(adapter)
+                           : fmt::format("give it the base as it was grown (transformers' "
+                                         "resize_token_embeddings({}), saved with the adapter's tokenizer)",
+                                         entry.shape[0]));
 }
 
 /// One tensor of the model under several names: an adapter must replace all of them by the same, or the merged model
@@ -99,9 +117,8 @@ void require_tied_alike(const PeftAdapter& adapter, const ModelParameter& parame
     const TensorEntry* entry = entry_for(adapter, name);
     if (entry != nullptr && std::ranges::equal(entry->bytes, first->bytes)) continue;
     throw invalid_argument(
-        "'{}': the model ties {}, but the adapter {}: merged into one tensor it would answer differently: untie them "
-        "in the "
-        "base (tie_word_embeddings: false, with both tensors in its files) first",
+        "'{}': the model ties {}, but the adapter {}: merged into one tensor it would answer differently: ftrun export "
+        "writes two with tie_word_embeddings: false; to train on, export the base so and name that",
         adapter.folder().string(), fmt::join(names, " and "),
         entry == nullptr ? fmt::format("replaces '{}' and not '{}'", first->name, name)
                          : fmt::format("holds two different tensors for them"));
@@ -131,11 +148,8 @@ std::string module_of_weight(std::string_view weight_name) {
 }
 
 void require_adapter_fits(const PeftAdapter& adapter, const NetworkModel& model) {
-  std::vector<std::string> modules;
-  for (const ModelParameter& parameter : model.parameters()) {
-    if (parameter.role == FTRUN_PARAMETER_LINEAR) modules.push_back(module_of_weight(parameter.name));
-  }
-  for (const PeftPair& pair : adapter.pairs()) require_pair_fits(adapter, pair, model, modules);
+  for (const PeftPair& pair : adapter.pairs()) require_pair_fits(adapter, pair, model);
+  for (const auto& [name, entry] : adapter.saved()) require_same_vocabulary(adapter, name, *entry, model);
   for (const auto& [name, entry] : adapter.saved()) require_saved_fits(adapter, name, *entry, model);
 }
 

@@ -63,7 +63,7 @@ class NewAdapterWeights : public WeightSource {
 };
 
 /// Throws INVALID_ARGUMENT unless every pair and whole module of `adapter` fits a linear weight (or parameter) of
-/// `model`: names the module, both shapes and the nearest module.
+/// `model`: names the module and both shapes, of an adapter of a grown vocabulary both sizes.
 void require_adapter_fits(const PeftAdapter& adapter, const NetworkModel& model);
 
 /// Rows [begin, end) of a 2-d parameter as f32 [end - begin, I] on ctx's device.

@@ -9,6 +9,7 @@
 #include "core/config/host_options.h"
 #include "core/config/selection.h"
 #include "core/io/adapters_beneath.h"
+#include "core/io/noted_folder.h"
 
 namespace ftrun {
 namespace fs = std::filesystem;
@@ -37,16 +38,40 @@ void replace_setting(ConfigSources& sources, std::string_view key, const std::ve
 std::vector<std::string> adapters_up_to(const std::string& folder, const std::string& place) {
   std::vector<std::string> adapters;
   for (const AdapterBeneath& beneath : read_adapters_beneath(folder)) {
-    if (!is_adapter_folder(beneath.path) || PeftAdapter(beneath.path).content_hash() != beneath.content_hash) {
+    const auto found = folders_with(places_of_noted_folder(beneath.path, folder), kAdapterConfigFile);
+    const auto is_it = [&](const fs::path& path) { return PeftAdapter(path).content_hash() == beneath.content_hash; };
+    const auto same = std::ranges::find_if(found, is_it);
+    if (same == found.end()) {
       throw invalid_argument("{}, trained with '{}' merged into its base, which is {}: give {}: BASE and {}: [..., {}]",
-                             place, beneath.path,
-                             is_adapter_folder(beneath.path) ? "another adapter now" : "no adapter folder here", kModel,
-                             kAdapters, folder);
+                             place, beneath.path, found.empty() ? "no adapter folder here" : "another adapter now",
+                             kModel, kAdapters, folder);
     }
-    adapters.push_back(beneath.path);
+    adapters.push_back(same->string());
   }
   adapters.push_back(folder);
   return adapters;
+}
+
+std::string quoted(const std::vector<fs::path>& paths, const char* between) {
+  std::vector<std::string> texts;
+  for (const fs::path& path : paths) texts.push_back("'" + path.string() + "'");
+  return fmt::format("{}", fmt::join(texts, between));
+}
+
+/// The one model folder that the adapter's file may mean by `base`.
+std::string base_folder(const std::string& base, const std::string& folder, const std::string& place) {
+  const std::string remedy = fmt::format("give {}: BASE and {}: {}", kModel, kAdapters, folder);
+  if (base.empty()) throw invalid_argument("{}, which names no base: {}", place, remedy);
+  const std::vector<fs::path> places = places_of_noted_folder(base, folder);
+  const std::vector<fs::path> found = folders_with(places, "config.json");
+  if (found.empty()) {
+    const std::string looked = places.size() == 1 ? "" : fmt::format(" (looked for at {})", quoted(places, ", "));
+    throw invalid_argument("{}, whose base '{}' is no model folder here{}: {}", place, base, looked, remedy);
+  }
+  if (found.size() > 1) {
+    throw invalid_argument("{}, whose base '{}' may be any of {}: {}", place, base, quoted(found, ", "), remedy);
+  }
+  return found.front().string();
 }
 
 }  // namespace
@@ -61,13 +86,8 @@ void take_adapter_as_model(ConfigSources& sources) {
                            kAdapters, peek_origin(sources, kAdapters));
   }
   const fs::path file = fs::path(*folder) / kAdapterConfigFile;
-  const std::string base = parse_peft_config(read_file(file), file).base_model_name_or_path;
-  if (base.empty() || !fs::exists(fs::path(base) / "config.json")) {
-    throw invalid_argument(
-        "{}, {}: give {}: BASE and {}: {}", place,
-        base.empty() ? "which names no base" : fmt::format("whose base '{}' is no model folder here", base), kModel,
-        kAdapters, *folder);
-  }
+  const std::string base =
+      base_folder(parse_peft_config(read_file(file), file).base_model_name_or_path, *folder, place);
   const std::vector<std::string> adapters = adapters_up_to(*folder, place);
   const std::string beneath = fmt::format("{}", fmt::join(std::span(adapters).first(adapters.size() - 1), "', '"));
   log_info("'{}' is an adapter: the model is its base, '{}'{}", *folder, base,

@@ -8,7 +8,8 @@ namespace ftrun {
 
 /// Where model_name_or_path is a folder with adapter_config.json and without config.json, puts the base that the
 /// adapter names in its place and the folder, behind the adapters that were beneath it, into adapter_name_or_path, and
-/// logs it. Throws INVALID_ARGUMENT when adapter_name_or_path is given too, the base is not a model folder here, or an
+/// logs it. Relative paths in the adapter's files are looked for as core/io/noted_folder.h says. Throws
+/// INVALID_ARGUMENT when adapter_name_or_path is given too, the base is no model folder here or may be several, or an
 /// adapter beneath is not the one it was. For commands that do not train.
 void take_adapter_as_model(ConfigSources& sources);
 

@@ -9,6 +9,7 @@
 
 #include "core/base/logging.h"
 #include "core/io/adapters_beneath.h"
+#include "core/io/noted_folder.h"
 
 namespace ftrun {
 namespace {
@@ -21,10 +22,15 @@ std::string folder_name(const std::filesystem::path& path) {
 void warn_of_other_base(const ResolvedConfig& config, const PeftAdapter& adapter) {
   const std::string& theirs = adapter.config().base_model_name_or_path;
   const std::string& ours = config.get_string("model_name_or_path");
-  std::error_code ignored;
-  if (theirs.empty() || theirs == ours || std::filesystem::equivalent(theirs, ours, ignored)) return;
+  if (theirs.empty() || theirs == ours) return;
+  const auto folders = folders_with(places_of_noted_folder(theirs, adapter.folder()), "config.json");
+  const auto is_ours = [&](const std::filesystem::path& folder) {
+    std::error_code ignored;
+    return std::filesystem::equivalent(folder, ours, ignored);
+  };
+  if (std::ranges::any_of(folders, is_ours)) return;
   // A folder that was moved, or a name on a hub: only its last part can be compared.
-  if (!std::filesystem::is_directory(theirs, ignored) && folder_name(theirs) == folder_name(ours)) return;
+  if (folders.empty() && folder_name(theirs) == folder_name(ours)) return;
   log_warning(
       "{}: adapter_name_or_path: '{}' was trained on '{}' (its base_model_name_or_path), and model_name_or_path is "
       "'{}': is it the same model?",

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "core/base/error.h"
+#include "core/io/noted_folder.h"
 #include "core/model/adapter_weights.h"
 #include "core/train/adapter_targets.h"
 
@@ -14,7 +15,7 @@ namespace {
 
 PeftConfig configured(const ResolvedConfig& config) {
   PeftConfig peft;
-  peft.base_model_name_or_path = config.get_string("model_name_or_path");
+  peft.base_model_name_or_path = path_to_note(config.get_string("model_name_or_path"));
   peft.r = config.get_int("lora_rank");
   peft.lora_alpha = config.find_float("lora_alpha").value_or(2.0 * static_cast<double>(peft.r));
   peft.lora_dropout = config.get_float("lora_dropout");
@@ -83,39 +84,92 @@ void add_pairs(NetworkModel& model, const PeftAdapter& adapter, const PeftConfig
   }
 }
 
-/// What the file says must be what the adapter is; silence takes the adapter's.
-void require_agreement(const ResolvedConfig& config, const PeftAdapter& adapter) {
+std::set<int32_t> as_set(const std::vector<int32_t>& ids) { return {ids.begin(), ids.end()}; }
+
+/// Ids of the weights that the adapter has pairs on.
+std::set<int32_t> paired_weights(const PeftAdapter& adapter, const NetworkModel& model) {
+  std::set<int32_t> weights;
+  for (const PeftPair& pair : adapter.pairs()) weights.insert(model.find(pair.module + ".weight"));
+  return weights;
+}
+
+std::set<int32_t> saved_parameters(const PeftAdapter& adapter, const NetworkModel& model) {
+  std::set<int32_t> parameters;
+  for (const auto& [name, entry] : adapter.saved()) parameters.insert(model.find(name));
+  return parameters;
+}
+
+/// The adapter's targets in words: its list or expression, its modules where keys narrow that to some layers.
+std::string target_text(const PeftAdapter& adapter) {
+  const PeftConfig& config = adapter.config();
+  if (config.narrowing.empty() && !config.target_pattern.empty()) return config.target_pattern;
+  if (config.narrowing.empty() && !config.target_modules.empty()) {
+    return fmt::format("{}", fmt::join(config.target_modules, ", "));
+  }
+  std::vector<std::string> modules;
+  for (const PeftPair& pair : adapter.pairs()) modules.push_back(pair.module);
+  return fmt::format("{}", fmt::join(modules, ", "));
+}
+
+/// What the file says must be what the adapter is; silence takes the adapter's. Targets are compared by what they name
+/// in the model, so that order and spelling do not count.
+void require_agreement(const ResolvedConfig& config, const NetworkModel& model, const PeftAdapter& adapter) {
   const PeftConfig& has = adapter.config();
   const PeftConfig wants = configured(config);
   const auto require = [&](const char* key, bool agrees, const std::string& value) {
     if (!config.is_given(key) || agrees) return;
     throw invalid_argument(
-        "{}: {}: the adapter in '{}', whose training goes on, has {}: remove it, or set create_new_adapter: true",
-        config.origin(key), key, adapter.folder().string(), value);
+        "{}: {}: is {}, and the adapter in '{}', whose training goes on, has {}: remove it, or set create_new_adapter: "
+        "true",
+        config.origin(key), key, value_text(*config.host().find(key)), adapter.folder().string(), value);
   };
   require("lora_rank", wants.r == has.r, fmt::format("{}", has.r));
   require("lora_alpha", wants.lora_alpha == has.lora_alpha, fmt::format("{}", has.lora_alpha));
   require("use_rslora", wants.use_rslora == has.use_rslora, fmt::format("{}", has.use_rslora));
   require("use_dora", wants.use_dora == has.use_dora, fmt::format("{}", has.use_dora));
-  require("lora_target", false,
-          has.target_pattern.empty() ? fmt::format("{}", fmt::join(has.target_modules, ", ")) : has.target_pattern);
-  require("additional_target", false, fmt::format("{}", fmt::join(has.modules_to_save, ", ")));
+  if (config.is_given("lora_target")) {
+    require("lora_target", as_set(weights_of_targets(config, model)) == paired_weights(adapter, model),
+            target_text(adapter));
+  }
+  if (config.is_given("additional_target")) {
+    const std::vector<int32_t> wanted = whole_parameters(config.origin("additional_target") + ": additional_target",
+                                                         model, config.get_list("additional_target"));
+    std::set<int32_t> trained = saved_parameters(adapter, model);
+    // Trained with every adapter of a classifier, named or not.
+    const int32_t score = model.is_classifier() ? model.find(kScoreWeight) : -1;
+    if (std::ranges::find(wanted, score) == wanted.end()) trained.erase(score);
+    require("additional_target", as_set(wanted) == trained,
+            has.modules_to_save.empty() ? "none" : fmt::format("{}", fmt::join(has.modules_to_save, ", ")));
+  }
+}
+
+/// PEFT also saves what it does not train: embedding and head of a base whose vocabulary was grown.
+void require_trained_whole(const PeftAdapter& adapter, const std::vector<std::string>& whole) {
+  for (const std::string& module : whole) {
+    const auto& trained = adapter.config().modules_to_save;
+    if (std::ranges::any_of(trained, [&](const std::string& name) { return module.ends_with(name); })) continue;
+    throw invalid_argument(
+        "'{}': the adapter holds '{}' whole, and its modules_to_save does not name it: it was not trained, but belongs "
+        "to a base whose vocabulary was grown: merge it (ftrun export) and train a new adapter on the result",
+        adapter.folder().string(), module);
+  }
 }
 
 void add_continued(const ResolvedConfig& config, NetworkModel& model, AdapterPlan& plan) {
   const PeftAdapter& adapter = *plan.continued;
-  require_agreement(config, adapter);
+  require_agreement(config, model, adapter);
   require_adapter_fits(adapter, model);
   plan.config = adapter.config();
   if (plan.config.lora_alpha == 0 && plan.config.alpha_pattern.empty()) {
     throw invalid_argument("{}: lora_alpha is 0, with which no pair learns",
                            (adapter.folder() / kAdapterConfigFile).string());
   }
-  plan.config.base_model_name_or_path = config.get_string("model_name_or_path");
+  plan.config.base_model_name_or_path = path_to_note(config.get_string("model_name_or_path"));
   if (config.is_given("lora_dropout")) plan.config.lora_dropout = config.get_float("lora_dropout");
   add_pairs(model, adapter, plan.config, learning_rate_ratio(config));
   std::vector<std::string> whole;
   for (const auto& [name, entry] : adapter.saved()) whole.push_back(name.substr(0, name.rfind('.')));
+  require_trained_whole(adapter, whole);
   plan.whole_parameters = whole_parameters("'" + adapter.folder().string() + "'", model, whole);
   plan.config.modules_to_save = unambiguous(model, plan.config.modules_to_save, plan.whole_parameters);
   if (!plan.config.target_modules.empty() || !plan.config.target_pattern.empty()) return;

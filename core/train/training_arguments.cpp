@@ -160,7 +160,7 @@ void refuse_generation_keys(const ResolvedConfig& config, Complaints& complaints
 
 // Keys of `ftrun export`.
 void refuse_export_keys(const ResolvedConfig& config, Complaints& complaints) {
-  for (const char* key : {"export_dir", "export_size", "export_tolerance"}) {
+  for (const char* key : {"export_dir", "export_size", "export_tolerance", "tie_word_embeddings"}) {
     if (config.is_given(key)) complaints.add(key, "is not used by training: it belongs to ftrun export");
   }
 }

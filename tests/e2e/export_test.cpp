@@ -3,8 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstring>
 #include <nlohmann/json.hpp>
 
+#include "core/io/safetensors.h"
+#include "core/io/safetensors_writer.h"
 #include "tests/e2e/program.h"
 
 namespace ftrun::test {
@@ -166,6 +170,85 @@ TEST_F(Export, WholeModulesAreNamedAsPeftFindsThem) {
   ASSERT_EQ(train("whole", {{"additional_target", "norm"}}).exit_code, 0);
   const json config = json::parse(bytes_of(folder_ / "whole/adapter_config.json"));
   EXPECT_EQ(config.at("modules_to_save"), json({"model.norm"}));
+}
+
+/// Writes `name` anew with every number of `tensor` doubled.
+void double_tensor(const fs::path& file, const std::string& tensor) {
+  std::vector<TensorSpec> specs;
+  std::map<std::string, std::vector<std::byte>> bytes;
+  {
+    const SafetensorsFile before(file);
+    for (const TensorEntry& entry : before.tensors()) {
+      ASSERT_EQ(entry.dtype, StoredDtype::kF32);
+      specs.push_back({entry.name, entry.dtype, entry.shape});
+      std::vector<std::byte>& copy = bytes[entry.name];
+      copy.assign(entry.bytes.begin(), entry.bytes.end());
+      if (entry.name != tensor) continue;
+      std::vector<float> values(copy.size() / sizeof(float));
+      std::memcpy(values.data(), copy.data(), copy.size());
+      for (float& value : values) value *= 2;
+      std::memcpy(copy.data(), values.data(), copy.size());
+    }
+  }
+  SafetensorsWriter writer(file, specs);
+  for (const TensorSpec& spec : specs) writer.write(spec.name, bytes.at(spec.name));
+  writer.finish();
+}
+
+/// Arithmetic against PEFT: tests/model/lora_test.cpp.
+TEST_F(Export, AnAdapterWithTwoTensorsForATiedPairIsExportedUntied) {
+  ASSERT_TRUE(json::parse(bytes_of(folder_ / "in/base/config.json")).at("tie_word_embeddings"));
+  ASSERT_EQ(train("in/adapter2", {{"additional_target", "lm_head,embed_tokens"}}).exit_code, 0);
+  const fs::path weights = folder_ / "in/adapter2/adapter_model.safetensors";
+  double_tensor(weights, "base_model.model.lm_head.weight");
+  const Keys adapter = {{"adapter_name_or_path", (folder_ / "in/adapter2").string()}};
+  const auto with_tie = [&](const char* tie) {
+    Keys keys = adapter;
+    if (tie != nullptr) keys["tie_word_embeddings"] = tie;
+    return keys;
+  };
+  for (const char* tie : {static_cast<const char*>(nullptr), "true"}) {
+    const ProgramResult tied = export_to(folder_ / "tied", with_tie(tie));
+    EXPECT_EQ(tied.exit_code, 2) << tied.err;
+    EXPECT_THAT(tied.all(), HasSubstr("holds two different tensors for them"));
+    EXPECT_THAT(tied.all(), HasSubstr("ftrun export writes two with tie_word_embeddings: false"));
+  }
+  const ProgramResult untied = export_to(folder_ / "untied", with_tie("false"));
+  ASSERT_EQ(untied.exit_code, 0) << untied.err;
+  EXPECT_LT(json::parse(untied.out).at("relative_rms").get<double>(), 1e-4);
+  EXPECT_FALSE(json::parse(bytes_of(folder_ / "untied/config.json")).at("tie_word_embeddings"));
+  {
+    const SafetensorsFile adapted(weights);
+    const SafetensorsFile written(folder_ / "untied/model.safetensors");
+    for (const char* name : {"lm_head.weight", "model.embed_tokens.weight"}) {
+      const auto expected = adapted.require("base_model.model." + std::string(name)).bytes;
+      EXPECT_TRUE(std::ranges::equal(written.require(name).bytes, expected)) << name;
+    }
+  }
+  // The untied folder cannot be tied again, and is trained on as it is.
+  const Keys again = {{"model_name_or_path", (folder_ / "untied").string()}, {"tie_word_embeddings", "true"}};
+  std::string text = "export_dir: " + (folder_ / "again").string() + "\n";
+  for (const auto& [key, value] : again) text += key + ": " + value + "\n";
+  const ProgramResult refused = run_ftrun({"export", "--config", write_text(folder_ / "again.yaml", text).string()});
+  EXPECT_EQ(refused.exit_code, 2) << refused.err;
+  EXPECT_THAT(refused.err,
+              HasSubstr("tie_word_embeddings: is true, and 'model.embed_tokens.weight' and 'lm_head.weight'"));
+  EXPECT_EQ(train("on", {{"model_name_or_path", (folder_ / "untied").string()}, {"max_steps", "1"}}).exit_code, 0);
+  EXPECT_EQ(train("on", {{"tie_word_embeddings", "false"}, {"overwrite_output_dir", "true"}}).exit_code, 2);
+}
+
+/// There and back: two equal tensors are the one that they were.
+TEST_F(Export, ABaseIsUntiedAndTiedAgain) {
+  const auto convert = [&](const std::string& from, const std::string& to, const char* tie) {
+    return run_ftrun({"export", "--model", (folder_ / from).string(), "--export_dir", (folder_ / to).string(),
+                      "--tie_word_embeddings", tie});
+  };
+  ASSERT_EQ(convert("in/base", "untied", "false").exit_code, 0);
+  ASSERT_EQ(convert("untied", "tied", "true").exit_code, 0);
+  ASSERT_EQ(convert("in/base", "same", "true").exit_code, 0);
+  EXPECT_EQ(bytes_of(folder_ / "tied/model.safetensors"), bytes_of(folder_ / "same/model.safetensors"));
+  EXPECT_GT(fs::file_size(folder_ / "untied/model.safetensors"), fs::file_size(folder_ / "tied/model.safetensors"));
+  EXPECT_TRUE(json::parse(bytes_of(folder_ / "tied/config.json")).at("tie_word_embeddings"));
 }
 
 TEST_F(Export, TrainingWritesToNoAdapterOrReferenceThatItReads) {

@@ -161,6 +161,78 @@ TEST_F(Lora, TrainingGoesOnWithTheLastAdapterAndMergesTheOthers) {
   EXPECT_THAT(refused.err, HasSubstr("whose training goes on, has 4"));
 }
 
+// Left in the file of the first run, they are what the adapter has, in whatever order and spelling.
+TEST_F(Lora, TargetsEqualToTheAdaptersAreNoConflict) {
+  const std::string pairs = (folder_ / "pairs").string();
+  ASSERT_EQ(run("pairs", {{"lora_target", "q_proj,v_proj"}, {"max_steps", "1"}}).exit_code, 0);
+  ASSERT_EQ(run("all", {{"additional_target", "lm_head,embed_tokens"}, {"max_steps", "1"}}).exit_code, 0);
+  const auto on = [&](const std::string& adapter, const Keys& more) {
+    Keys keys = {{"adapter_name_or_path", (folder_ / adapter).string()}, {"max_steps", "1"}};
+    for (const auto& [key, value] : more) keys[key] = value;
+    fs::remove_all(folder_ / "on");
+    return run("on", keys);
+  };
+  for (const char* target : {"q_proj,v_proj", "[v_proj, q_proj]", "self_attn.q_proj,v_proj"}) {
+    const ProgramResult result = on("pairs", {{"lora_target", target}});
+    EXPECT_EQ(result.exit_code, 0) << target << ": " << result.err;
+  }
+  const ProgramResult everything =
+      on("all", {{"lora_target", "all"}, {"additional_target", "embed_tokens,lm_head"}, {"lora_rank", "4"}});
+  EXPECT_EQ(everything.exit_code, 0) << everything.err;
+  EXPECT_EQ(PeftAdapter(folder_ / "on").config().modules_to_save,
+            (std::vector<std::string>{"embed_tokens", "lm_head"}));
+
+  const struct {
+    const char* adapter;
+    Keys keys;
+    std::vector<std::string> messages;
+  } cases[] = {
+      {"pairs",
+       {{"lora_target", "q_proj"}},
+       {"lora_target: is q_proj, and the adapter in '" + pairs + "'", "has q_proj, v_proj"}},
+      {"pairs", {{"lora_target", "all"}}, {"lora_target: is all, and", "has q_proj, v_proj"}},
+      {"pairs", {{"lora_target", "q_prj"}}, {"did you mean 'q_proj'"}},
+      {"pairs", {{"additional_target", "norm"}}, {"additional_target: is norm, and", "has none"}},
+      {"all", {{"additional_target", "norm"}}, {"additional_target: is norm, and", "has embed_tokens, lm_head"}},
+  };
+  for (const auto& one : cases) {
+    const ProgramResult refused = on(one.adapter, one.keys);
+    EXPECT_EQ(refused.exit_code, 2) << refused.err;
+    for (const std::string& message : one.messages) EXPECT_THAT(refused.err, HasSubstr(message));
+  }
+}
+
+TEST_F(Lora, ARelativeBaseIsLookedForBesideTheAdapterAndFromHere) {
+  ASSERT_EQ(
+      run("adapter", {{"model_name_or_path", fs::relative(folder_ / "base").string()}, {"max_steps", "1"}}).exit_code,
+      0);
+  const fs::path config = folder_ / "adapter/adapter_config.json";
+  EXPECT_EQ(PeftAdapter(folder_ / "adapter").config().base_model_name_or_path, (folder_ / "base").string());
+  const auto export_on = [&](const std::string& base) {
+    json changed = json::parse(bytes_of(config));
+    changed["base_model_name_or_path"] = base;
+    write_text(config, changed.dump());
+    fs::remove_all(folder_ / "out");
+    return run_ftrun({"export", "--model", (folder_ / "adapter").string(), "--export_dir", (folder_ / "out").string()});
+  };
+  for (const std::string& base :
+       {std::string("base"), std::string("../base"), fs::relative(folder_ / "base").string()}) {
+    const ProgramResult found = export_on(base);
+    EXPECT_EQ(found.exit_code, 0) << base << ": " << found.err;
+    EXPECT_THAT(found.err, testing::Not(HasSubstr("is it the same model?"))) << base;
+  }
+  const ProgramResult nowhere = export_on("no/such");
+  EXPECT_EQ(nowhere.exit_code, 2) << nowhere.err;
+  EXPECT_THAT(nowhere.err, testing::AllOf(HasSubstr("whose base 'no/such' is no model folder here (looked for at '" +
+                                                    (fs::current_path() / "no/such").string() + "', '" +
+                                                    (folder_ / "adapter/no/such").string() + "'")));
+  fs::copy(folder_ / "base", folder_ / "adapter/base", fs::copy_options::recursive);
+  const ProgramResult either = export_on("base");
+  EXPECT_EQ(either.exit_code, 2) << either.err;
+  EXPECT_THAT(either.err, HasSubstr("whose base 'base' may be any of '" + (folder_ / "adapter/base").string() + "', '" +
+                                    (folder_ / "base").string() + "'"));
+}
+
 TEST_F(Lora, AnAdapterRemembersThoseBeneathIt) {
   ASSERT_EQ(run("first").exit_code, 0);
   const std::string first = (folder_ / "first").string(), second = (folder_ / "second").string();

@@ -10,6 +10,8 @@
 #include "core/io/safetensors_writer.h"
 #include "core/model/adapter_weights.h"
 #include "core/model/pissa.h"
+#include "core/model/start_weights.h"
+#include "core/model/untied_weights.h"
 #include "tests/model/golden_checks.h"
 
 namespace ftrun::test {
@@ -104,6 +106,40 @@ TEST_P(Lora, SwitchedOffTheBaseAnswers) {
   EXPECT_LE(largest_difference(logits, golden_values(open_golden(GetParam()), "forward.logits")), 1e-4);
 }
 
+TEST_P(Lora, AtTheStartItAnswersAsBeforeTraining) {
+  ModelOptions options = adapted(GetParam());
+  options.adapt = [adapt = options.adapt, is_trained = options.is_trained](NetworkModel& model) {
+    adapt(model);
+    const auto count = static_cast<int32_t>(model.parameters().size());
+    for (int32_t id = 0; id < count; ++id) {
+      if (is_trained(model.parameter(id).name)) model.add_start_copy(id);
+    }
+  };
+  options.is_trained = [is_trained = options.is_trained](const std::string& name) {
+    return !name.starts_with("start.") && is_trained(name);
+  };
+  options.weights = [weights = options.weights](const NetworkModel& model) {
+    return std::make_unique<StartWeights>(weights(model), model);
+  };
+  TestModel model(GetParam(), options);
+  const int64_t total = TestModel(GetParam(), adapted(GetParam())).model().total_elements();
+  EXPECT_EQ(model.model().total_elements(), total) << "copies are no parameters of the model";
+  const int32_t start = model.rank().add_at_start_role("reference", 0);
+  const std::vector<float> before = all_logits(model, documents());
+  EXPECT_EQ(all_logits(model, documents(), start), before);
+  const double loss = train(model, documents(), 0.01);
+  model.rank().finish_grads();
+  model.rank().step(1.0, 0.01);
+  EXPECT_EQ(all_logits(model, documents(), start), before);
+  EXPECT_NE(all_logits(model, documents()), before);
+  // Trained as without copies.
+  TestModel without(GetParam(), adapted(GetParam()));
+  EXPECT_EQ(train(without, documents(), 0.01), loss);
+  without.rank().finish_grads();
+  without.rank().step(1.0, 0.01);
+  EXPECT_EQ(all_logits(without, documents()), all_logits(model, documents()));
+}
+
 TEST_P(Lora, RecomputeGivesTheSameBitsWithDropoutToo) {
   std::vector<std::vector<float>> found[2];
   for (const bool recompute : {false, true}) {
@@ -195,6 +231,54 @@ TEST(LoraFiles, AnAdapterOfAnotherBaseIsRefusedWithShapes) {
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), FTRUN_INVALID_ARGUMENT);
     EXPECT_NE(std::string(error.what()).find("the model's weight is "), std::string::npos) << error.what();
+  }
+}
+
+// PEFT keeps copies inside its wrapper where the vocabulary was grown: one tensor each, and no name of the model's.
+TEST(LoraFiles, AnAdapterOfAGrownVocabularyNamesBothSizes) {
+  const PeftAdapter grown(golden_folder("qwen3") / "grown_lora");
+  EXPECT_EQ(grown.saved().size(), 2u);
+  for (const char* config : {"config.json", "config.untied.json"}) {
+    ModelOptions options;
+    options.config = config;
+    options.trained = false;
+    options.weights = [](const NetworkModel&) { return std::make_unique<InitialWeights>(1); };
+    const TestModel model("qwen3", options);
+    try {
+      require_adapter_fits(grown, model.model());
+      ADD_FAILURE() << config << ": accepted";
+    } catch (const Error& error) {
+      EXPECT_THAT(
+          error.what(),
+          testing::AllOf(testing::HasSubstr("a vocabulary of 86 ids (its 'lm_head.weight' is 86x48)"),
+                         testing::HasSubstr("the model's has 83"), testing::HasSubstr("resize_token_embeddings(86)")));
+    }
+  }
+}
+
+/// An adapter of a tied base with a tensor of its own for the embedding, the head or both, on an untied network: the
+/// base's one tensor is both until the adapter replaces it.
+TEST(LoraFiles, TwoTensorsOfATiedBaseAreMergedApart) {
+  for (const std::string name : {"untied_lora", "embedding_lora"}) {
+    SCOPED_TRACE(name);
+    const auto adapter = std::make_shared<const PeftAdapter>(golden_folder("qwen3") / name);
+    ModelOptions tied;
+    tied.trained = false;
+    const TestModel base("qwen3", tied);
+    EXPECT_THROW(require_adapter_fits(*adapter, base.model()), Error);
+    ModelOptions options;
+    options.config = "config.untied.json";
+    options.trained = false;
+    // Borrowed: the network of `base` is alive as long as this model.
+    const std::shared_ptr<const NetworkModel> network(&base.model(), [](const NetworkModel*) {});
+    options.weights = [&](const NetworkModel& model) {
+      return std::make_unique<MergedWeights>(std::make_unique<UntiedWeights>(base_of("qwen3", *network), network),
+                                             adapter, model);
+    };
+    TestModel merged("qwen3", options);
+    const Documents documents = golden_documents(open_golden("qwen3"), "forward.");
+    const SafetensorsFile expected = open_golden("qwen3", name + "/golden.safetensors");
+    EXPECT_LE(largest_difference(all_logits(merged, documents), golden_values(expected, "forward.logits")), 1e-4);
   }
 }
 
