@@ -1,6 +1,7 @@
 // The groups as one table, and the keys that select plugins.
 #include "core/config/host_options.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -8,6 +9,9 @@
 
 namespace ftrun {
 namespace {
+
+/// Whose null is a value of its own; of every other key it means the default.
+constexpr std::array<std::string_view, 1> kNullableKeys = {"enable_thinking"};
 
 std::vector<OptionSpec> read_all() {
   struct Group {
@@ -28,6 +32,7 @@ std::vector<OptionSpec> read_all() {
         {sizeof(table), FTRUN_OPTION_TABLE_TAG}, group.options.size(), sizeof(ftrun_option), group.options.data()};
     for (OptionSpec& spec : read_option_table(&table, "host options", true)) {
       spec.group = group.name;
+      spec.is_nullable = std::ranges::find(kNullableKeys, spec.key) != kNullableKeys.end();
       all.push_back(std::move(spec));
     }
   }

@@ -18,7 +18,9 @@ std::span<const ftrun_option> data_options() {
                                "share of rows kept for evaluation (below 1), or their number (whole, from 1)"),
                         "split_dataset_ratio"),
       sdk::with_aliases(unset("default_system", FTRUN_OPTION_STRING, "system message where a row has none"), "system"),
-      flag("enable_thinking", "true", "reasoning templates: empty thoughts are trained (true) or part of the prompt"),
+      flag("enable_thinking", "true",
+           "reasoning templates: an empty thought is trained (true), or part of the prompt and thoughts left "
+           "out (false), or thoughts trained and empty ones part of the prompt (null: mixed data)"),
       flag("preserve_thinking", "false", "reasoning templates: keep thoughts of earlier turns"),
       integer("max_bad_rows", "0", 0, "rows that do not fit the format and are dropped; more are an error"),
       flag("disable_shuffling", "false", "keep the rows in file order"),

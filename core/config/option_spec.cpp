@@ -105,7 +105,7 @@ std::string OptionSpec::expectation() const {
   const std::string range = has_range() ? range_text(*this) : std::string();
   switch (type) {
     case FTRUN_OPTION_BOOL:
-      return "true or false";
+      return is_nullable ? "true, false or null" : "true or false";
     case FTRUN_OPTION_INT:
       return "an integer" + range;
     case FTRUN_OPTION_FLOAT:

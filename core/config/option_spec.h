@@ -22,7 +22,8 @@ struct OptionSpec {
   double max = 0;
   std::vector<std::string> choices;
   std::string doc;
-  std::string group;  ///< heading in --help
+  std::string group;         ///< heading in --help
+  bool is_nullable = false;  ///< null is a value of its own, not the default; host keys only
 
   /// True for the key and its aliases.
   bool has_name(std::string_view name) const noexcept {

@@ -175,12 +175,16 @@ OptionValue default_value(const OptionSpec& spec) {
 }
 
 OptionValue convert_value(const OptionSpec& spec, const SettingValue& value) {
-  if (value.kind == SettingValue::Kind::kNull) return default_value(spec);
+  if (value.kind == SettingValue::Kind::kNull && !spec.is_nullable) return default_value(spec);
   if (value.kind == SettingValue::Kind::kMap) throw wrong(spec, value);
   OptionValue result;
   result.type = spec.type;
   result.origin = value.origin;
   result.source = value.origin.starts_with("--") ? ValueSource::kCommandLine : ValueSource::kFile;
+  if (value.kind == SettingValue::Kind::kNull) {
+    result.is_null = true;
+    return result;
+  }
   result.is_set = true;
   if (spec.type == FTRUN_OPTION_STRING_LIST) {
     result.items = parse_list(spec, value);
@@ -196,6 +200,7 @@ OptionValue convert_value(const OptionSpec& spec, const SettingValue& value) {
 }
 
 std::string value_text(const OptionValue& value) {
+  if (value.is_null) return "null";
   if (!value.is_set) return "(unset)";
   if (value.type == FTRUN_OPTION_BOOL) return value.as_bool ? "true" : "false";
   if (value.type == FTRUN_OPTION_STRING_LIST) return fmt::format("{}", fmt::join(value.items, ","));
@@ -246,6 +251,9 @@ const std::vector<std::string>& OptionValues::get_list(std::string_view key) con
   const OptionValue* value = find(key);
   if (value != nullptr && value->type == FTRUN_OPTION_STRING_LIST && !value->is_set) return kEmpty;
   return require(key, FTRUN_OPTION_STRING_LIST).items;
+}
+std::optional<bool> OptionValues::find_bool(std::string_view key) const {
+  return is_set(key) ? std::optional(get_bool(key)) : std::nullopt;
 }
 std::optional<int64_t> OptionValues::find_int(std::string_view key) const {
   return is_set(key) ? std::optional(get_int(key)) : std::nullopt;

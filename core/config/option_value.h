@@ -19,6 +19,7 @@ enum class ValueSource { kDefault, kPluginDefault, kFile, kCommandLine };
 struct OptionValue {
   ftrun_option_type type = FTRUN_OPTION_STRING;
   bool is_set = false;
+  bool is_null = false;  ///< given as null, which is a value of this key (OptionSpec::is_nullable); then not set
   bool as_bool = false;
   int64_t as_int = 0;              ///< INT, BYTES
   double as_float = 0;             ///< FLOAT
@@ -28,13 +29,14 @@ struct OptionValue {
   ValueSource source = ValueSource::kDefault;
 };
 
-/// Converts and checks. Throws INVALID_ARGUMENT "ORIGIN: KEY: expected ..., got ...". A null value gives the default.
+/// Converts and checks. Throws INVALID_ARGUMENT "ORIGIN: KEY: expected ..., got ...". A null value gives the default,
+/// except of a key that has it as a value.
 OptionValue convert_value(const OptionSpec& spec, const SettingValue& value);
 
 /// The value when nothing is given.
 OptionValue default_value(const OptionSpec& spec);
 
-/// Text of a value for people: what one would write in YAML, "(unset)" when there is none.
+/// Text of a value for people: what one would write in YAML, "(unset)" when there is none, "null".
 std::string value_text(const OptionValue& value);
 
 /// Resolved values of one option table. Getters throw INTERNAL for a key that is not in the table or has another type,
@@ -53,6 +55,8 @@ class OptionValues {
   /// STRING or PATH.
   const std::string& get_string(std::string_view key) const;
   const std::vector<std::string>& get_list(std::string_view key) const;
+  /// nullopt: unset, or null where that is a value.
+  std::optional<bool> find_bool(std::string_view key) const;
   std::optional<int64_t> find_int(std::string_view key) const;
   std::optional<double> find_float(std::string_view key) const;
   std::optional<std::string> find_string(std::string_view key) const;

@@ -219,7 +219,7 @@ class Resolver {
     });
   }
   void assign(size_t owner, const OptionSpec& spec, const SettingValue& value) {
-    if (value.kind == SettingValue::Kind::kNull) return;  // the default stays
+    if (value.kind == SettingValue::Kind::kNull && !spec.is_nullable) return;  // the default stays
     OptionValues& values = owner == kHost ? *result_.host_ : result_.plugins_[owner]->values;
     values.set(spec.key, convert_value(spec, value));
   }

@@ -60,6 +60,7 @@ class ResolvedConfig {
   double get_float(std::string_view key) const { return host_->get_float(key); }
   const std::string& get_string(std::string_view key) const { return host_->get_string(key); }
   const std::vector<std::string>& get_list(std::string_view key) const { return host_->get_list(key); }
+  std::optional<bool> find_bool(std::string_view key) const { return host_->find_bool(key); }
   std::optional<int64_t> find_int(std::string_view key) const { return host_->find_int(key); }
   std::optional<double> find_float(std::string_view key) const { return host_->find_float(key); }
   std::optional<std::string> find_string(std::string_view key) const { return host_->find_string(key); }

@@ -10,7 +10,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-bool same_message(const Message& a, const Message& b) { return a.role == b.role && a.content == b.content; }
+bool same_message(const Message& a, const Message& b) { return a.says_the_same(b); }
 
 std::vector<Message> read_column(const Json& row, const ColumnMap& columns, const char* key,
                                  const MessageListReader& read, std::string& system) {
@@ -68,7 +68,7 @@ AlignedRow align_pair(const Json& row, const ColumnMap& columns, std::vector<Mes
   prompt.push_back(std::move(chosen.back()));
   AlignedRow result = align_messages(std::move(prompt), std::move(system), mapped_tools(row, columns));
   const Message& other = rejected.back();
-  if (other.role != MessageRole::kAssistant && other.role != MessageRole::kFunction)
+  if (!other.is_answer())
     throw RowError(fmt::format("column '{}' ends with a message of role {}, expected an answer",
                                columns.find("rejected")->second, role_name(other.role)));
   result.responses.push_back(std::move(rejected.back()));
@@ -160,8 +160,12 @@ std::optional<ColumnMap> detect_message_columns(const Json& row, RowKind kind, c
   if (answers && is_message_list(row, "prompt", role_key)) columns.try_emplace("messages", "prompt");
   const bool completes = kind == RowKind::kLabelled || kind == RowKind::kPrompt;
   if (completes && is_message_list(row, "completion", role_key)) columns["response"] = "completion";
-  const bool implicit =
-      (kind == RowKind::kPairwise || kind == RowKind::kPrompt) && is_message_list(row, "chosen", role_key);
+  const bool compares = kind == RowKind::kPairwise || kind == RowKind::kPrompt;
+  // LLaMA-Factory v1's names.
+  for (const auto& [key, name] : {std::pair{"chosen", "chosen_messages"}, std::pair{"rejected", "rejected_messages"}}) {
+    if (compares && is_message_list(row, name, role_key)) columns.try_emplace(key, name);
+  }
+  const bool implicit = columns.contains("chosen") || (compares && is_message_list(row, "chosen", role_key));
   if (!columns.contains("messages") && !implicit) return std::nullopt;
   if (!add_answer_columns(row, kind, columns)) return std::nullopt;
   return columns;

@@ -119,7 +119,8 @@ ToolFormat read_tool_format(const Value& value) {
            {{"system", text(result.system, "{{tools}}")},
             {"tool", text(result.tool, "{{tool}}")},
             {"call", text(result.call, "{{call}}")},
-            {"call_separator", [&](const Value& item) { result.call_separator = read_string(item); }}});
+            {"call_separator", [&](const Value& item) { result.call_separator = read_string(item); }},
+            {"quotes_arguments", [&](const Value& item) { result.quotes_arguments = read_bool(item); }}});
   if (result.system.empty() || result.tool.empty() || result.call.empty())
     throw value.error("needs the keys system, tool and call");
   return result;
@@ -136,6 +137,7 @@ Readers readers_of(ChatTemplate& result) {
           {"user", slot(result.user, true)},
           {"assistant", slot(result.assistant, true)},
           {"observation", slot(result.observation, true)},
+          {"observation_separator", slot(result.observation_separator, false)},
           {"function", slot(result.function, true)},
           {"default_system", text(result.default_system)},
           {"stop_words", [&](const Value& value) { result.stop_words = read_strings(value); }},
@@ -145,8 +147,7 @@ Readers readers_of(ChatTemplate& result) {
           {"document_end", text(result.document_end)},
           {"thought_open", text(result.thought_open)},
           {"thought_close", text(result.thought_close)},
-          {"call_open", text(result.call_open)},
-          {"call_close", text(result.call_close)},
+          {"trims_content", flag(result.trims_content)},
           {"jinja", text(result.jinja)},
           {"equal_jinja", [&](const Value& value) { result.equal_jinja = read_hashes(value); }},
           {"replace_jinja_template", flag(result.replace_jinja_template)},
@@ -163,6 +164,9 @@ void fill_default_slots(ChatTemplate& result) {
   }
   if (result.observation.empty()) result.observation = result.user;
   if (result.function.empty()) result.function = result.assistant;
+  // LLaMA-Factory's, for every template.
+  if (result.observation_separator.empty())
+    result.observation_separator = {{SlotPiece::Kind::kText, "\n</tool_response>\n<tool_response>\n"}};
 }
 
 }  // namespace

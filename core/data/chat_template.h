@@ -24,16 +24,19 @@ using Slot = std::vector<SlotPiece>;
 
 /// How tool descriptions and tool calls are written as text. Absent: rows with tools or calls do not fit the template.
 struct ToolFormat {
-  std::string system;          ///< appended to the system text; `{{tools}}` is the concatenation of `tool`
-  std::string tool;            ///< per tool; `{{tool}}` is its JSON
-  std::string call;            ///< per call; `{{call}}` is {"name": ..., "arguments": ...}
-  std::string call_separator;  ///< between calls
+  std::string system;            ///< appended to the system text, without its leading line breaks where there is none;
+                                 ///< `{{tools}}` is the concatenation of `tool`
+  std::string tool;              ///< per tool; `{{tool}}` is its JSON
+  std::string call;              ///< per call; `{{call}}` is {"name": ..., "arguments": ...}
+  std::string call_separator;    ///< between calls, and between the text beside them and the first one
+  bool quotes_arguments = true;  ///< arguments given as text are written as a JSON string; false: as they are
 };
 
 /// A template's file, parsed. Immutable once loaded.
 struct ChatTemplate {
   std::string name;
   Slot prefix, system, user, assistant, observation, function;
+  Slot observation_separator;  ///< between the answers of tools that were called together
   std::string default_system;
   std::vector<std::string> stop_words;  ///< with replace_eos, the first is the end-of-sequence token
   bool replace_eos = false;
@@ -42,8 +45,7 @@ struct ChatTemplate {
   std::string document_end;    ///< the token that ends plain texts where it is not the tokenizer's EOS; "" otherwise
   std::string thought_open = "<think>\n";
   std::string thought_close = "\n</think>\n\n";
-  std::string call_open = "<tool_call>";
-  std::string call_close = "</tool_call>";
+  bool trims_content = false;  ///< white space around the text of a message is not written
   std::optional<ToolFormat> tool_format;
   std::string jinja;                  ///< the same layout for transformers, see saved_template.h; "" when there is none
   std::vector<uint64_t> equal_jinja;  ///< XXH3 of published Jinja texts that render as `jinja` does

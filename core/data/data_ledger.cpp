@@ -28,6 +28,30 @@ constexpr NamedCategory kCategories[] = {
     {"lost_turns", "lost whole turns", &DataLedger::lost_turns},
 };
 
+struct NamedCount {
+  const char* key;
+  const char* text;
+  int64_t RenderingCounts::*count;
+};
+
+constexpr NamedCount kCounts[] = {
+    {"history_thoughts_left_out",
+     "rows: thoughts of earlier turns are not written, as the published template does (preserve_thinking: true keeps "
+     "them)",
+     &RenderingCounts::history_thoughts_left_out},
+    {"thoughts_preserved",
+     "rows: thoughts of earlier turns are kept, and empty ones put where they have none (preserve_thinking), which the "
+     "published template does not do",
+     &RenderingCounts::thoughts_preserved},
+    {"thoughts_left_out",
+     "rows: thoughts are not learnt (enable_thinking is false, or the template has no form for them)",
+     &RenderingCounts::thoughts_left_out},
+    {"empty_thoughts_trained", "rows: an empty thought is learnt where the row has none (enable_thinking: true)",
+     &RenderingCounts::empty_thoughts_trained},
+    {"answers_not_learnt", "rows: answers are not learnt that loss, weight or train mark so",
+     &RenderingCounts::answers_not_learnt},
+};
+
 Json to_json(const RowCategory& category) {
   Json marks = Json::array();
   for (const RowMark& mark : category.marks) {
@@ -78,6 +102,14 @@ void RowCategory::add(int32_t file, int64_t line, std::string reason) {
   if (marks.size() < kMarkLimit) marks.push_back({file, line, std::move(reason)});
 }
 
+void RenderingCounts::add(const RenderingNotes& notes) {
+  history_thoughts_left_out += notes.history_thoughts_left_out ? 1 : 0;
+  thoughts_preserved += notes.thoughts_preserved ? 1 : 0;
+  thoughts_left_out += notes.thoughts_left_out ? 1 : 0;
+  empty_thoughts_trained += notes.empty_thought_trained ? 1 : 0;
+  answers_not_learnt += notes.answers_not_learnt ? 1 : 0;
+}
+
 std::string DataLedger::to_text(size_t marks_per_category) const {
   std::string text = fmt::format("data: {} rows read, {} kept, {}cutoff_len {}{}\n", rows_read, rows_kept,
                                  kind == RowKind::kSupervised ? "" : fmt::format("{}, ", row_kind_text(kind)),
@@ -99,6 +131,10 @@ std::string DataLedger::to_text(size_t marks_per_category) const {
     }
     if (category.count > static_cast<int64_t>(shown) && shown > 0)
       text += fmt::format("    and {} more\n", category.count - static_cast<int64_t>(shown));
+  }
+  for (const NamedCount& named : kCounts) {
+    const int64_t count = rendering.*named.count;
+    if (count > 0) text += fmt::format("  {} {}\n", count, named.text);
   }
   for (const std::string& notice : notices) text += fmt::format("  {}\n", notice);
   return text;
@@ -123,6 +159,7 @@ nlohmann::json DataLedger::to_json() const {
                                 {"rows_kept", dataset.rows_kept}});
   }
   for (const NamedCategory& named : kCategories) json[named.key] = ftrun::to_json(this->*named.category);
+  for (const NamedCount& named : kCounts) json[named.key] = rendering.*named.count;
   return json;
 }
 
@@ -143,6 +180,7 @@ DataLedger DataLedger::from_json(const nlohmann::json& json) {
                                dataset.at("rows_read").get<int64_t>(), dataset.at("rows_kept").get<int64_t>()});
   }
   for (const NamedCategory& named : kCategories) ledger.*named.category = category_from(json.at(named.key));
+  for (const NamedCount& named : kCounts) json.at(named.key).get_to(ledger.rendering.*named.count);
   return ledger;
 }
 

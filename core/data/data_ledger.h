@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/data/rendering_notes.h"
 #include "core/data/row_kind.h"
 
 namespace ftrun {
@@ -43,6 +44,16 @@ struct SplitTotals {
   int64_t desirable = 0;          ///< labelled rows: how many answers are good ones
 };
 
+/// In how many rows the template did what RenderingNotes names.
+struct RenderingCounts {
+  int64_t history_thoughts_left_out = 0;
+  int64_t thoughts_preserved = 0;
+  int64_t thoughts_left_out = 0;
+  int64_t empty_thoughts_trained = 0;
+  int64_t answers_not_learnt = 0;
+  void add(const RenderingNotes& notes);
+};
+
 struct DataLedger {
   std::vector<std::string> files;
   std::vector<DatasetTotals> datasets;
@@ -56,6 +67,7 @@ struct DataLedger {
   RowCategory lost_eos;               ///< a trained response lost its end tokens to the cut; kept
   RowCategory lost_prompt_tail;       ///< a prompt lost its tail, and with it the assistant header; kept
   RowCategory lost_turns;             ///< whole turns did not fit; kept
+  RenderingCounts rendering;          ///< of kept rows
   SplitTotals train, eval;
   int32_t cutoff_len = 0;
   bool packing = false;

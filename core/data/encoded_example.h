@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/data/conversation.h"
+#include "core/data/rendering_notes.h"
 
 namespace ftrun {
 
@@ -18,6 +19,7 @@ struct EncodedExample {
   bool lost_eos = false;          ///< a trained response was cut at its end
   bool lost_prompt_tail = false;  ///< a prompt was cut at its end, where the assistant header is
   bool lost_turns = false;        ///< whole turns did not fit
+  RenderingNotes notes;           ///< of the whole row
 };
 
 /// One row: a pair has two documents, the chosen one first, every other kind one.

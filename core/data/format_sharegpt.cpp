@@ -1,7 +1,11 @@
 // The sharegpt row format: a list of messages whose roles alternate, with renamable keys and roles.
 // As in LLaMA-Factory, a dataset that gives `tags` has only the roles it lists.
+#include <array>
+
 #include "core/base/error.h"
 #include "core/data/answer_columns.h"
+#include "core/data/call_text.h"
+#include "core/data/message_fields.h"
 #include "core/data/row_format.h"
 
 namespace ftrun {
@@ -21,7 +25,7 @@ class SharegptConverter final : public RowConverter {
     add("user_tag", MessageRole::kUser);
     add("assistant_tag", MessageRole::kAssistant);
     add("observation_tag", MessageRole::kObservation);
-    add("function_tag", MessageRole::kFunction);
+    if (tags.contains("function_tag")) function_tag_ = tags.at("function_tag");
     if (tags.contains("system_tag")) system_tag_ = tags.at("system_tag");
   }
 
@@ -32,17 +36,35 @@ class SharegptConverter final : public RowConverter {
 
  private:
   std::vector<Message> read_messages(const Json& list, std::string& system) const {
+    const std::array<std::string_view, 2> known_keys = {role_tag_, content_tag_};
     std::vector<Message> messages;
     for (size_t i = 0; i < list.size(); ++i) {
       const std::string role = text_of(list[i], role_tag_, i);
       std::string content = text_of(list[i], content_tag_, i);
       if (i == 0 && !system_tag_.empty() && role == system_tag_) {
         system = std::move(content);
+        check_system_fields(list[i], known_keys, i);
         continue;
       }
-      messages.push_back({role_of(role, i), std::move(content)});
+      messages.push_back(message_of(role, std::move(content), i));
+      read_message_fields(list[i], known_keys, i, messages.back());
+      refuse_second_observation(messages);
     }
     return messages;
+  }
+
+  Message message_of(const std::string& role, std::string content, size_t index) const {
+    if (!function_tag_.empty() && role == function_tag_) return message_with_calls(content);
+    return {role_of(role, index), std::move(content)};
+  }
+
+  /// Here one observation has the answers of all tools that were called together.
+  static void refuse_second_observation(const std::vector<Message>& messages) {
+    const size_t size = messages.size();
+    if (size < 2 || messages[size - 1].role != MessageRole::kObservation) return;
+    if (messages[size - 2].role == MessageRole::kObservation)
+      throw RowError(
+          fmt::format("message {} is of role observation, expected assistant or function (turns alternate)", size));
   }
 
   static std::string text_of(const Json& message, const std::string& key, size_t index) {
@@ -58,6 +80,7 @@ class SharegptConverter final : public RowConverter {
     if (role != roles_.end()) return role->second;
     std::vector<std::string> known;
     for (const auto& [tag, value] : roles_) known.push_back(tag);
+    if (!function_tag_.empty()) known.push_back(function_tag_);
     if (!system_tag_.empty() && name == system_tag_)
       throw RowError(fmt::format("message {}: '{}' is allowed as the first message only", index + 1, name));
     throw RowError(fmt::format("message {} has the role '{}', expected one of: {}", index + 1, name,
@@ -66,7 +89,7 @@ class SharegptConverter final : public RowConverter {
 
   ColumnMap columns_;
   RowKind kind_;
-  std::string role_tag_, content_tag_, system_tag_;
+  std::string role_tag_, content_tag_, system_tag_, function_tag_;
   std::map<std::string, MessageRole, std::less<>> roles_;
 };
 

@@ -9,8 +9,12 @@
 namespace ftrun {
 namespace {
 
-EncodedTurn encode_answer(const TemplateEncoder& encoder, const AlignedRow& row, size_t response) {
-  EncodedTurn turn = encoder.encode_last_turn(whole_conversation(row, response), row.system, row.tools);
+EncodedTurn encode_answer(const TemplateEncoder& encoder, const AlignedRow& row, size_t response,
+                          RenderingNotes& notes) {
+  if (!row.responses[response].is_trained)
+    throw RowError("has an answer that is marked as not to be learnt, and it is what is compared");
+  EncodedTurn turn = encoder.encode_last_turn(whole_conversation(row, response), row.system, row.tools, &notes);
+  notes.answers_not_learnt = false;  // of the prompt, which is not learnt anyway
   if (encoder.chat_template().efficient_eos) turn.response_ids.push_back(encoder.eos_id().value_or(0));
   return turn;
 }
@@ -39,8 +43,9 @@ EncodedItem too_long() {
 }  // namespace
 
 EncodedItem encode_pair(const TemplateEncoder& encoder, int32_t cutoff_len, const AlignedRow& row) {
-  const EncodedTurn chosen = encode_answer(encoder, row, 0);
-  const EncodedTurn rejected = encode_answer(encoder, row, 1);
+  RenderingNotes notes;
+  const EncodedTurn chosen = encode_answer(encoder, row, 0, notes);
+  const EncodedTurn rejected = encode_answer(encoder, row, 1, notes);
   if (chosen.response_ids == rejected.response_ids) throw RowError("chosen and rejected are the same answer");
   const auto prompt_length = static_cast<int64_t>(chosen.prompt_ids.size());
   if (prompt_length > cutoff_len) return too_long();
@@ -49,6 +54,7 @@ EncodedItem encode_pair(const TemplateEncoder& encoder, int32_t cutoff_len, cons
   EncodedItem item;
   for (const auto* answer : {&chosen.response_ids, &rejected.response_ids}) {
     item.documents.push_back(cut_to(chosen.prompt_ids, *answer, prompt, response));
+    item.documents.back().notes = notes;
   }
   if (item.documents[0].ids == item.documents[1].ids)
     throw RowError("chosen and rejected are the same once they are cut to cutoff_len");
@@ -57,13 +63,15 @@ EncodedItem encode_pair(const TemplateEncoder& encoder, int32_t cutoff_len, cons
 }
 
 EncodedItem encode_labelled(const TemplateEncoder& encoder, int32_t cutoff_len, const AlignedRow& row) {
-  const EncodedTurn turn = encode_answer(encoder, row, 0);
+  RenderingNotes notes;
+  const EncodedTurn turn = encode_answer(encoder, row, 0, notes);
   const auto prompt_length = static_cast<int64_t>(turn.prompt_ids.size());
   if (prompt_length > cutoff_len) return too_long();
   const auto [prompt, response] =
       turn_lengths(prompt_length, static_cast<int64_t>(turn.response_ids.size()), cutoff_len);
   EncodedItem item;
   item.documents.push_back(cut_to(turn.prompt_ids, turn.response_ids, prompt, response));
+  item.documents.back().notes = notes;
   item.annotation = row.desirable ? 1 : 0;
   return item;
 }

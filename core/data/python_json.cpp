@@ -1,9 +1,12 @@
-// Scalars are the library's; only the separators differ from its dump().
+// Texts and integers are the library's; separators and floats are Python's.
 #include "core/data/python_json.h"
+
+#include "core/jinja/python_text.h"
 
 namespace ftrun {
 
 std::string python_json(const nlohmann::ordered_json& value) {
+  if (value.is_number_float()) return jinja::float_text(value.get<double>());
   if (!value.is_structured()) return value.dump();
   std::string text(1, value.is_object() ? '{' : '[');
   bool first = true;

@@ -109,14 +109,18 @@ std::string mapped_tools(const nlohmann::ordered_json& row, const ColumnMap& col
 
 namespace {
 
+/// Observations may follow each other: tools that were called together.
 void require_alternation(const std::vector<Message>& messages) {
   if (messages.empty()) throw RowError("has no messages");
+  bool expects_answer = false;
   for (size_t i = 0; i < messages.size(); ++i) {
     const MessageRole role = messages[i].role;
-    const bool asks = role == MessageRole::kUser || role == MessageRole::kObservation;
-    if (asks == (i % 2 == 0)) continue;
-    throw RowError(fmt::format("message {} is of role {}, expected {} (turns alternate)", i + 1, role_name(role),
-                               i % 2 == 0 ? "user or observation" : "assistant or function"));
+    const bool goes_on = i > 0 && role == MessageRole::kObservation && messages[i - 1].role == role;
+    if (goes_on) continue;
+    if (messages[i].is_answer() != expects_answer)
+      throw RowError(fmt::format("message {} is of role {}, expected {} (turns alternate)", i + 1, role_name(role),
+                                 expects_answer ? "assistant or function" : "user or observation"));
+    expects_answer = !expects_answer;
   }
 }
 
@@ -124,7 +128,7 @@ void require_alternation(const std::vector<Message>& messages) {
 
 AlignedRow align_messages(std::vector<Message> messages, std::string system, std::string tools) {
   require_alternation(messages);
-  if (messages.size() % 2 != 0)
+  if (!messages.back().is_answer())
     throw RowError(fmt::format("ends with a message of role {}, expected an answer as the last message",
                                role_name(messages.back().role)));
   return align_prompt(std::move(messages), std::move(system), std::move(tools));
@@ -133,7 +137,7 @@ AlignedRow align_messages(std::vector<Message> messages, std::string system, std
 AlignedRow align_prompt(std::vector<Message> messages, std::string system, std::string tools) {
   require_alternation(messages);
   AlignedRow row;
-  if (messages.size() % 2 == 0) {
+  if (messages.back().is_answer()) {
     row.responses.push_back(std::move(messages.back()));
     messages.pop_back();
   }

@@ -104,6 +104,7 @@ void RowPipeline::enter(const RawRow& row, Outcome& outcome) {
   const bool learns_nothing = std::ranges::any_of(
       item.documents, [](const EncodedExample& document) { return count_targets(document.labels) == 0; });
   if (learns_nothing) return ledger_.without_supervision.add(file, row.line);
+  if (!item.documents.empty()) ledger_.rendering.add(item.documents.front().notes);
   ++ledger_.rows_kept;
   ++ledger_.datasets.back().rows_kept;
   for (const EncodedExample& example : item.documents) {

@@ -57,7 +57,7 @@ std::string jinja_of(const TemplateEncoder& encoder) {
   if (!encoder.default_system().empty())
     text += fmt::format("{{%- set system_message = {} %}}\n", jinja_literal(encoder.default_system()));
   if (chat_template.reasoning && !encoder.thinking().enable_thinking.value_or(false))
-    text += jinja_default("enable_thinking", "false");
+    text += jinja_default("enable_thinking", encoder.thinking().enable_thinking ? "false" : "none");
   if (chat_template.reasoning && encoder.thinking().preserve_thinking)
     text += jinja_default("preserve_thinking", "true");
   return text + chat_template.jinja;

@@ -39,7 +39,7 @@ class TurnAssembler {
     const auto response_size = static_cast<int64_t>(turn.response_ids.size());
     const auto [prompt, response] = turn_lengths(prompt_size, response_size, options_.cutoff_len - used_);
     used_ += prompt + response;
-    const bool trains_response = !options_.mask_history || rank == 0;
+    const bool trains_response = turn.is_trained && (!options_.mask_history || rank == 0);
     result_.truncated |= prompt < prompt_size || response < response_size;
     result_.lost_prompt_tail |= prompt < prompt_size;
     result_.lost_eos |= trains_response && response < response_size && !efficient_eos_;
@@ -47,7 +47,9 @@ class TurnAssembler {
     std::vector<int32_t> ids(turn.prompt_ids.begin(), turn.prompt_ids.begin() + prompt);
     std::vector<int32_t> labels = options_.train_on_prompt ? ids : std::vector<int32_t>(ids.size(), kIgnoredLabel);
     // The end of the previous response is learnt here: this position's target stands for the EOS that is not written.
-    if (!options_.train_on_prompt && efficient_eos_ && rank != 0 && !labels.empty()) labels.front() = eos_id_;
+    if (!options_.train_on_prompt && efficient_eos_ && rank != 0 && previous_trained_ && !labels.empty())
+      labels.front() = eos_id_;
+    previous_trained_ = turn.is_trained;
     ids.insert(ids.end(), turn.response_ids.begin(), turn.response_ids.begin() + response);
     if (trains_response) {
       labels.insert(labels.end(), turn.response_ids.begin(), turn.response_ids.begin() + response);
@@ -59,12 +61,12 @@ class TurnAssembler {
     result_.labels.insert(at(result_.labels), labels.begin(), labels.end());
   }
 
-  EncodedExample finish(bool lost_turns) {
+  EncodedExample finish(bool lost_turns, bool last_is_trained) {
     result_.lost_turns = lost_turns;
     result_.truncated |= lost_turns;
     if (efficient_eos_) {
       result_.ids.push_back(eos_id_);
-      result_.labels.push_back(eos_id_);
+      result_.labels.push_back(last_is_trained ? eos_id_ : kIgnoredLabel);
     }
     return std::move(result_);
   }
@@ -74,6 +76,7 @@ class TurnAssembler {
   int32_t eos_id_;
   bool efficient_eos_;
   int64_t used_;
+  bool previous_trained_ = true;
   EncodedExample result_;
 };
 
@@ -81,13 +84,16 @@ class TurnAssembler {
 
 EncodedExample encode_supervised(const TemplateEncoder& encoder, const SupervisedOptions& options,
                                  const AlignedRow& row) {
-  std::vector<EncodedTurn> turns =
-      encoder.encode_turns(whole_conversation(row), row.system, row.tools, options.mask_history);
+  RenderingNotes notes;
+  std::vector<EncodedTurn> turns = encoder.encode_turns(whole_conversation(row), row.system, row.tools, &notes);
+  const bool last_is_trained = turns.back().is_trained;
   if (options.mask_history) std::reverse(turns.begin(), turns.end());
   TurnAssembler assembler(encoder, options);
   size_t rank = 0;
   for (; rank < turns.size() && !assembler.is_full(); ++rank) assembler.add(turns[rank], rank);
-  return assembler.finish(rank < turns.size());
+  EncodedExample example = assembler.finish(rank < turns.size(), last_is_trained);
+  example.notes = notes;
+  return example;
 }
 
 }  // namespace ftrun

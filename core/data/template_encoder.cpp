@@ -1,4 +1,4 @@
-// Slots, thoughts and tool calls after LLaMA-Factory's Template, ReasoningTemplate and FunctionFormatter.
+// Slots after LLaMA-Factory's Template; what is written into them, after the published templates.
 #include "core/data/template_encoder.h"
 
 #include <algorithm>
@@ -6,8 +6,10 @@
 
 #include "core/base/error.h"
 #include "core/base/files.h"
+#include "core/data/chat_messages.h"
 #include "core/data/python_json.h"
 #include "core/data/tokenizer/tokenizer.h"
+#include "core/jinja/text_edit.h"
 
 namespace ftrun {
 namespace {
@@ -19,30 +21,37 @@ void replace_first(std::string& text, std::string_view what, std::string_view wi
   if (at != std::string::npos) text.replace(at, what.size(), with);
 }
 
-/// First span of `text` from `open` to the nearest following `close`, both included.
-std::optional<std::pair<size_t, size_t>> find_enclosed(std::string_view text, std::string_view open,
-                                                       std::string_view close, size_t from = 0) {
-  const size_t begin = text.find(open, from);
-  if (begin == std::string_view::npos) return std::nullopt;
-  const size_t end = text.find(close, begin + open.size());
-  if (end == std::string_view::npos) return std::nullopt;
-  return std::pair{begin, end + close.size()};
-}
-
-std::string_view stripped(std::string_view text) {
-  constexpr std::string_view kSpace = " \t\r\n\v\f";
-  const size_t begin = text.find_first_not_of(kSpace);
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(kSpace) - begin + 1);
-}
-
-std::string without_all(std::string text, const std::string& what) {
-  for (size_t at = text.find(what); at != std::string::npos; at = text.find(what, at)) text.erase(at, what.size());
-  return text;
-}
-
 void append(std::vector<int32_t>& ids, const std::vector<int32_t>& more) {
   ids.insert(ids.end(), more.begin(), more.end());
+}
+
+/// The pieces of `slot` with each of `contents` in the place of {{content}}, `separator` between them. Neighbouring
+/// texts are one piece, because pieces are tokenised one by one.
+Slot filled(const Slot& slot, std::span<const std::string_view> contents, const Slot& separator) {
+  constexpr std::string_view kPlaceholder = "{{content}}";
+  Slot result;
+  const auto add = [&](const SlotPiece& piece) {
+    const bool joins = !result.empty() && piece.kind == SlotPiece::Kind::kText && result.back().kind == piece.kind;
+    if (joins) {
+      result.back().text += piece.text;
+    } else {
+      result.push_back(piece);
+    }
+  };
+  for (const SlotPiece& piece : slot) {
+    const size_t at = piece.kind == SlotPiece::Kind::kText ? piece.text.find(kPlaceholder) : std::string::npos;
+    if (at == std::string::npos) {
+      result.push_back(piece);
+      continue;
+    }
+    result.push_back({SlotPiece::Kind::kText, piece.text.substr(0, at)});
+    for (size_t i = 0; i < contents.size(); ++i) {
+      if (i > 0) std::ranges::for_each(separator, add);
+      add({SlotPiece::Kind::kText, std::string(contents[i])});
+    }
+    add({SlotPiece::Kind::kText, piece.text.substr(at + kPlaceholder.size())});
+  }
+  return result;
 }
 
 }  // namespace
@@ -57,7 +66,7 @@ TemplateEncoder::TemplateEncoder(ChatTemplate chat_template, std::shared_ptr<con
   if (template_.replace_eos) eos_id_ = required_token(template_.stop_words.front(), "ends a response with");
   bool needs_eos = template_.efficient_eos;
   for (const Slot* slot : {&template_.prefix, &template_.system, &template_.user, &template_.assistant,
-                           &template_.observation, &template_.function}) {
+                           &template_.observation, &template_.observation_separator, &template_.function}) {
     for (const SlotPiece& piece : *slot) {
       needs_eos = needs_eos || piece.kind == SlotPiece::Kind::kEos;
       if (piece.kind == SlotPiece::Kind::kToken) required_token(piece.text, "uses");
@@ -72,7 +81,7 @@ TemplateEncoder::TemplateEncoder(ChatTemplate chat_template, std::shared_ptr<con
   }
   std::sort(stop_ids_.begin(), stop_ids_.end());
   stop_ids_.erase(std::unique(stop_ids_.begin(), stop_ids_.end()), stop_ids_.end());
-  if (template_.reasoning) empty_thought_ids_ = tokenizer_->encode(template_.thought_open + template_.thought_close);
+  if (template_.reasoning) empty_thought_ids_ = tokenizer_->encode(empty_thought());
   const std::string options = fmt::format("{}|{}|{}|{}|{}|{}|{}", tokenizer_->fingerprint(), eos_id_.value_or(-1),
                                           tokenizer_->bos_id().value_or(-1), template_.name,
                                           thinking_.enable_thinking ? static_cast<int>(*thinking_.enable_thinking) : 2,
@@ -87,15 +96,12 @@ int32_t TemplateEncoder::required_token(const std::string& token, std::string_vi
       template_.name, what, token);
 }
 
-void TemplateEncoder::append_slot(const Slot& slot, std::string_view content, std::vector<int32_t>& ids) const {
-  for (const SlotPiece& piece : slot) {
+void TemplateEncoder::append_pieces(std::span<const SlotPiece> pieces, std::vector<int32_t>& ids) const {
+  for (const SlotPiece& piece : pieces) {
     switch (piece.kind) {
-      case SlotPiece::Kind::kText: {
-        std::string text = piece.text;
-        replace_first(text, "{{content}}", content);
-        if (!text.empty()) append(ids, tokenizer_->encode(text));
+      case SlotPiece::Kind::kText:
+        if (!piece.text.empty()) append(ids, tokenizer_->encode(piece.text));
         break;
-      }
       case SlotPiece::Kind::kBos:
         if (const auto bos = tokenizer_->bos_id()) ids.push_back(*bos);
         break;
@@ -109,171 +115,89 @@ void TemplateEncoder::append_slot(const Slot& slot, std::string_view content, st
   }
 }
 
-std::string TemplateEncoder::remove_thoughts(std::string_view text) const {
-  std::string result;
-  size_t from = 0;
-  while (const auto thought = find_enclosed(text, template_.thought_open, template_.thought_close, from)) {
-    result += text.substr(from, thought->first - from);
-    from = thought->second;
-  }
-  result += text.substr(from);
-  return result.substr(std::min(result.find_first_not_of('\n'), result.size()));
+void TemplateEncoder::append_slot(const Slot& slot, std::string_view content, std::vector<int32_t>& ids) const {
+  append_pieces(filled(slot, std::span(&content, 1), {}), ids);
 }
 
-bool TemplateEncoder::has_thought(std::string_view text) const {
-  return text.find(stripped(template_.thought_open)) != std::string_view::npos ||
-         text.find(stripped(template_.thought_close)) != std::string_view::npos;
-}
-
-std::string TemplateEncoder::tools_text(std::string_view tools) const {
-  const Json parsed = Json::parse(tools, nullptr, false);
-  if (!parsed.is_array()) throw RowError("tools: expected a JSON array of tool descriptions");
-  if (parsed.empty()) return {};
+std::string TemplateEncoder::system_text(std::string_view system, std::string_view tools) const {
+  std::string text = trimmed(system.empty() ? std::string_view(default_system_) : system);
+  const Json list = chat_tools(tools);
+  if (list.is_null()) return text;
   if (!template_.tool_format)
     throw RowError(fmt::format("has tools, and template '{}' has no tool_format to write them with", template_.name));
-  std::string list;
-  for (const Json& tool : parsed) {
-    if (!tool.is_object()) throw RowError("tools: expected an array of objects");
-    const bool wrapped = tool.contains("type") && tool["type"] == "function";
-    std::string text = template_.tool_format->tool;
-    replace_first(text, "{{tool}}", python_json(wrapped ? tool : Json{{"type", "function"}, {"function", tool}}));
-    list += text;
+  std::string descriptions;
+  for (const Json& tool : list) {
+    std::string one = template_.tool_format->tool;
+    replace_first(one, "{{tool}}", python_json(tool));
+    descriptions += one;
   }
-  std::string text = template_.tool_format->system;
-  replace_first(text, "{{tools}}", list);
-  return text;
+  std::string tools_text = template_.tool_format->system;
+  replace_first(tools_text, "{{tools}}", descriptions);
+  return text.empty() ? jinja::stripped(tools_text, jinja::Side::kLeft, "\n") : text + tools_text;
 }
 
-std::string TemplateEncoder::function_text(std::string_view content) const {
-  if (!template_.tool_format)
-    throw RowError(
-        fmt::format("has a tool call, and template '{}' has no tool_format to write it with", template_.name));
-  std::string around;
-  std::string calls_json(content);
-  if (const auto call = find_enclosed(content, template_.call_open, template_.call_close)) {
-    const std::string whole(content.substr(call->first, call->second - call->first));
-    around = without_all(std::string(content), whole);
-    calls_json = whole.substr(template_.call_open.size(),
-                              whole.size() - template_.call_open.size() - template_.call_close.size());
-  } else if (const auto thought = find_enclosed(content, template_.thought_open, template_.thought_close)) {
-    around = std::string(content.substr(thought->first, thought->second - thought->first));
-    calls_json = without_all(std::string(content), around);
-  }
-  Json calls = Json::parse(calls_json, nullptr, false);
-  if (calls.is_object()) calls = Json::array({calls});
-  if (!calls.is_array() || calls.empty()) throw RowError("a tool call is not JSON: expected {\"name\", \"arguments\"}");
-  std::string text;
-  for (const Json& call : calls) {
-    if (!call.is_object() || !call.contains("name") || !call.contains("arguments"))
-      throw RowError("a tool call needs the keys name and arguments");
-    std::string one = template_.tool_format->call;
-    replace_first(one, "{{call}}", python_json({{"name", call["name"]}, {"arguments", call["arguments"]}}));
-    if (!text.empty()) text += template_.tool_format->call_separator;
-    text += one;
-  }
-  return around + text;
+std::string TemplateEncoder::trimmed(std::string_view text) const {
+  return template_.trims_content ? jinja::stripped(text, jinja::Side::kBoth, std::nullopt) : std::string(text);
 }
 
-std::vector<std::vector<int32_t>> TemplateEncoder::encode_messages(const std::vector<Message>& messages,
-                                                                   std::string_view system,
-                                                                   std::string_view tools) const {
-  std::vector<std::vector<int32_t>> encoded(messages.size());
-  std::string system_text(system.empty() ? std::string_view(default_system_) : system);
-  const bool has_system = !system_text.empty() || !tools.empty();
-  if (!tools.empty()) system_text += tools_text(tools);
-  for (size_t i = 0; i < messages.size(); ++i) {
-    std::vector<int32_t>& ids = encoded[i];
-    if (i == 0) append_slot(template_.prefix, {}, ids);
-    if (i == 0 && has_system) append_slot(template_.system, system_text, ids);
-    const std::string& content = messages[i].content;
-    switch (messages[i].role) {
-      case MessageRole::kUser:
-        append_slot(template_.user, content, ids);
-        break;
-      case MessageRole::kAssistant:
-        append_slot(template_.assistant, content, ids);
-        break;
-      case MessageRole::kObservation:
-        append_slot(template_.observation, content, ids);
-        break;
-      case MessageRole::kFunction:
-        append_slot(template_.function, function_text(content), ids);
-        break;
-    }
-  }
-  return encoded;
+void TemplateEncoder::append_question(std::span<const Message> asked, std::vector<int32_t>& ids) const {
+  const bool is_observation = asked.front().role == MessageRole::kObservation;
+  std::vector<std::string> texts;
+  for (const Message& message : asked) texts.push_back(trimmed(message.content));
+  const std::vector<std::string_view> contents(texts.begin(), texts.end());
+  append_pieces(
+      filled(is_observation ? template_.observation : template_.user, contents, template_.observation_separator), ids);
 }
 
-std::vector<EncodedTurn> TemplateEncoder::encode_turns(std::vector<Message> messages, std::string_view system,
-                                                       std::string_view tools, bool discard_history_thoughts) const {
-  const bool discards = template_.reasoning && discard_history_thoughts && !thinking_.preserve_thinking;
-  if (template_.reasoning) {
-    const bool removes_all = thinking_.enable_thinking == false;
-    for (size_t i = 1; i < messages.size(); i += 2) {
-      const bool is_last = i + 1 == messages.size();
-      if (removes_all || (discards && !is_last)) messages[i].content = remove_thoughts(messages[i].content);
+std::vector<EncodedTurn> TemplateEncoder::encode_turns(std::span<const Message> messages, std::string_view system,
+                                                       std::string_view tools, RenderingNotes* notes) const {
+  RenderingNotes unread;
+  const std::string first_text = system_text(system, tools);
+  std::vector<EncodedTurn> turns;
+  for (const TurnRange& range : turns_of(messages)) {
+    EncodedTurn& turn = turns.emplace_back();
+    if (range.first == 0) {
+      append_slot(template_.prefix, {}, turn.prompt_ids);
+      if (!first_text.empty()) append_slot(template_.system, first_text, turn.prompt_ids);
     }
-  }
-  std::vector<std::vector<int32_t>> encoded = encode_messages(messages, system, tools);
-  std::vector<EncodedTurn> turns(messages.size() / 2);
-  for (size_t turn = 0; turn < turns.size(); ++turn) {
-    std::vector<int32_t>& prompt = encoded[2 * turn];
-    std::vector<int32_t>& response = encoded[2 * turn + 1];
-    const bool considered = template_.reasoning && (!discards || turn + 1 == turns.size());
-    if (considered && !has_thought(messages[2 * turn + 1].content)) {
-      if (thinking_.enable_thinking.value_or(false)) {
-        response.insert(response.begin(), empty_thought_ids_.begin(), empty_thought_ids_.end());
-      } else {
-        append(prompt, empty_thought_ids_);
-      }
+    append_question(messages.subspan(range.first, range.answer - range.first), turn.prompt_ids);
+    const Message& message = messages[range.answer];
+    const WrittenAnswer answer =
+        write_answer(template_, thinking_, messages, range.answer, notes != nullptr ? *notes : unread);
+    if (answer.has_empty_thought)
+      append(trains_empty_thoughts() ? turn.response_ids : turn.prompt_ids, empty_thought_ids_);
+    append_slot(message.calls.empty() ? template_.assistant : template_.function, answer.text, turn.response_ids);
+    turn.response_text = (answer.has_empty_thought && trains_empty_thoughts() ? empty_thought() : "") + answer.text;
+    turn.is_trained = message.is_trained;
+    if (notes != nullptr) {
+      notes->empty_thought_trained |= answer.has_empty_thought && trains_empty_thoughts() && message.is_trained;
+      notes->answers_not_learnt |= !message.is_trained;
     }
-    turns[turn] = {std::move(prompt), std::move(response)};
   }
   return turns;
 }
 
-void TemplateEncoder::drop_thoughts_of_last_turn(std::vector<Message>& messages) const {
-  if (!template_.reasoning) return;
-  if (!thinking_.preserve_thinking) {
-    for (size_t i = 1; i + 1 < messages.size(); i += 2) messages[i].content = remove_thoughts(messages[i].content);
+EncodedTurn TemplateEncoder::encode_last_turn(std::span<const Message> messages, std::string_view system,
+                                              std::string_view tools, RenderingNotes* notes) const {
+  std::vector<EncodedTurn> turns = encode_turns(messages, system, tools, notes);
+  EncodedTurn last = std::move(turns.back());
+  std::vector<int32_t> prompt_ids;
+  for (size_t i = 0; i + 1 < turns.size(); ++i) {
+    append(prompt_ids, turns[i].prompt_ids);
+    append(prompt_ids, turns[i].response_ids);
   }
-  if (thinking_.enable_thinking == false) messages.back().content = remove_thoughts(messages.back().content);
+  append(prompt_ids, last.prompt_ids);
+  last.prompt_ids = std::move(prompt_ids);
+  return last;
 }
 
-EncodedTurn TemplateEncoder::encode_last_turn(std::vector<Message> messages, std::string_view system,
-                                              std::string_view tools) const {
-  drop_thoughts_of_last_turn(messages);
-  EncodedTurn turn;
-  std::vector<std::vector<int32_t>> encoded = encode_messages(messages, system, tools);
-  turn.response_ids = std::move(encoded.back());
-  encoded.pop_back();
-  for (const auto& ids : encoded) append(turn.prompt_ids, ids);
-  if (!template_.reasoning || has_thought(messages.back().content)) return turn;
-  if (thinking_.enable_thinking.value_or(false)) {
-    turn.response_ids.insert(turn.response_ids.begin(), empty_thought_ids_.begin(), empty_thought_ids_.end());
-  } else {
-    append(turn.prompt_ids, empty_thought_ids_);
-  }
-  return turn;
-}
-
-EncodedPrompt TemplateEncoder::encode_prompt(std::vector<Message> messages, std::string_view system,
+EncodedPrompt TemplateEncoder::encode_prompt(std::span<const Message> messages, std::string_view system,
                                              std::string_view tools) const {
-  EncodedPrompt result;
-  if (messages.empty()) return result;
-  drop_thoughts_of_last_turn(messages);
-  const Message response = std::move(messages.back());
-  messages.pop_back();
-  for (const auto& ids : encode_messages(messages, system, tools)) append(result.prompt_ids, ids);
-  result.response_text = response.role == MessageRole::kFunction ? function_text(response.content) : response.content;
-  if (template_.reasoning && !has_thought(response.content)) {
-    if (!thinking_.enable_thinking.value_or(false)) {
-      append(result.prompt_ids, empty_thought_ids_);
-    } else if (!response.content.empty()) {
-      result.response_text = template_.thought_open + template_.thought_close + result.response_text;
-    }
-  }
-  return result;
+  if (messages.empty()) return {};
+  EncodedTurn turn = encode_last_turn(messages, system, tools);
+  const Message& answer = messages.back();
+  const bool is_unknown = answer.content.empty() && answer.calls.empty() && !answer.thought;
+  return {std::move(turn.prompt_ids), is_unknown ? "" : std::move(turn.response_text)};
 }
 
 }  // namespace ftrun

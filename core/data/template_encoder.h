@@ -12,21 +12,18 @@
 
 #include "core/data/chat_template.h"
 #include "core/data/conversation.h"
+#include "core/data/rendering_notes.h"
+#include "core/data/written_answer.h"
 
 namespace ftrun {
 
 class Tokenizer;
 
-struct ThinkingOptions {
-  /// Reasoning templates only. true: an empty thought is part of the response (trained); false: thoughts are removed
-  /// and the empty one belongs to the prompt; nullopt: thoughts stay, an empty one belongs to the prompt.
-  std::optional<bool> enable_thinking = true;
-  bool preserve_thinking = false;  ///< keep thoughts of earlier turns where they would be dropped
-};
-
 struct EncodedTurn {
   std::vector<int32_t> prompt_ids;
   std::vector<int32_t> response_ids;
+  std::string response_text;  ///< what response_ids say, without end tokens
+  bool is_trained = true;     ///< as the row says of the answer
 };
 
 /// Prompt for generation and the text the model was or would be trained to answer with.
@@ -43,18 +40,18 @@ class TemplateEncoder {
   TemplateEncoder(ChatTemplate chat_template, std::shared_ptr<const Tokenizer> tokenizer, ThinkingOptions thinking = {},
                   std::optional<std::string> default_system = std::nullopt);
 
-  /// Turn t = (messages[2t], messages[2t+1]); turn 0's prompt starts with prefix and system.
-  /// `discard_history_thoughts`: thoughts of all but the last response are removed (reasoning templates). `messages`
-  /// alternates and has even length. Throws RowError for tools or calls that this template cannot write.
-  std::vector<EncodedTurn> encode_turns(std::vector<Message> messages, std::string_view system, std::string_view tools,
-                                        bool discard_history_thoughts = false) const;
+  /// One entry per answer; the first prompt starts with prefix and system. `messages` alternates as AlignedRow says and
+  /// ends with an answer. All of it is one rendering: the text that the template's jinja makes of the conversation (see
+  /// write_answer). Throws RowError for tools or calls that this template cannot write.
+  std::vector<EncodedTurn> encode_turns(std::span<const Message> messages, std::string_view system,
+                                        std::string_view tools, RenderingNotes* notes = nullptr) const;
 
-  /// One turn: the last message is its response, everything before it the prompt, in which a reasoning template keeps
-  /// no thoughts unless told to preserve them. As LLaMA-Factory 0.9.5's encode_oneturn. Throws as encode_turns.
-  EncodedTurn encode_last_turn(std::vector<Message> messages, std::string_view system, std::string_view tools) const;
+  /// The same ids as one turn: the last message is its response, everything before it the prompt.
+  EncodedTurn encode_last_turn(std::span<const Message> messages, std::string_view system, std::string_view tools,
+                               RenderingNotes* notes = nullptr) const;
 
   /// The last message is the response being asked for (content "" when unknown); everything before it is the prompt.
-  EncodedPrompt encode_prompt(std::vector<Message> messages, std::string_view system, std::string_view tools) const;
+  EncodedPrompt encode_prompt(std::span<const Message> messages, std::string_view system, std::string_view tools) const;
 
   /// The id that ends a response: the template's when it replaces EOS, else the tokenizer's; nullopt if there is none.
   std::optional<int32_t> eos_id() const noexcept { return eos_id_; }
@@ -69,14 +66,13 @@ class TemplateEncoder {
   uint64_t fingerprint() const noexcept { return fingerprint_; }
 
  private:
-  std::vector<std::vector<int32_t>> encode_messages(const std::vector<Message>& messages, std::string_view system,
-                                                    std::string_view tools) const;
-  void drop_thoughts_of_last_turn(std::vector<Message>& messages) const;
+  void append_pieces(std::span<const SlotPiece> pieces, std::vector<int32_t>& ids) const;
   void append_slot(const Slot& slot, std::string_view content, std::vector<int32_t>& ids) const;
-  std::string remove_thoughts(std::string_view text) const;
-  bool has_thought(std::string_view text) const;
-  std::string function_text(std::string_view content) const;
-  std::string tools_text(std::string_view tools) const;
+  void append_question(std::span<const Message> asked, std::vector<int32_t>& ids) const;
+  std::string system_text(std::string_view system, std::string_view tools) const;
+  std::string trimmed(std::string_view text) const;
+  std::string empty_thought() const { return template_.thought_open + template_.thought_close; }
+  bool trains_empty_thoughts() const { return thinking_.enable_thinking.value_or(false); }
   int32_t required_token(const std::string& token, std::string_view what) const;
 
   ChatTemplate template_;

@@ -72,20 +72,18 @@ bool computes_in_bf16(const RunSetup& run) {
   return ModelWeights(run.arguments.model_name_or_path).main_dtype() == StoredDtype::kBF16;
 }
 
-std::optional<bool> given_bool(const ResolvedConfig& config, const char* key) {
-  return config.is_given(key) ? std::optional(config.get_bool(key)) : std::nullopt;
-}
-
 std::shared_ptr<const PromptWriter> choose_prompts(RunSetup& run) {
   const ResolvedConfig& config = run.config();
   const TokenizerConfig& tokenizer = run.tokenizer->config();
   if (run.data.template_name.empty() && !tokenizer.chat_template.empty()) {
-    if (config.is_given("preserve_thinking")) {
+    const bool reads_it = tokenizer.chat_template.find("preserve_thinking") != std::string::npos;
+    if (config.is_given("preserve_thinking") && !reads_it) {
       log_warning("{}: preserve_thinking: has no effect: the chat_template of '{}' decides",
                   config.origin("preserve_thinking"), tokenizer.chat_template_file);
     }
     return std::make_shared<JinjaPrompts>(run.tokenizer, tokenizer.chat_template, tokenizer.chat_template_file,
-                                          run.data.default_system.value_or(""), given_bool(config, "enable_thinking"));
+                                          run.data.default_system.value_or(""),
+                                          ThinkingOptions{run.data.enable_thinking, run.data.preserve_thinking});
   }
   if (run.data.template_name.empty()) {
     log_warning(

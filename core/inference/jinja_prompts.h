@@ -3,7 +3,6 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,10 +15,10 @@ namespace ftrun {
 class JinjaPrompts final : public PromptWriter {
  public:
   /// `file` is what messages call the template. `default_system`: of conversations without one, "" for none.
-  /// `enable_thinking` is handed to the template when it is given. Throws INVALID_ARGUMENT for a template that cannot
-  /// be parsed.
+  /// enable_thinking is handed to the template unless it is null, preserve_thinking where it is true. Throws
+  /// INVALID_ARGUMENT for a template that cannot be parsed.
   JinjaPrompts(std::shared_ptr<const Tokenizer> tokenizer, const std::string& chat_template, std::string file,
-               std::string default_system, std::optional<bool> enable_thinking);
+               std::string default_system, const ThinkingOptions& thinking);
 
   std::vector<int32_t> write(const std::vector<Message>& messages, const std::string& system,
                              const std::string& tools) const override;

@@ -56,8 +56,10 @@ class Reader {
     PredictRow result;
     result.prompt_ids = write_prompt(aligned);
     if (result.prompt_ids.empty()) throw RowError("the prompt is empty");
-    const bool has_label = !aligned.responses.empty() && !aligned.responses.front().content.empty();
-    if (has_label) result.label = std::move(aligned.responses.front().content);
+    if (!aligned.responses.empty()) {
+      std::string label = answer_text(aligned.responses.front());
+      if (!label.empty()) result.label = std::move(label);
+    }
     result.place = place;
     return result;
   }

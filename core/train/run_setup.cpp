@@ -180,7 +180,7 @@ DataSpec read_data_spec(const ResolvedConfig& config) {
   spec.max_samples = config.find_int("max_samples");
   spec.val_size = config.get_float("val_size");
   spec.seed = static_cast<uint64_t>(config.get_int("seed"));
-  spec.enable_thinking = config.get_bool("enable_thinking");
+  spec.enable_thinking = config.find_bool("enable_thinking");
   spec.preserve_thinking = config.get_bool("preserve_thinking");
   spec.default_system = config.find_string("default_system");
   spec.max_bad_rows = config.get_int("max_bad_rows");

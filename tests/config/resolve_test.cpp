@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "core/config/document.h"
+#include "core/config/host_options.h"
 #include "core/config/overrides.h"
 #include "ftrun/cpp/plugin.hpp"
 #include "tests/config/refusal.h"
@@ -61,6 +62,37 @@ TEST(Resolve, NullKeepsTheDefault) {
   const auto config = resolve_text("eval_dataset: null\nlogging_steps: ~\n");
   EXPECT_FALSE(config.is_set("eval_dataset"));
   EXPECT_EQ(config.get_float("logging_steps"), 500);
+}
+
+TEST(Resolve, NullOfEveryHostKeyIsTheDefaultOrAValueOfItsOwn) {
+  std::vector<std::string> with_null;
+  for (const OptionSpec& spec : host_options()) {
+    ConfigSources sources;
+    sources.document = parse_config_text(spec.key + ": null\n", "a.yaml");
+    const auto config = resolve(sources, {});
+    const OptionValue& value = *config.host().find(spec.key);
+    if (spec.is_nullable) {
+      with_null.push_back(spec.key);
+      EXPECT_EQ(value_text(value), "null") << spec.key;
+      EXPECT_TRUE(config.is_given(spec.key)) << spec.key;
+    } else {
+      EXPECT_EQ(value_text(value), value_text(default_value(spec))) << spec.key;
+      EXPECT_FALSE(config.is_given(spec.key)) << spec.key;
+    }
+  }
+  EXPECT_THAT(with_null, ElementsAre("enable_thinking"));
+}
+
+TEST(Resolve, EnableThinkingHasThreeValues) {
+  EXPECT_EQ(resolve_text("").find_bool("enable_thinking"), std::optional(true));
+  EXPECT_EQ(resolve_text("enable_thinking: false\n").find_bool("enable_thinking"), std::optional(false));
+  EXPECT_EQ(resolve_text("enable_thinking: null\n").find_bool("enable_thinking"), std::nullopt);
+  EXPECT_EQ(resolve_text("enable_thinking:\n").find_bool("enable_thinking"), std::nullopt);
+  EXPECT_EQ(resolve_text("", {"--enable_thinking", "null"}).find_bool("enable_thinking"), std::nullopt);
+  EXPECT_EQ(resolve_text("enable_thinking: null\n", {"--enable_thinking", "false"}).find_bool("enable_thinking"),
+            std::optional(false));
+  EXPECT_EQ(resolve_refusal("enable_thinking: maybe\n"),
+            "a.yaml:2: enable_thinking: expected true, false or null, got 'maybe'");
 }
 
 TEST(Resolve, AllErrorsAtOnceInFileOrder) {

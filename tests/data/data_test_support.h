@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "core/base/error.h"
+#include "core/data/call_text.h"
 #include "core/data/dataset.h"
 #include "core/data/tokenizer/tokenizer.h"
 
@@ -24,6 +25,13 @@ inline std::filesystem::path golden_folder() { return std::filesystem::path(FTRU
 inline std::shared_ptr<const Tokenizer> golden_tokenizer() {
   static const auto tokenizer = Tokenizer::load(golden_folder() / "template_tokenizer");
   return tokenizer;
+}
+
+/// A [role, text] message of the goldens, in LLaMA-Factory's roles.
+inline Message golden_message(const std::string& role, const std::string& text) {
+  if (role == "function") return message_with_calls(text);
+  if (role == "observation") return {MessageRole::kObservation, text};
+  return {role == "user" ? MessageRole::kUser : MessageRole::kAssistant, text};
 }
 
 /// Our templates, and beside them the one that only tests use.

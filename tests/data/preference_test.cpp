@@ -131,7 +131,11 @@ TEST_F(PreferenceTest, EveryWayToWriteAPairGivesTheSameRow) {
           "rejected": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "bad"}], "margin": 0.5})",
       R"({"prompt": [{"role": "user", "content": "q"}],
           "chosen": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "good"}],
-          "rejected": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "bad"}], "margin": 0.5})"};
+          "rejected": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "bad"}], "margin": 0.5})",
+      R"({"chosen_messages": [{"role": "user", "content": [{"type": "text", "value": "q"}], "loss_weight": 0.0},
+           {"role": "assistant", "content": [{"type": "text", "value": "good"}], "loss_weight": 1.0}],
+          "rejected_messages": [{"role": "user", "content": [{"type": "text", "value": "q"}], "loss_weight": 0.0},
+           {"role": "assistant", "content": [{"type": "text", "value": "bad"}], "loss_weight": 1.0}], "margin": 0.5})"};
   for (const char* row : rows) {
     SCOPED_TRACE(row);
     write("d.json", "[" + std::string(row) + "]");

@@ -22,18 +22,10 @@ const Json& goldens() {
   return json;
 }
 
-MessageRole role_from(const std::string& name) {
-  for (const MessageRole role :
-       {MessageRole::kUser, MessageRole::kAssistant, MessageRole::kObservation, MessageRole::kFunction}) {
-    if (role_name(role) == name) return role;
-  }
-  throw std::runtime_error(name);
-}
-
 AlignedRow row_from(const Json& conversation) {
   AlignedRow row;
   for (const Json& message : conversation.at("messages"))
-    row.prompt.push_back({role_from(message[0].get<std::string>()), message[1].get<std::string>()});
+    row.prompt.push_back(golden_message(message[0].get<std::string>(), message[1].get<std::string>()));
   row.responses.push_back(row.prompt.back());
   row.prompt.pop_back();
   row.system = conversation.value("system", "");

@@ -7,8 +7,8 @@ text). Run once by hand, after every change of `jinja` in configs/templates:
 Conversations and tokenizer are those of templates.py. Each case holds the Jinja text too, so that the C++ test can say
 that ftrun would save exactly the text that was rendered here. Besides tests/golden and configs/templates it reads the
 published chat templates that trl keeps (byte for byte those of the Hub): which of them render as which of ours, by the
-hash of their text (XXH3, without a line break at the end). Where they do, but for details around tools, the hash is in
-`equal_jinja` in configs/templates.
+hash of their text (XXH3, without a line break at the end). Where they do, the hash is in `equal_jinja` in
+configs/templates.
 """
 import json
 import tempfile
@@ -18,6 +18,8 @@ import trl
 import xxhash
 import yaml
 from transformers import AutoTokenizer
+
+from call_text import message_with_calls
 
 HERE = Path(__file__).resolve().parent
 TEMPLATES = HERE.parents[1] / "configs" / "templates"
@@ -36,8 +38,9 @@ def saved_jinja(name, options):
     if system:
         text += "{%- set system_message = " + literal(system) + " %}\n"
     if template.get("reasoning"):
-        if not options.get("enable_thinking", True):
-            text += "{%- if enable_thinking is not defined %}{% set enable_thinking = false %}{% endif %}\n"
+        thinking = {True: None, False: "false", None: "none"}[options.get("enable_thinking", True)]
+        if thinking:
+            text += f"{{%- if enable_thinking is not defined %}}{{% set enable_thinking = {thinking} %}}{{% endif %}}\n"
         if options.get("preserve_thinking", False):
             text += "{%- if preserve_thinking is not defined %}{% set preserve_thinking = true %}{% endif %}\n"
     eos = template["stop_words"][0] if template.get("replace_eos") else "<|endoftext|>"
@@ -56,14 +59,6 @@ def open_tokenizer(jinja, eos):
     return tokenizer
 
 
-def calls_of(content):
-    calls = json.loads(content)
-    calls = calls if isinstance(calls, list) else [calls]
-    for call in calls:  # the API's convention, which `jinja` follows: arguments that are a string are JSON already
-        call["arguments"] = json.dumps(call["arguments"]) if isinstance(call["arguments"], str) else call["arguments"]
-    return [{"type": "function", "function": call} for call in calls]
-
-
 def messages_of(conversation):
     roles = {"user": "user", "assistant": "assistant", "observation": "tool"}
     messages = []
@@ -71,7 +66,7 @@ def messages_of(conversation):
         messages.append({"role": "system", "content": conversation["system"]})
     for role, content in conversation["messages"]:
         if role == "function":
-            messages.append({"role": "assistant", "content": "", "tool_calls": calls_of(content)})
+            messages.append(message_with_calls(content))
         else:
             messages.append({"role": roles[role], "content": content})
     return messages
@@ -82,8 +77,8 @@ def cases_of(name, options, conversations):
     tokenizer = open_tokenizer(jinja, eos)
     for key, conversation in conversations.items():
         has_calls = "tools" in conversation or any(role == "function" for role, _ in conversation["messages"])
-        if key in ("thought_call", "no_tools") or has_calls and not name.startswith("qwen"):
-            continue  # thoughts around a call and an empty list of tools are LLaMA-Factory's own; others have no tools
+        if has_calls and not name.startswith("qwen"):
+            continue  # the others have no form for tools
         messages = messages_of(conversation)
         tools = json.loads(conversation["tools"]) if conversation.get("tools") else None
         case = {"template": name, "options": options, "conversation": key}
@@ -113,7 +108,7 @@ def differing(published, name, conversations):
     for key, conversation in conversations.items():
         with_tools = "tools" in conversation or any(role in ("function", "observation")
                                                     for role, _ in conversation["messages"])
-        if key in ("thought_call", "no_tools") or with_tools and not name.startswith("qwen"):
+        if with_tools and not name.startswith("qwen"):
             continue
         messages = messages_of(conversation)
         tools = [tool if tool.get("type") == "function" else {"type": "function", "function": tool}
@@ -139,7 +134,7 @@ def main():
     variants = {name: [{}, {"default_system": OTHER_SYSTEM}]
                 for name in ("default", "empty", "chatml", "qwen", "qwen3", "qwen3_nothink", "llama3")}
     variants["qwen"].append({"default_system": ""})
-    variants["qwen3"] += [{"enable_thinking": False}, {"preserve_thinking": True},
+    variants["qwen3"] += [{"enable_thinking": False}, {"enable_thinking": None}, {"preserve_thinking": True},
                           {"enable_thinking": False, "preserve_thinking": True}]
     texts, cases = [], []
     for name, every in variants.items():

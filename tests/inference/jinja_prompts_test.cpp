@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "core/base/error.h"
+#include "core/data/row_format.h"
 
 namespace ftrun {
 namespace {
@@ -18,27 +19,12 @@ Json read_json(const std::string& name) {
   return Json::parse(std::ifstream(std::string(FTRUN_SOURCE_DIR "/tests/golden/") + name));
 }
 
-struct Chat {
-  std::string system;
-  std::vector<Message> messages;
-};
-
-/// As the data formats hand conversations on.
-Chat chat_of(const Json& messages) {
-  Chat chat;
-  for (const Json& message : messages) {
-    const std::string role = message.at("role"), content = message.at("content");
-    if (role == "system") {
-      chat.system = content;
-    } else if (role == "tool") {
-      chat.messages.push_back({MessageRole::kObservation, content});
-    } else if (message.contains("tool_calls")) {
-      chat.messages.push_back({MessageRole::kFunction, message["tool_calls"][0]["function"].dump()});
-    } else {
-      chat.messages.push_back({role == "user" ? MessageRole::kUser : MessageRole::kAssistant, content});
-    }
-  }
-  return chat;
+AlignedRow row_of(const Json& messages, const Json& tools) {
+  const RowFormat& format = find_row_format("openai");
+  ColumnMap columns = format.default_columns(RowKind::kPrompt);
+  columns["tools"] = "tools";
+  return format.bind(columns, format.default_tags, RowKind::kPrompt)
+      ->convert({{"messages", messages}, {"tools", tools}});
 }
 
 fs::path folder_of(const std::string& name) {
@@ -57,10 +43,9 @@ TEST(JinjaPrompts, IdsEqualApplyChatTemplate) {
     const auto tokenizer = Tokenizer::load(folder);
     std::string text = tokenizer->chat_template();
     if (row.at("template").is_string()) text = templates.at(row["template"].get<std::string>());
-    const JinjaPrompts prompts(tokenizer, text, "golden", "", std::nullopt);
-    const Chat chat = chat_of(row.at("messages"));
-    const std::string tools = row.at("tools").is_null() ? "" : row["tools"].dump();
-    EXPECT_EQ(prompts.write(chat.messages, chat.system, tools), row.at("ids").get<std::vector<int32_t>>())
+    const JinjaPrompts prompts(tokenizer, text, "golden", "", ThinkingOptions{std::nullopt});
+    const AlignedRow aligned = row_of(row.at("messages"), row.at("tools"));
+    EXPECT_EQ(prompts.write(aligned.prompt, aligned.system, aligned.tools), row.at("ids").get<std::vector<int32_t>>())
         << row.dump().substr(0, 300);
     ++compared;
   }
@@ -73,31 +58,18 @@ TEST(JinjaPrompts, DefaultSystemAndThinkingReachTheTemplate) {
       "{% for m in messages %}[{{ m.role }}:{{ m.content }}]{% endfor %}{{ eos_token }}"
       "{% if enable_thinking is defined %}{{ enable_thinking }}{% endif %}";
   const std::vector<Message> question = {{MessageRole::kUser, "Hi"}};
-  const JinjaPrompts plain(tokenizer, text, "t", "", std::nullopt);
+  const JinjaPrompts plain(tokenizer, text, "t", "", ThinkingOptions{std::nullopt});
   EXPECT_EQ(tokenizer->decode(plain.write(question, "", ""), false), "[user:Hi]<|im_end|>");
-  const JinjaPrompts set(tokenizer, text, "t", "Be brief", false);
+  const JinjaPrompts set(tokenizer, text, "t", "Be brief", ThinkingOptions{false});
   EXPECT_EQ(tokenizer->decode(set.write(question, "", ""), false), "[system:Be brief][user:Hi]<|im_end|>False");
   EXPECT_EQ(tokenizer->decode(set.write(question, "Own", ""), false), "[system:Own][user:Hi]<|im_end|>False");
 }
 
-TEST(JinjaPrompts, ToolsThatAnsweredTogetherAreMessagesOfTheirOwn) {
-  const auto tokenizer = Tokenizer::load(FTRUN_SOURCE_DIR "/configs/demo/model");
-  const std::string text = "{% for m in messages %}[{{ m.role }}:{{ m.content }}]{% endfor %}";
-  const JinjaPrompts prompts(tokenizer, text, "t", "", std::nullopt);
-  const auto rendered = [&](const std::string& answers) {
-    return tokenizer->decode(prompts.write({{MessageRole::kObservation, answers}}, "", ""), false);
-  };
-  EXPECT_EQ(rendered("12"), "[tool:12]");
-  EXPECT_EQ(rendered(""), "[tool:]");
-  EXPECT_EQ(rendered(fmt::format("12{0}{0}14", kToolAnswerSeparator)), "[tool:12][tool:][tool:14]");
-}
-
 TEST(JinjaPrompts, RefusesWhatItCannotWrite) {
   const auto tokenizer = Tokenizer::load(FTRUN_SOURCE_DIR "/configs/demo/model");
-  EXPECT_THROW(JinjaPrompts(tokenizer, "{% if %}", "t", "", std::nullopt), Error);
-  const JinjaPrompts prompts(tokenizer, "{{ raise_exception('no') }}", "t", "", std::nullopt);
+  EXPECT_THROW(JinjaPrompts(tokenizer, "{% if %}", "t", "", ThinkingOptions{std::nullopt}), Error);
+  const JinjaPrompts prompts(tokenizer, "{{ raise_exception('no') }}", "t", "", ThinkingOptions{std::nullopt});
   EXPECT_THROW(prompts.write({{MessageRole::kUser, "Hi"}}, "", ""), Error);
-  EXPECT_THROW(prompts.write({{MessageRole::kFunction, "not json"}}, "", ""), RowError);
   EXPECT_THROW(prompts.write({{MessageRole::kUser, "Hi"}}, "", "{}"), RowError);
 }
 

@@ -1,0 +1,28 @@
+// What a message has beside role, text and calls: thoughts, whether it is to be learnt, and what cannot be honoured.
+// Leaves out: role, text and calls, which each format writes in its own way.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <span>
+#include <string_view>
+
+#include "core/data/conversation.h"
+
+namespace ftrun {
+
+/// Fills `message` (role and text already there) from the keys of `json` that are not in `known_keys`:
+/// - reasoning_content, thinking, reasoning: the thought of an assistant;
+/// - loss, loss_scale (ms-swift), weight (OpenAI, Mistral), train, training (axolotl), loss_weight (LLaMA-Factory v1):
+///   0 or false for an answer that is not to be learnt, 1 or true for one that is; of other messages 0 or false;
+/// - id, name, tool_call_id and what only describes a message (its time, model, language, score and the like): no part
+///   of the text, and left to chat templates;
+/// - null, "", [] and {} under any key: nothing.
+/// Anything else cannot be honoured: throws RowError naming message and key. `index` counts from 0.
+void read_message_fields(const nlohmann::ordered_json& json, std::span<const std::string_view> known_keys, size_t index,
+                         Message& message);
+
+/// The same for a system message, which has no thoughts and is never learnt.
+void check_system_fields(const nlohmann::ordered_json& json, std::span<const std::string_view> known_keys,
+                         size_t index);
+
+}  // namespace ftrun

@@ -1,0 +1,179 @@
+// Nothing of a message is lost without a word: text beside calls, thoughts, marks of what is to be learnt, parts, and
+// keys that cannot be honoured.
+#include <gmock/gmock.h>
+
+#include "core/data/call_text.h"
+#include "core/data/chat_messages.h"
+#include "core/data/row_format.h"
+#include "core/data/supervised_encoder.h"
+#include "tests/data/data_test_support.h"
+
+namespace ftrun::testing {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using Json = nlohmann::ordered_json;
+
+AlignedRow convert(const std::string& row) {
+  const Json json = Json::parse(row);
+  for (const RowFormat& format : row_formats()) {
+    if (const auto found = format.detect(json, RowKind::kSupervised))
+      return format.bind(found->first, found->second, RowKind::kSupervised)->convert(json);
+  }
+  throw std::runtime_error(row);
+}
+
+/// A row whose answer is `message`, without its braces.
+std::string row_with(const std::string& message, const std::string& question = R"("content": "q")") {
+  return R"({"messages": [{"role": "user", )" + question + R"(}, {"role": "assistant", )" + message + "}]}";
+}
+
+Message answer(const std::string& message) { return convert(row_with(message)).responses.front(); }
+
+std::string fault(const std::string& row) {
+  try {
+    convert(row);
+  } catch (const RowError& reason) {
+    return reason.what();
+  }
+  return "fits";
+}
+
+constexpr const char* kCall =
+    R"("tool_calls": [{"id": "c1", "type": "function", "function": {"name": "f", "arguments": {"x": 1}}}])";
+
+TEST(Message, TextThoughtAndCallsAreKept) {
+  const Message message = answer(std::string(R"("content": "Looking.", "reasoning_content": "hm", )") + kCall);
+  EXPECT_EQ(message.content, "Looking.");
+  EXPECT_EQ(message.thought, "hm");
+  ASSERT_EQ(message.calls.size(), 1U);
+  EXPECT_EQ(message.calls[0].name, "f");
+  EXPECT_EQ(message.calls[0].arguments, Json({{"x", 1}}));
+  EXPECT_EQ(answer(R"("content": "a", "thinking": "hm")").thought, "hm");
+  EXPECT_EQ(answer(std::string(R"("content": null, )") + kCall).content, "");
+}
+
+TEST(Message, ChatTemplatesGetWhatTheRowHas) {
+  const std::string row =
+      R"({"messages": [{"role": "user", "content": [{"type": "text", "text": "q"}], "name": "Ann", "tool_calls": null},
+      {"role": "assistant", "content": null, "reasoning_content": "hm", )" +
+      std::string(kCall) + R"(}, {"role": "tool", "tool_call_id": "c1", "name": "f", "content": "1"},
+      {"role": "tool", "tool_call_id": "c2", "content": "2"}, {"role": "assistant", "content": "a"}]})";
+  const Json messages = chat_messages(whole_conversation(convert(row)), "s");
+  EXPECT_EQ(messages,
+            Json::parse(R"([{"role": "system", "content": "s"}, {"role": "user", "content": "q", "name": "Ann"},
+      {"role": "assistant", "reasoning_content": "hm", )" +
+                        std::string(kCall) + R"(},
+      {"role": "tool", "tool_call_id": "c1", "name": "f", "content": "1"},
+      {"role": "tool", "tool_call_id": "c2", "content": "2"}, {"role": "assistant", "content": "a"}])"));
+}
+
+TEST(Message, AnswersMarkedAsBadAreNotLearnt) {
+  for (const char* mark : {R"("loss": false)", R"("weight": 0)", R"("train": false)", R"("training": 0)",
+                           R"("loss_scale": 0.0)", R"("loss_weight": 0)"})
+    EXPECT_FALSE(answer(fmt::format(R"("content": "a", {})", mark)).is_trained) << mark;
+  for (const char* mark : {R"("loss": true)", R"("weight": 1)", R"("weight": 1.0)", R"("train": null)"})
+    EXPECT_TRUE(answer(fmt::format(R"("content": "a", {})", mark)).is_trained) << mark;
+  EXPECT_THAT(fault(row_with(R"("content": "a", "weight": 0.5)")),
+              AllOf(HasSubstr("message 2: 'weight' is 0.5"), HasSubstr("0, 1, true or false")));
+  EXPECT_THAT(fault(row_with(R"("content": "a", "loss": "no")")), HasSubstr("'loss' is \"no\""));
+  EXPECT_THAT(fault(row_with(R"("content": "a")", R"("content": "q", "train": true)")),
+              HasSubstr("message 1: 'train' is true, and only what an assistant says is learnt"));
+  EXPECT_EQ(fault(row_with(R"("content": "a")", R"("content": "q", "weight": 0)")), "fits");
+  EXPECT_THAT(
+      fault(R"({"conversations": [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a", "weight": 0.5}]})"),
+      HasSubstr("message 2: 'weight'"));
+}
+
+TEST(Message, MasksFollowTheMarks) {
+  DataSpec spec;
+  spec.template_name = "chatml";
+  spec.template_search_path = template_folders();
+  const auto encoder = make_template_encoder(spec, golden_tokenizer());
+  const AlignedRow row = convert(R"({"messages": [{"role": "user", "content": "one"},
+      {"role": "assistant", "content": "wrong answer", "loss": false}, {"role": "user", "content": "again"},
+      {"role": "assistant", "content": "right answer", "loss": true}]})");
+  const EncodedExample example = encode_supervised(*encoder, {2048, false, false}, row);
+  std::vector<int32_t> learnt;
+  for (const int32_t label : example.labels) {
+    if (label != kIgnoredLabel) learnt.push_back(label);
+  }
+  EXPECT_EQ(golden_tokenizer()->decode(learnt, false), "right answer<|im_end|>\n");
+  EXPECT_TRUE(example.notes.answers_not_learnt);
+}
+
+TEST(Message, HarmlessKeysAreAcceptedAndOthersAreNamed) {
+  EXPECT_EQ(fault(row_with(R"("content": "a", "id": 7, "name": "bot", "refusal": null, "annotations": [], "audio": null,
+      "function_call": null, "tool_calls": null, "tool_call_id": null, "anything": null, "timestamp": "now")")),
+            "fits");
+  for (const char* key : {"refusal", "function_call", "audio", "tool_plan", "images"})
+    EXPECT_THAT(fault(row_with(fmt::format(R"("content": "a", "{}": {{"k": "v"}})", key))),
+                HasSubstr(fmt::format("message 2: '{}'", key)));
+  EXPECT_THAT(fault(row_with(R"("content": "a", "reasoning_contents": "x")")),
+              HasSubstr("did you mean 'reasoning_content'"));
+  EXPECT_THAT(fault(row_with(R"("content": "a")", R"("content": "q", "reasoning_content": "x")")),
+              HasSubstr("message 1: has 'reasoning_content', and only an assistant thinks"));
+  EXPECT_THAT(fault(row_with(R"("content": "a")", std::string(R"("content": "q", )") + kCall)),
+              HasSubstr("message 1: has 'tool_calls', and only an assistant calls"));
+  EXPECT_THAT(
+      fault(
+          R"({"conversations": [{"from": "human", "value": "q", "picture": "x.png"}, {"from": "gpt", "value": "a"}]})"),
+      HasSubstr("message 1: 'picture'"));
+}
+
+TEST(Message, PartsOfLlamaFactoryAreRead) {
+  const std::string row =
+      R"({"messages": [{"role": "user", "content": [{"type": "text", "value": "q"}], "loss_weight": 0.0},
+      {"role": "assistant", "content": [{"type": "reasoning", "value": "hm"}, {"type": "text", "value": "a"},
+       {"type": "tool_call", "value": "{\"name\": \"f\", \"arguments\": {}}"}], "loss_weight": 1.0}]})";
+  const AlignedRow aligned = convert(row);
+  EXPECT_EQ(aligned.prompt.front().content, "q");
+  const Message& message = aligned.responses.front();
+  EXPECT_EQ(message.content, "a");
+  EXPECT_EQ(message.thought, "hm");
+  ASSERT_EQ(message.calls.size(), 1U);
+  EXPECT_EQ(chat_messages(aligned.responses, "")[0]["tool_calls"][0]["function"]["name"], "f");
+  EXPECT_THAT(fault(row_with(R"("content": [{"type": "image_url", "image_url": "x"}])")),
+              HasSubstr("has a part that is not of type text but of type image_url"));
+  EXPECT_THAT(fault(row_with(R"("content": [{"type": "text"}])")), HasSubstr("without 'text' or 'value'"));
+}
+
+TEST(CallText, FormsOfACall) {
+  constexpr const char* kJson = R"({"name": "f", "arguments": {"x": 1}})";
+  const struct {
+    std::string text, content;
+    size_t calls;
+  } cases[] = {
+      {kJson, "", 1},
+      {fmt::format("[{0}, {0}]", kJson), "", 2},
+      {fmt::format("<think>\nhm\n</think>\n\n{}", kJson), "<think>\nhm\n</think>\n", 1},
+      {fmt::format("<think>hm</think>{}", kJson), "<think>hm</think>", 1},
+      {fmt::format("so\n<tool_call>\n{0}\n</tool_call>\n<tool_call>\n{0}\n</tool_call>", kJson), "so", 2},
+      {R"({"name": "f", "arguments": {"x": "</think>"}})", "", 1},
+  };
+  for (const auto& one : cases) {
+    const Message message = message_with_calls(one.text);
+    EXPECT_EQ(message.content, one.content) << one.text;
+    EXPECT_EQ(message.calls.size(), one.calls) << one.text;
+  }
+  const auto refusal = [](const char* text) -> std::string {
+    try {
+      message_with_calls(text);
+    } catch (const RowError& reason) {
+      return reason.what();
+    }
+    return "accepted";
+  };
+  EXPECT_THAT(refusal("<think>x</think>look"),
+              AllOf(HasSubstr("a tool call is not JSON"), HasSubstr("<think>...</think>")));
+  EXPECT_THAT(refusal(""), HasSubstr("a tool call is not JSON"));
+  EXPECT_THAT(refusal(R"({"name": "f"})"), HasSubstr("the keys name and arguments"));
+  EXPECT_THAT(refusal(R"({"name": 1, "arguments": {}})"), HasSubstr("a name that is not a string"));
+  EXPECT_THAT(refusal(R"(<tool_call>{"name": "f", "arguments": {}})"), HasSubstr("without </tool_call>"));
+  EXPECT_THAT(refusal(R"(<tool_call>{"name": "f", "arguments": {}}</tool_call> and more)"),
+              HasSubstr("text after a tool call"));
+}
+
+}  // namespace
+}  // namespace ftrun::testing
