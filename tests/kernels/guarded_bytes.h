@@ -42,4 +42,29 @@ class GuardedBytes {
   char *base_ = nullptr, *data_ = nullptr;
 };
 
+/// The end of one guarded buffer, used anew for each of many operands: mapping pages takes longer than a small product.
+class GuardedTail {
+ public:
+  explicit GuardedTail(size_t capacity) : buffer_(capacity), end_(buffer_.data() + capacity), data_(end_) {}
+
+  /// `size` bytes that end where the buffer does, until the next call.
+  char* take(size_t size) {
+    data_ = end_ - size;
+    std::memset(data_ - kCanaryBytes, kCanary, kCanaryBytes);
+    return data_;
+  }
+  bool intact() const {
+    for (size_t i = 1; i <= kCanaryBytes; ++i) {
+      if (data_[-static_cast<ptrdiff_t>(i)] != kCanary) return false;
+    }
+    return true;
+  }
+
+ private:
+  static constexpr size_t kCanaryBytes = 64;
+  static constexpr char kCanary = 0x5a;
+  GuardedBytes buffer_;
+  char *end_, *data_;
+};
+
 }  // namespace ftrun::test

@@ -10,6 +10,8 @@ namespace ftrun::kernels {
 constexpr int64_t kQueryRows = 96;
 /// Keys per step of the online softmax; steps start at the segment's first key, whatever the queries.
 constexpr int64_t kKeyColumns = 128;
+/// Fewest rows in a block of a paged cache; blocks are powers of two, up to kKeyColumns.
+constexpr int64_t kSmallestCacheBlock = 32;
 /// Largest head_dim: one packed row of the GEMM tile.
 constexpr int64_t kMaxHeadDim = 256;
 

@@ -7,12 +7,18 @@
 #endif
 
 #include "plugins/devices/kernels/attention.h"
-#include "plugins/devices/kernels/gemm_tile-inl.h"
+#include "plugins/devices/kernels/gemm_pack-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace ftrun::kernels::HWY_NAMESPACE {
 
-static_assert(kMaxHeadDim <= kKc && kKeyColumns <= kKc && kKeyColumns % kNr == 0, "blocks fit packed rows");
+/// What attention takes for granted of a class.
+template <class T>
+struct CheckedAttentionTiles {
+  static_assert(kMaxHeadDim <= T::kKc && kKeyColumns <= T::kKc && kKeyColumns % T::kNr == 0, "blocks fit packed rows");
+  static_assert(kSmallestCacheBlock % T::kNr == 0, "a cache's blocks are whole panels");
+  static constexpr bool kAreSound = true;
+};
 
 /// Query rows [row 0 = (token first_token, head 0 of the group)] of one block.
 struct QueryBlock {
@@ -54,16 +60,18 @@ HWY_INLINE int64_t visible_keys(const AttentionCall& call, const QueryBlock& blo
 }
 
 /// Rows of the block, for use as a: out[row * kAStride + c].
+template <class T>
 HWY_INLINE void pack_query_rows(const AttentionCall& call, const QueryBlock& block, const FloatRows& x, float* out) {
   for (int64_t row = 0; row < block.rows; ++row) {
     widen_span(at(x.data, x.dtype, memory_row(call, block, row) * call.head_dim), x.dtype, call.head_dim,
-               out + row * kAStride);
+               out + row * T::kAStride);
   }
 }
 
 /// Rows packed by pack_query_rows, for use as b: panels [rows][kNr].
+template <class T>
 HWY_INLINE void panels_from_rows(const float* packed_rows, int64_t rows, int64_t head_dim, float* out) {
-  pack_b({packed_rows, FTRUN_F32, kAStride, false}, 0, rows, 0, head_dim, out);
+  pack_b<T>({packed_rows, FTRUN_F32, T::kAStride, false}, 0, rows, 0, head_dim, out);
 }
 
 /// Keys or values [key, key + count) of one group as a matrix [count, C].
@@ -85,29 +93,33 @@ HWY_INLINE void for_key_runs(const AttentionCall& call, int64_t segment, int64_t
 }
 
 /// Keys [key, key + columns) of a segment as panels [head_dim][kNr]. `key` is a multiple of the cache's block.
+template <class T>
 HWY_INLINE void pack_keys(const AttentionCall& call, const QueryBlock& block, int64_t key, int64_t columns,
                           float* out) {
   for_key_runs(call, block.segment, key, columns, [&](int64_t first, int64_t count, int64_t row) {
-    pack_b(key_matrix(call, call.k, block.group, row, true), 0, call.head_dim, 0, count, out + first * call.head_dim);
+    pack_b<T>(key_matrix(call, call.k, block.group, row, true), 0, call.head_dim, 0, count,
+              out + first * call.head_dim);
   });
 }
 
 /// Values likewise, as panels [columns][kNr].
+template <class T>
 HWY_INLINE void pack_values(const AttentionCall& call, const QueryBlock& block, int64_t key, int64_t columns,
                             float* out) {
   for_key_runs(call, block.segment, key, columns, [&](int64_t first, int64_t count, int64_t row) {
-    pack_b_rows(key_matrix(call, call.v, block.group, row, false), 0, count, 0, call.head_dim, out + first * kNr,
-                columns);
+    pack_b_rows<T>(key_matrix(call, call.v, block.group, row, false), 0, count, 0, call.head_dim, out + first * T::kNr,
+                   columns);
   });
 }
 
 /// s[0, columns) *= scale, and -infinity from `visible` to the next vector boundary after `columns`.
+template <class T>
 HWY_INLINE void scale_and_mask(float* s, float scale, int64_t visible, int64_t columns) {
-  const F32 d;
-  for (int64_t j = 0; j < columns; j += kLanes) {
+  const Tag<T> d;
+  for (int64_t j = 0; j < columns; j += kLanesOf<T>) {
     hn::StoreU(hn::Mul(hn::LoadU(d, s + j), hn::Set(d, scale)), d, s + j);
   }
-  for (int64_t j = HWY_MAX(int64_t{0}, visible); j < round_up(columns, kLanes); ++j) {
+  for (int64_t j = HWY_MAX(int64_t{0}, visible); j < round_up(columns, kLanesOf<T>); ++j) {
     s[j] = -std::numeric_limits<float>::infinity();
   }
 }

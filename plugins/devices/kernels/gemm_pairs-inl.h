@@ -1,5 +1,5 @@
 // bf16 products: packed elements are pairs of bf16 along k, as the CPU's dot-product instruction takes them.
-// Per-target. Leaves out: tiles and blocking (gemm_tile-inl.h), which are the same as for f32.
+// Per-target code. Leaves out: tiles and blocking (gemm_tile-inl.h), which are the same as for f32.
 #if defined(FTRUN_KERNELS_GEMM_PAIRS_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef FTRUN_KERNELS_GEMM_PAIRS_INL_H_
 #undef FTRUN_KERNELS_GEMM_PAIRS_INL_H_
@@ -7,7 +7,7 @@
 #define FTRUN_KERNELS_GEMM_PAIRS_INL_H_
 #endif
 
-#include "plugins/devices/kernels/gemm_tile-inl.h"
+#include "plugins/devices/kernels/gemm_pack-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace ftrun::kernels::HWY_NAMESPACE {
@@ -17,83 +17,97 @@ namespace ftrun::kernels::HWY_NAMESPACE {
 template <bool kNative>
 struct Bf16Pairs {
   static constexpr int64_t kPerElement = 2;
-  static HWY_INLINE VF multiply_add(VF a, VF b, VF sum) {
+  template <class V>
+  static HWY_INLINE V multiply_add(V a, V b, V sum) {
 #if HWY_TARGET == HWY_AVX3
     if constexpr (kNative) {
       asm("vdpbf16ps %2, %1, %0" : "+v"(sum.raw) : "v"(a.raw), "v"(b.raw));
       return sum;
     }
 #endif
-    const F32 d;
-    const hn::RebindToUnsigned<F32> d32;
-    const VU32 a_bits = hn::BitCast(d32, a), b_bits = hn::BitCast(d32, b), high = hn::Set(d32, 0xffff0000u);
+    const hn::DFromV<V> d;
+    const hn::RebindToUnsigned<hn::DFromV<V>> d32;
+    const BitsOf<V> a_bits = hn::BitCast(d32, a), b_bits = hn::BitCast(d32, b), high = hn::Set(d32, 0xffff0000u);
     sum = hn::MulAdd(hn::BitCast(d, hn::ShiftLeft<16>(a_bits)), hn::BitCast(d, hn::ShiftLeft<16>(b_bits)), sum);
     return hn::MulAdd(hn::BitCast(d, hn::And(a_bits, high)), hn::BitCast(d, hn::And(b_bits, high)), sum);
   }
 };
 
-/// kLanes elements as bf16 in the low halves.
-HWY_INLINE VU32 load_bits(const uint16_t* data) {
-  const hn::Rebind<uint16_t, F32> d16;
-  const hn::RebindToUnsigned<F32> d32;
+/// A vector of elements as bf16 in the low halves.
+template <class D>
+HWY_INLINE BitsOf<hn::Vec<D>> load_bits(D, const uint16_t* data) {
+  const hn::Rebind<uint16_t, D> d16;
+  const hn::RebindToUnsigned<D> d32;
   return hn::PromoteTo(d32, hn::LoadU(d16, data));
 }
-HWY_INLINE VU32 load_bits(const float* data) { return bf16_bits(hn::LoadU(F32(), data)); }
+template <class D>
+HWY_INLINE BitsOf<hn::Vec<D>> load_bits(D d, const float* data) {
+  return bf16_bits(hn::LoadU(d, data));
+}
 
-/// `count` <= kLanes elements, zero beyond; NULL gives zeros.
-template <class T>
-HWY_INLINE VU32 load_bits(const T* data, int64_t count) {
-  if (data == nullptr) return hn::Zero(hn::RebindToUnsigned<F32>());
-  if (count >= kLanes) return load_bits(data);
-  T lanes[kLanes] = {};
-  std::memcpy(lanes, data, static_cast<size_t>(count) * sizeof(T));
-  return load_bits(lanes);
+/// The first `count` elements, at most a vector, zero beyond; NULL gives zeros.
+template <class D, class Stored>
+HWY_INLINE BitsOf<hn::Vec<D>> load_bits(D d, const Stored* data, int64_t count) {
+  constexpr int64_t kCount = static_cast<int64_t>(hn::MaxLanes(D()));
+  if (data == nullptr) return hn::Zero(hn::RebindToUnsigned<D>());
+  if (count >= kCount) return load_bits(d, data);
+  Stored lanes[kCount] = {};
+  std::memcpy(lanes, data, static_cast<size_t>(count) * sizeof(Stored));
+  return load_bits(d, lanes);
 }
 
 /// out[i] = pair (even[i], odd[i]) for i < count, zero up to a whole vector. odd is NULL past the last k.
-template <class T>
-HWY_INLINE void interleave_rows(const T* even, const T* odd, int64_t count, float* out) {
-  for (int64_t i = 0; i < count; i += kLanes) {
-    const VU32 low = load_bits(even + i, count - i);
-    const VU32 high = hn::ShiftLeft<16>(load_bits(odd == nullptr ? nullptr : odd + i, count - i));
-    hn::StoreU(hn::BitCast(F32(), hn::Or(high, low)), F32(), out + i);
+template <class D, class Stored>
+HWY_INLINE void interleave_rows(D d, const Stored* even, const Stored* odd, int64_t count, float* out) {
+  constexpr int64_t kStep = static_cast<int64_t>(hn::MaxLanes(D()));
+  for (int64_t i = 0; i < count; i += kStep) {
+    const BitsOf<hn::Vec<D>> low = load_bits(d, even + i, count - i);
+    const BitsOf<hn::Vec<D>> high = hn::ShiftLeft<16>(load_bits(d, odd == nullptr ? nullptr : odd + i, count - i));
+    hn::StoreU(hn::BitCast(d, hn::Or(high, low)), d, out + i);
   }
 }
 
 /// The rows of k that make pair `pair`, from column `first`; the second is NULL past the end.
-template <class T>
+template <class Stored>
 struct PairRows {
-  const T *even, *odd;
+  const Stored *even, *odd;
   PairRows(const Matrix& matrix, int64_t k_count, int64_t pair, int64_t first)
-      : even(static_cast<const T*>(matrix.data) + 2 * pair * matrix.row_stride + first),
+      : even(static_cast<const Stored*>(matrix.data) + 2 * pair * matrix.row_stride + first),
         odd(2 * pair + 1 < k_count ? even + matrix.row_stride : nullptr) {}
 };
 
 /// b as it lies, rows of k. b is bf16; k0 and kc count pairs, k_count elements.
+template <class T>
 HWY_INLINE void pack_b_pairs_rows(const Matrix& b, int64_t k_count, int64_t k0, int64_t kc, int64_t n0, int64_t nc,
                                   float* out) {
-  for (int64_t group = 0; group < nc; group += kPanelsTogether * kNr) {
-    const int64_t last = HWY_MIN(nc, group + kPanelsTogether * kNr);
+  for (int64_t group = 0; group < nc; group += kPanelsTogether * T::kNr) {
+    const int64_t last = HWY_MIN(nc, group + kPanelsTogether * T::kNr);
     for (int64_t k = 0; k < kc; ++k) {
       const PairRows<uint16_t> rows(b, k_count, k0 + k, n0);
-      for (int64_t column = group; column < last; column += kNr) {
-        float* row = out + column * kc + k * kNr;
-        const int64_t count = HWY_MIN(kNr, last - column);
-        if (count <= kLanes) hn::StoreU(hn::Zero(F32()), F32(), row + kLanes);
-        interleave_rows(rows.even + column, rows.odd == nullptr ? nullptr : rows.odd + column, count, row);
+      for (int64_t column = group; column < last; column += T::kNr) {
+        float* row = out + column * kc + k * T::kNr;
+        const int64_t count = HWY_MIN(T::kNr, last - column);
+        zero_rest<T>(row, count);
+        interleave_rows(Tag<T>(), rows.even + column, rows.odd == nullptr ? nullptr : rows.odd + column, count, row);
       }
     }
   }
 }
 
-/// b's rows along k are rows of pairs: transposing them is transposing 32-bit elements. k_count and row_stride are
-/// even.
+/// Only bf16 lies in memory as pairs are packed; rows along k must be whole pairs.
 template <bool kNative>
-HWY_INLINE void pack_b(Bf16Pairs<kNative>, const Matrix& b, int64_t k_count, int64_t k0, int64_t kc, int64_t n0,
-                       int64_t nc, float* out) {
-  if (!b.transposed) return pack_b_pairs_rows(b, k_count, k0, kc, n0, nc, out);
+HWY_INLINE bool packs_as_columns(Bf16Pairs<kNative>, const Matrix& matrix, int64_t k_count) {
+  return matrix.dtype == FTRUN_BF16 && (!matrix.transposed || (k_count % 2 == 0 && matrix.row_stride % 2 == 0));
+}
+
+/// b's rows along k are rows of pairs: transposing them is transposing 32-bit elements.
+template <class T, bool kNative>
+HWY_INLINE void pack_b(Bf16Pairs<kNative> products, const Matrix& b, int64_t k_count, int64_t k0, int64_t kc,
+                       int64_t n0, int64_t nc, float* out) {
+  HWY_DASSERT(packs_as_columns(products, b, k_count));
+  if (!b.transposed) return pack_b_pairs_rows<T>(b, k_count, k0, kc, n0, nc, out);
   const Matrix pairs = {b.data, FTRUN_F32, b.row_stride / 2, true};
-  pack_b(pairs, k0, kc, n0, nc, out);
+  pack_b<T>(pairs, k0, kc, n0, nc, out);
 }
 
 /// out[0, pairs) from in[0, count), zero where there are no more.
@@ -116,66 +130,36 @@ HWY_INLINE void pack_pair_row(const float* in, int64_t count, int64_t pairs, uin
   for (i = n; i < 2 * pairs; ++i) out[i] = 0;
 }
 
-/// Few rows of b (transposed, rows of whole pairs): pairs as they lie.
-template <bool kNative>
-struct ThinColumns<Bf16Pairs<kNative>, uint16_t> {
-  static constexpr int64_t kStep = 4;
-  static constexpr int64_t kElements = 8;
-#if HWY_TARGET != HWY_SCALAR
-  static HWY_INLINE void load(const uint16_t* data, int64_t row_stride, VF out[kStep]) {
-    transpose_four(PairsOfRow{data}, row_stride, out);
-  }
-#endif
-  static HWY_INLINE VF one(const uint16_t* data, int64_t row_stride, int64_t pair) {
-    float lanes[kLanes];
-    for (int64_t lane = 0; lane < kLanes; ++lane) {
-      std::memcpy(lanes + lane, data + lane * row_stride + 2 * pair, sizeof(float));
-    }
-    return hn::LoadU(F32(), lanes);
-  }
-};
-
-template <bool kNative>
-HWY_INLINE void thin_a_row(Bf16Pairs<kNative>, const Matrix& a, int64_t row, int64_t k_count, float* out) {
-  const int64_t pairs = ceil_div(k_count, 2);
-  if (a.dtype == FTRUN_F32) {
-    pack_pair_row(static_cast<const float*>(a.data) + row * a.row_stride, k_count, pairs,
-                  reinterpret_cast<uint16_t*>(out));
-  } else {
-    pack_pair_row(static_cast<const uint16_t*>(a.data) + row * a.row_stride, k_count, pairs,
-                  reinterpret_cast<uint16_t*>(out));
-  }
-}
-
 /// a is f32 (rounded here) or bf16. k0 and kc count pairs.
-template <class T>
+template <class T, class Stored>
 HWY_INLINE ABlock pack_a_pairs(const Matrix& a, int64_t k_count, int64_t m0, int64_t mc, int64_t k0, int64_t kc,
                                float* out) {
   if (!a.transposed) {
-    const T* in = static_cast<const T*>(a.data) + m0 * a.row_stride + 2 * k0;
+    const Stored* in = static_cast<const Stored*>(a.data) + m0 * a.row_stride + 2 * k0;
     for (int64_t row = 0; row < mc; ++row) {
-      pack_pair_row(in + row * a.row_stride, k_count - 2 * k0, kc, reinterpret_cast<uint16_t*>(out + row * kAStride));
+      pack_pair_row(in + row * a.row_stride, k_count - 2 * k0, kc,
+                    reinterpret_cast<uint16_t*>(out + row * T::kAStride));
     }
     return {out, true, 1, 0};
   }
   for (int64_t k = 0; k < kc; ++k) {
-    const PairRows<T> rows(a, k_count, k0 + k, m0);
+    const PairRows<Stored> rows(a, k_count, k0 + k, m0);
     // Rows before the matrix's last one are followed by more of it, so a whole vector may be read.
-    const bool may_read_on = 2 * (k0 + k) + 2 < k_count && a.row_stride >= kPanelRead;
-    for (int64_t row = 0; row < mc; row += kMr) {
-      const int64_t width = may_read_on ? kPanelRead : HWY_MIN(static_cast<int64_t>(kMr), mc - row);
-      interleave_rows(rows.even + row, rows.odd == nullptr ? nullptr : rows.odd + row, width,
-                      out + row / kMr * kPanelStride + k * kMr);
+    const bool may_read_on = 2 * (k0 + k) + 2 < k_count && a.row_stride >= kPanelRead<T>;
+    for (int64_t row = 0; row < mc; row += T::kMr) {
+      const int64_t width = may_read_on ? kPanelRead<T> : HWY_MIN(static_cast<int64_t>(T::kMr), mc - row);
+      interleave_rows(Tag<T>(), rows.even + row, rows.odd == nullptr ? nullptr : rows.odd + row, width,
+                      out + row / T::kMr * kPanelStride<T> + k * T::kMr);
     }
   }
-  return {out, false, kMr, kPanelStride};
+  return {out, false, T::kMr, kPanelStride<T>};
 }
 
-template <bool kNative>
+template <class T, bool kNative>
 HWY_INLINE ABlock pack_a(Bf16Pairs<kNative>, const Matrix& a, int64_t k_count, int64_t m0, int64_t mc, int64_t k0,
                          int64_t kc, float* out) {
-  if (a.dtype == FTRUN_F32) return pack_a_pairs<float>(a, k_count, m0, mc, k0, kc, out);
-  return pack_a_pairs<uint16_t>(a, k_count, m0, mc, k0, kc, out);
+  if (a.dtype == FTRUN_F32) return pack_a_pairs<T, float>(a, k_count, m0, mc, k0, kc, out);
+  return pack_a_pairs<T, uint16_t>(a, k_count, m0, mc, k0, kc, out);
 }
 
 }  // namespace ftrun::kernels::HWY_NAMESPACE

@@ -33,7 +33,7 @@ constexpr int kTop = 0;
 constexpr const char* kChoices = "neon";
 #endif
 
-Bf16Products chosen_products = Bf16Products::kWidened;
+bool chosen_pairs = false;
 
 // -1: below the lowest.
 int level_of_cpu() {
@@ -66,15 +66,14 @@ IsaChoice choose_isa(const char* requested) {
   if (requested != nullptr && *requested != '\0' && asked > have) {
     choice.notice = std::string("FTRUN_CPU_ISA=") + requested + " is more than this CPU has; using " + choice.name;
   }
-  chosen_products = HWY_ARCH_X86 && level == kTop ? Bf16Products::kNativePairs : Bf16Products::kWidened;
+  chosen_pairs = HWY_ARCH_X86 && level == kTop;
   const int64_t wanted = level < 0 ? HWY_SCALAR : kLevels[level].targets;
   hwy::SetSupportedTargetsForTest(wanted & hwy::SupportedTargets());
   hwy::GetChosenTarget().Update(hwy::SupportedTargets());
   return choice;
 }
 
-Bf16Products bf16_products() noexcept { return chosen_products; }
-void set_bf16_products(Bf16Products products) noexcept { chosen_products = products; }
+bool has_bf16_pairs() noexcept { return chosen_pairs; }
 
 IsaChoice choose_isa() {
   // Another rank's kernels may be running: what is in force is left alone.

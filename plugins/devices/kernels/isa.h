@@ -15,20 +15,13 @@ struct IsaChoice {
 
 /// Applies FTRUN_CPU_ISA (avx2 | avx512 | avx512_bf16; unset: the best there is) to the process's kernels. A cap above
 /// what the CPU has is lowered with a notice; an unknown value throws KernelError(INVALID_ARGUMENT) naming the choices.
-/// Idempotent: while the value stays, later calls change nothing. avx512_bf16 differs from avx512 in bf16_products().
+/// Idempotent: while the value stays, later calls change nothing. avx512_bf16 differs from avx512 in has_bf16_pairs().
 /// [any-thread]
 IsaChoice choose_isa();
 
-/// How the matrix product treats bf16 operands.
-enum class Bf16Products {
-  kWidened,      ///< to f32 in cache, f32 products
-  kPairs,        ///< the pairs of kNativePairs by f32 instructions: slow, for tests on CPUs without them
-  kNativePairs,  ///< vdpbf16ps: two products and sums per lane and instruction
-};
-/// Set by choose_isa. [any-thread]
-Bf16Products bf16_products() noexcept;
-/// For tests, after choose_isa. [control-thread]
-void set_bf16_products(Bf16Products products) noexcept;
+/// Whether products of bf16 pairs (vdpbf16ps: two products and sums per lane and instruction) are in force; otherwise
+/// bf16 is widened to f32 in cache. Set by choose_isa. [any-thread]
+bool has_bf16_pairs() noexcept;
 
 /// As choose_isa for a given value, applied at every call; nullptr means unset. [control-thread]
 IsaChoice choose_isa(const char* requested);

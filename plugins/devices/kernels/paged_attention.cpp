@@ -25,7 +25,7 @@ void check_blocks(const AttentionCall& call, int64_t segment) {
 }
 
 void check_segments(const AttentionCall& call) {
-  require(call.block_rows == 32 || call.block_rows == 64 || call.block_rows == kKeyColumns,
+  require(call.block_rows == kSmallestCacheBlock || call.block_rows == 64 || call.block_rows == kKeyColumns,
           "block_rows must be 32, 64 or 128, is " + std::to_string(call.block_rows));
   require(call.n_segments >= 0 && call.query_offsets != nullptr && call.key_lengths != nullptr &&
               call.block_offsets != nullptr && call.blocks != nullptr,

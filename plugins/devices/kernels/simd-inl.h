@@ -29,21 +29,24 @@ namespace hn = hwy::HWY_NAMESPACE;
 using F32 = hn::ScalableTag<float>;
 using VF = hn::Vec<F32>;
 constexpr int64_t kLanes = static_cast<int64_t>(hn::MaxLanes(F32()));
+/// As many 32-bit integers.
+template <class V>
+using BitsOf = hn::Vec<hn::RebindToUnsigned<hn::DFromV<V>>>;
 /// Elements that kernels convert at a time; a multiple of kLanes, small enough for L1.
 constexpr int64_t kBlock = 1024;
 
-/// kLanes bf16 values as f32.
-HWY_INLINE VF load_bf16(const uint16_t* data) {
-  const hn::Rebind<uint16_t, F32> d16;
-  const hn::RebindToUnsigned<F32> d32;
-  return hn::BitCast(F32(), hn::ShiftLeft<16>(hn::PromoteTo(d32, hn::LoadU(d16, data))));
+/// A vector of bf16 values as f32.
+template <class D>
+HWY_INLINE hn::Vec<D> load_bf16(D d, const uint16_t* data) {
+  const hn::Rebind<uint16_t, D> d16;
+  const hn::RebindToUnsigned<D> d32;
+  return hn::BitCast(d, hn::ShiftLeft<16>(hn::PromoteTo(d32, hn::LoadU(d16, data))));
 }
 
-using VU32 = hn::Vec<hn::RebindToUnsigned<F32>>;
-
 /// The bf16 nearest to each value (to even; NaN stays NaN), in the low half of its lane.
-HWY_INLINE VU32 bf16_bits(VF value) {
-  const hn::RebindToUnsigned<F32> d32;
+template <class V>
+HWY_INLINE BitsOf<V> bf16_bits(V value) {
+  const hn::RebindToUnsigned<hn::DFromV<V>> d32;
   const auto bits = hn::BitCast(d32, value);
   const auto lsb = hn::And(hn::ShiftRight<16>(bits), hn::Set(d32, 1u));
   const auto rounded = hn::ShiftRight<16>(hn::Add(hn::Add(bits, hn::Set(d32, 0x7fffu)), lsb));
@@ -52,29 +55,35 @@ HWY_INLINE VU32 bf16_bits(VF value) {
   return hn::IfThenElse(is_nan, quiet, rounded);
 }
 
-HWY_INLINE void store_bf16(VF value, uint16_t* data) {
-  const hn::Rebind<uint16_t, F32> d16;
+template <class V>
+HWY_INLINE void store_bf16(V value, uint16_t* data) {
+  const hn::Rebind<uint16_t, hn::DFromV<V>> d16;
   hn::StoreU(hn::TruncateTo(d16, bf16_bits(value)), d16, data);
 }
 
-/// data[0, count) of `dtype` to f32. count may be anything; `out` has room for round_up(count, kLanes) and gets zeros
-/// there.
-HWY_INLINE void widen_span(const void* data, ftrun_dtype dtype, int64_t count, float* out) {
+/// data[0, count) of `dtype` to f32. count may be anything; `out` has room for round_up(count, lanes of d) and gets
+/// zeros there.
+template <class D>
+HWY_INLINE void widen_span(D d, const void* data, ftrun_dtype dtype, int64_t count, float* out) {
+  constexpr int64_t kStep = static_cast<int64_t>(hn::MaxLanes(D()));
   int64_t i = 0;
   if (dtype == FTRUN_F32) {
     const float* in = static_cast<const float*>(data);
-    for (; i + kLanes <= count; i += kLanes) hn::StoreU(hn::LoadU(F32(), in + i), F32(), out + i);
+    for (; i + kStep <= count; i += kStep) hn::StoreU(hn::LoadU(d, in + i), d, out + i);
     if (i == count) return;
-    hn::StoreU(hn::Zero(F32()), F32(), out + i);
+    hn::StoreU(hn::Zero(d), d, out + i);
     std::memcpy(out + i, in + i, static_cast<size_t>(count - i) * sizeof(float));
     return;
   }
   const uint16_t* in = static_cast<const uint16_t*>(data);
-  for (; i + kLanes <= count; i += kLanes) hn::StoreU(load_bf16(in + i), F32(), out + i);
+  for (; i + kStep <= count; i += kStep) hn::StoreU(load_bf16(d, in + i), d, out + i);
   if (i == count) return;
-  uint16_t tail[kLanes] = {};
+  uint16_t tail[kStep] = {};
   std::memcpy(tail, in + i, static_cast<size_t>(count - i) * sizeof(uint16_t));
-  hn::StoreU(load_bf16(tail), F32(), out + i);
+  hn::StoreU(load_bf16(d, tail), d, out + i);
+}
+HWY_INLINE void widen_span(const void* data, ftrun_dtype dtype, int64_t count, float* out) {
+  widen_span(F32(), data, dtype, count, out);
 }
 
 /// f32 in[0, count) to `dtype`; `in` is readable up to round_up(count, kLanes).
@@ -109,19 +118,21 @@ HWY_INLINE const float* span(const void* data, ftrun_dtype dtype, int64_t index,
 }
 
 /// e^x: NaN gives NaN, large x gives infinity.
-HWY_INLINE VF exp_of(VF x) {
-  const F32 d;
-  const VF bounded = hn::Min(x, hn::Set(d, 89.0f));
-  const VF y = hn::IfThenElse(hn::Gt(x, hn::Set(d, 88.722839f)), hn::Set(d, std::numeric_limits<float>::infinity()),
-                              hn::Exp(d, bounded));
+template <class V>
+HWY_INLINE V exp_of(V x) {
+  const hn::DFromV<V> d;
+  const V bounded = hn::Min(x, hn::Set(d, 89.0f));
+  const V y = hn::IfThenElse(hn::Gt(x, hn::Set(d, 88.722839f)), hn::Set(d, std::numeric_limits<float>::infinity()),
+                             hn::Exp(d, bounded));
   return hn::IfThenElse(hn::IsNaN(x), x, y);
 }
 
 /// ln x: 0 gives -infinity, negative gives NaN.
-HWY_INLINE VF log_of(VF x) {
-  const F32 d;
-  const VF inf = hn::Set(d, std::numeric_limits<float>::infinity());
-  VF y = hn::Log(d, x);
+template <class V>
+HWY_INLINE V log_of(V x) {
+  const hn::DFromV<V> d;
+  const V inf = hn::Set(d, std::numeric_limits<float>::infinity());
+  V y = hn::Log(d, x);
   y = hn::IfThenElse(hn::Eq(x, hn::Zero(d)), hn::Neg(inf), y);
   y = hn::IfThenElse(hn::Eq(x, inf), inf, y);
   const auto invalid = hn::Or(hn::IsNaN(x), hn::Lt(x, hn::Zero(d)));
@@ -129,8 +140,9 @@ HWY_INLINE VF log_of(VF x) {
 }
 
 /// Larger value; NaN in either gives NaN.
-HWY_INLINE VF max_of(VF a, VF b) {
-  const VF m = hn::IfThenElse(hn::Gt(a, b), a, b);
+template <class V>
+HWY_INLINE V max_of(V a, V b) {
+  const V m = hn::IfThenElse(hn::Gt(a, b), a, b);
   return hn::IfThenElse(hn::IsNaN(a), a, m);
 }
 HWY_INLINE VF min_of(VF a, VF b) {
@@ -147,18 +159,22 @@ HWY_INLINE VF sigmoid_of(VF x) {
 }
 
 /// Sum of the lanes in a fixed order.
-HWY_INLINE float sum_lanes(VF v) {
-  float lanes[kLanes];
-  hn::StoreU(v, F32(), lanes);
-  for (int64_t width = kLanes / 2; width > 0; width /= 2) {
+template <class V>
+HWY_INLINE float sum_lanes(V v) {
+  constexpr int64_t kCount = static_cast<int64_t>(hn::MaxLanes(hn::DFromV<V>()));
+  float lanes[kCount];
+  hn::StoreU(v, hn::DFromV<V>(), lanes);
+  for (int64_t width = kCount / 2; width > 0; width /= 2) {
     for (int64_t i = 0; i < width; ++i) lanes[i] += lanes[i + width];
   }
   return lanes[0];
 }
-HWY_INLINE float max_lanes(VF v) {
-  float lanes[kLanes];
-  hn::StoreU(v, F32(), lanes);
-  for (int64_t width = kLanes / 2; width > 0; width /= 2) {
+template <class V>
+HWY_INLINE float max_lanes(V v) {
+  constexpr int64_t kCount = static_cast<int64_t>(hn::MaxLanes(hn::DFromV<V>()));
+  float lanes[kCount];
+  hn::StoreU(v, hn::DFromV<V>(), lanes);
+  for (int64_t width = kCount / 2; width > 0; width /= 2) {
     for (int64_t i = 0; i < width; ++i) {
       const float other = lanes[i + width];
       lanes[i] = lanes[i] > other || lanes[i] != lanes[i] ? lanes[i] : other;
