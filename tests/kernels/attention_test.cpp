@@ -98,7 +98,7 @@ struct Reference {
 };
 
 std::vector<Case> cases() {
-  return {
+  std::vector<Case> result = {
       {1, 1, 16, {0, 1}, {}, {}, 1},
       {4, 2, 24, {0, 5, 5, 70}, {}, {}, 1},
       {6, 2, 64, {0, 150}, {}, {}, 1},
@@ -109,6 +109,10 @@ std::vector<Case> cases() {
       {2, 2, 8, {0, 6}, {0}, {4}, 1},
       {128, 1, 8, {0, 3}, {}, {}, 1},
   };
+  for (const int64_t tail : with_every_tail({})) {
+    result.push_back({2, 1, tail, {0, static_cast<int32_t>(tail)}, {}, {}, static_cast<int>(tail % 2)});
+  }
+  return result;
 }
 
 TEST(FlashAttention, MatchesFloat64) {

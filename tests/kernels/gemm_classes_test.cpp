@@ -340,18 +340,20 @@ TEST_P(GemmOfClass, EveryWayToWriteAtEveryLimit) {
 }
 
 TEST_P(GemmOfClass, EveryDepthAtWhichAPassEnds) {
-  // A pass counts packed elements: pairs, where the class has them.
+  // A pass counts packed elements: pairs, where the class has them. Packed and turned products end theirs at `depth`,
+  // few rows and few columns at `few_depth`.
   const int64_t per_element = has_pairs_ ? 2 : 1;
-  std::set<int64_t> depths;
-  for (const int64_t pass : {per_element * class_.depth, per_element * class_.few_depth}) {
-    depths.insert({pass - 1, pass, pass + 1, pass + 2});
-  }
-  static std::map<std::set<int64_t>, Operands> cache;
-  const Operands& operands = cache.try_emplace(depths, 65, 34, depths, class_.has_fused_products).first->second;
-  const int64_t most_rows = std::max(class_.turned_rows, class_.few_rows + 1);
-  for (const int64_t k : depths) {
-    for (const int64_t m : {class_.thin_rows, class_.thin_rows + 1, most_rows}) {
-      ASSERT_NO_FATAL_FAILURE(check_layouts(operands, m, k % 2 == 0 ? class_.panel : class_.panel + 1, k));
+  const std::pair<int64_t, int64_t> passes[] = {
+      {per_element * class_.depth, std::max(class_.turned_rows, class_.few_rows + 1)},
+      {per_element * class_.few_depth, class_.thin_rows + 1}};
+  for (const auto& [pass, m] : passes) {
+    static std::map<int64_t, Operands> cache;
+    const std::set<int64_t> depths = {pass - 1, pass, pass + 1, pass + 2};
+    const Operands& operands = cache.try_emplace(pass, 65, 33, depths, class_.has_fused_products).first->second;
+    for (const int64_t k : depths) {
+      for (const int64_t n : {class_.panel, class_.panel + 1}) {
+        ASSERT_NO_FATAL_FAILURE(check_layouts(operands, m, n, k));
+      }
     }
   }
 }
@@ -376,9 +378,9 @@ TEST_P(GemmOfClass, ColumnsBeyondATile) {
 }
 
 TEST_P(GemmOfClass, ThinRowsTooDeepToPack) {
-  const int64_t limit = class_.packed_a / class_.thin_rows;
-  for (const int64_t k : {limit - 2, limit + 4, 2 * limit + 4}) {
-    const Operands operands(class_.thin_rows, class_.panel + 1, {k}, class_.has_fused_products);
+  const int64_t limit = class_.packed_a / class_.thin_rows * (has_pairs_ ? 2 : 1);
+  const Operands operands(class_.thin_rows, class_.panel + 1, {limit, limit + 2}, class_.has_fused_products);
+  for (const int64_t k : operands.depths()) {
     ASSERT_NO_FATAL_FAILURE(check_layouts(operands, class_.thin_rows, class_.panel + 1, k));
   }
 }

@@ -80,7 +80,9 @@ struct Reference {
 TEST(LinearCrossEntropy, MatchesFloat64) {
   for (const ftrun_dtype dtype : {FTRUN_F32, FTRUN_BF16}) {
     for (const bool skip : {false, true}) {
-      for (const auto& [t, d, v] : {std::array<int64_t, 3>{1, 3, 2}, {17, 40, 1031}, {40, 17, 512}, {9, 33, 515}}) {
+      std::vector<std::array<int64_t, 3>> sizes = {{1, 3, 2}, {17, 40, 1031}, {40, 17, 512}, {9, 33, 515}};
+      for (const int64_t tail : with_every_tail({})) sizes.push_back({5, tail, 67 + tail});
+      for (const auto& [t, d, v] : sizes) {
         Problem p(t, d, v, dtype, skip);
         const Reference r(p);
         Machine machine(2);

@@ -21,6 +21,12 @@ namespace ftrun::test {
 
 using kernels::KernelError;
 
+/// `sizes`, and 1 .. 33: every tail that a span leaves to vectors of up to 16 lanes, alone and after whole ones.
+inline std::vector<int64_t> with_every_tail(std::vector<int64_t> sizes) {
+  for (int64_t size = 1; size <= 33; ++size) sizes.push_back(size);
+  return sizes;
+}
+
 inline double dtype_epsilon(ftrun_dtype dtype) { return dtype == FTRUN_BF16 ? 0x1p-8 : 0x1p-23; }
 
 /// An owned tensor between a canary and a page without access. Elements are addressed in logical order whatever the

@@ -91,13 +91,17 @@ struct Problem {
 };
 
 std::vector<Case> cases() {
-  return {
+  std::vector<Case> result = {
       {1, 1, 16, 32, {1}, {1}},
       {4, 2, 24, 32, {1, 1, 1}, {31, 32, 33}},
       {14, 2, 64, 32, {5, 1, 128, 40}, {140, 300, 128, 41}},
       {6, 1, 40, 64, {1, 200}, {129, 500}},
       {2, 2, 7, 128, {3, 3}, {3, 260}},
   };
+  for (const int64_t tail : with_every_tail({})) {
+    result.push_back({2, 1, tail, 32, {2, 1}, {static_cast<int32_t>(tail) + 1, static_cast<int32_t>(tail) + 31}});
+  }
+  return result;
 }
 
 TEST(PagedAttention, GivesTheBitsOfFlashAttention) {

@@ -34,6 +34,7 @@ template <class V>
 using BitsOf = hn::Vec<hn::RebindToUnsigned<hn::DFromV<V>>>;
 /// Elements that kernels convert at a time; a multiple of kLanes, small enough for L1.
 constexpr int64_t kBlock = 1024;
+static_assert(kBlock % kLanes == 0 && 64 % kLanes == 0, "blocks of 1,024 and of 64 elements are whole vectors");
 
 /// A vector of bf16 values as f32.
 template <class D>
