@@ -38,8 +38,8 @@ struct GemmCall {
 
 /// Each element is one chain of fused multiply-adds over k = 0 .. K-1 in f32, whatever M, N, the threads and the
 /// tiling. Products of bf16 operands are one chain of bf16 pair products instead where the CPU has them (isa.h). Either
-/// way splitting K over calls with kContinue, at even places, gives the same bits. Uses thread scratch only (about 2
-/// MiB per thread).
+/// way splitting an even K over calls with kContinue, at even places, gives the same bits. Uses thread scratch only
+/// (about 2 MiB per thread).
 void gemm(Context& ctx, const GemmCall& call);
 
 }  // namespace ftrun::kernels
