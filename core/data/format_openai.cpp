@@ -49,7 +49,7 @@ class OpenaiConverter final : public RowConverter {
         system = std::move(content.text);
         Message no_answer;
         add_parts(std::move(content), i, no_answer);
-        check_system_fields(message, known_keys_, i);
+        check_system_fields(message, std::span(known_keys_).first(2), i);
         continue;
       }
       messages.push_back(message_of(message, role, i));

@@ -103,6 +103,47 @@ TEST(Message, MasksFollowTheMarks) {
   EXPECT_TRUE(example.notes.answers_not_learnt);
 }
 
+class MessageLedger : public DataTest {
+ protected:
+  DataLedger ledger_of(DataSpec spec) const {
+    spec.template_name = "qwen3";
+    const DataLedger ledger = prepare(spec).ledger;
+    EXPECT_EQ(DataLedger::from_json(ledger.to_json()).to_json(), ledger.to_json());
+    return ledger;
+  }
+};
+
+TEST_F(MessageLedger, CountsWhatATemplateDoesWithThoughtsAndMarks) {
+  const char* answers[][2] = {{"<think>\nt1\n</think>\n\na1", "<think>\nt2\n</think>\n\na2"},
+                              {"a1", "<think>\nt2\n</think>\n\na2"},
+                              {"<think>\nt1\n</think>\n\na1", "a2"}};
+  std::string rows;
+  for (const auto& [first, second] : answers)
+    rows += Json{{"messages",
+                  {{{"role", "user"}, {"content", "q1"}},
+                   {{"role", "assistant"}, {"content", first}},
+                   {{"role", "user"}, {"content", "q2"}},
+                   {{"role", "assistant"}, {"content", second}, {"loss", true}}}}}
+                .dump() +
+            "\n";
+  write("d.jsonl", rows + R"({"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a", )"
+                          R"("weight": 0}, {"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]})");
+  DataSpec asked = spec("d.jsonl");
+  const RenderingCounts thinking = ledger_of(asked).rendering;
+  EXPECT_EQ(thinking.history_thoughts_left_out, 2);
+  EXPECT_EQ(thinking.empty_thoughts_trained, 2);
+  EXPECT_EQ(thinking.answers_not_learnt, 1);
+  EXPECT_EQ(thinking.thoughts_left_out + thinking.thoughts_preserved, 0);
+  EXPECT_THAT(ledger_of(asked).to_text(), HasSubstr("  2 rows: thoughts of earlier turns are not written"));
+  asked.enable_thinking = false;
+  EXPECT_EQ(ledger_of(asked).rendering.thoughts_left_out, 3);
+  EXPECT_EQ(ledger_of(asked).rendering.empty_thoughts_trained, 0);
+  asked.enable_thinking = std::nullopt;
+  EXPECT_EQ(ledger_of(asked).rendering.thoughts_left_out + ledger_of(asked).rendering.empty_thoughts_trained, 0);
+  asked.preserve_thinking = true;
+  EXPECT_EQ(ledger_of(asked).rendering.thoughts_preserved, 4);
+}
+
 TEST(Message, HarmlessKeysAreAcceptedAndOthersAreNamed) {
   EXPECT_EQ(fault(row_with(R"("content": "a", "id": 7, "name": "bot", "refusal": null, "annotations": [], "audio": null,
       "function_call": null, "tool_calls": null, "tool_call_id": null, "anything": null, "timestamp": "now")")),
