@@ -18,6 +18,7 @@ using Json = nlohmann::ordered_json;
 struct Probe {
   Json messages;
   bool add_generation_prompt;
+  Json tools = nullptr;
 };
 
 const std::vector<Probe>& probes() {
@@ -29,6 +30,8 @@ const std::vector<Probe>& probes() {
       {Json::array({message("user", "First question"), message("assistant", "First answer"),
                     message("user", "Second question")}),
        true},
+      {Json::array({message("user", "First question")}), true,
+       Json::array({{{"type", "function"}, {"function", {{"name", "f"}, {"description", ""}, {"parameters", {}}}}}})},
   };
   return all;
 }
@@ -42,16 +45,19 @@ Json special_tokens(const TokenizerConfig& config) {
   return tokens;
 }
 
-/// What the template makes of the probes; "" for a probe that it refuses.
+/// What the template makes of the probes; "" for a probe that it refuses, and for tools of which it writes nothing.
 std::vector<std::string> rendered_probes(const ChatTemplateRenderer& renderer, const Json& tokens) {
   std::vector<std::string> texts;
   for (const Probe& probe : probes()) {
     ChatTemplateInput input;
     input.messages = probe.messages;
+    input.tools = probe.tools;
     input.add_generation_prompt = probe.add_generation_prompt;
     input.special_tokens = tokens;
     try {
       texts.push_back(renderer.render_chat(input));
+      const bool leaves_tools_out = !probe.tools.is_null() && texts.back() == texts.front();
+      if (leaves_tools_out) texts.back().clear();
     } catch (const Error&) {
       texts.emplace_back();
     }

@@ -54,6 +54,13 @@ TEST_F(TemplateDetection, PublishedTextsAreFoundByWhatTheyRender) {
   const Json& texts = published.at("templates");
   EXPECT_EQ(detected(texts.at("qwen2_5").get<std::string>()), "qwen");
   EXPECT_EQ(detected(texts.at("qwen3").get<std::string>()), "qwen3");
+  // It writes chats as chatml does, and tools besides.
+  const Json more = read_json_file(golden_folder() / "rendering.json").at("published");
+  EXPECT_EQ(detected(more.at("qwen3_instruct_2507").get<std::string>()), "qwen3_nothink");
+  EXPECT_EQ(
+      detected("{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>\n' }}{% endfor %}"
+               "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"),
+      "chatml");
 }
 
 TEST_F(TemplateDetection, WithoutAChatTemplateItIsEmpty) { EXPECT_EQ(detected(""), "empty"); }
