@@ -17,6 +17,11 @@ nlohmann::json parse_json(std::string_view text, const std::filesystem::path& fi
   return nlohmann::json::parse(text);
 }
 
+std::optional<nlohmann::ordered_json> json_in_text(std::string_view text) {
+  if (sdk::find_json_fault(text, JsonKeys::kMayRepeat)) return {};
+  return nlohmann::ordered_json::parse(text);
+}
+
 nlohmann::json read_json_file(const std::filesystem::path& path) { return parse_json(read_file(path), path); }
 
 }  // namespace ftrun

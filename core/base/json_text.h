@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string_view>
 
 #include "ftrun/cpp/json_syntax.hpp"
@@ -20,6 +21,10 @@ void require_json(std::string_view text, const std::filesystem::path& file, Json
 /// require_json, and the value.
 nlohmann::json parse_json(std::string_view text, const std::filesystem::path& file, JsonKeys keys = JsonKeys::kUnique,
                           size_t first_line = 1);
+
+/// The value of a text that may be JSON (a call's arguments, a column of tools), keys in their order; nothing where it
+/// is none.
+std::optional<nlohmann::ordered_json> json_in_text(std::string_view text);
 
 /// read_file + parse_json.
 nlohmann::json read_json_file(const std::filesystem::path& path);
