@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "core/base/error.h"
+#include "core/base/printable_text.h"
 
 namespace ftrun {
 namespace {
@@ -26,10 +27,24 @@ Error system_error(const char* verb, const std::filesystem::path& path, int reas
   return {FTRUN_DATA_LOSS, message};
 }
 
+// What the system is asked for ends at the first zero byte of a path, which would then be another file's.
+const char* whole_path(const std::filesystem::path& path) {
+  if (path.native().find('\0') == std::string::npos) return path.c_str();
+  throw invalid_argument("'{}': a path with a zero byte", printable_text(path.string()));
+}
+
+// A write that stores nothing and does not fail would be repeated for ever.
+size_t stored_bytes(ssize_t count, const char* verb, const std::filesystem::path& path) {
+  if (count < 0 && errno == EINTR) return 0;
+  if (count <= 0) throw system_error(verb, path, count < 0 ? errno : EIO);
+  return static_cast<size_t>(count);
+}
+
 // O_NONBLOCK: opening a pipe must not wait for its other end; regular files ignore it.
 class Descriptor {
  public:
-  Descriptor(const std::filesystem::path& path, int flags) : fd_(::open(path.c_str(), flags | O_CLOEXEC | O_NONBLOCK)) {
+  Descriptor(const std::filesystem::path& path, int flags)
+      : fd_(::open(whole_path(path), flags | O_CLOEXEC | O_NONBLOCK)) {
     if (fd_ < 0) throw system_error("open", path, errno);
   }
   Descriptor(const Descriptor&) = delete;
@@ -97,7 +112,7 @@ void MappedFile::release(std::span<const std::byte> part) const noexcept {
 }
 
 AtomicFile::AtomicFile(std::filesystem::path path) : path_(std::move(path)) {
-  std::string pattern = path_.string() + ".tmp-XXXXXX";
+  std::string pattern = std::string(whole_path(path_)) + ".tmp-XXXXXX";
   descriptor_ = ::mkostemp(pattern.data(), O_CLOEXEC);
   if (descriptor_ < 0) throw system_error("create", path_, errno);
   temporary_path_ = pattern;
@@ -117,9 +132,7 @@ AtomicFile::~AtomicFile() {
 void AtomicFile::write(std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
     const ssize_t count = ::write(descriptor_, bytes.data(), bytes.size());
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) throw system_error("write", path_, errno);
-    bytes = bytes.subspan(static_cast<size_t>(count));
+    bytes = bytes.subspan(stored_bytes(count, "write", path_));
   }
 }
 
@@ -128,10 +141,9 @@ void AtomicFile::write(std::string_view text) { write(std::as_bytes(std::span(te
 void AtomicFile::write_at(uint64_t offset, std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
     const ssize_t count = ::pwrite(descriptor_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) throw system_error("write", path_, errno);
-    bytes = bytes.subspan(static_cast<size_t>(count));
-    offset += static_cast<uint64_t>(count);
+    const size_t stored = stored_bytes(count, "write", path_);
+    bytes = bytes.subspan(stored);
+    offset += stored;
   }
 }
 

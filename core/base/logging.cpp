@@ -10,8 +10,9 @@
 #include <memory>
 
 #include "core/base/error.h"
-#include "core/base/flag_origin.h"
+#include "core/base/message_places.h"
 #include "core/base/nearest_name.h"
+#include "core/base/printable_text.h"
 
 namespace ftrun {
 namespace {
@@ -86,7 +87,7 @@ void set_log_line_hook(void (*hook)()) { g_line_hook = hook; }
 
 void log_line(LogLevel level, std::string_view text) {
   if (!log_enabled(level) || level == LogLevel::kOff) return;
-  const std::string lines = name_flags_once(text);
+  const std::string lines = printable_text(name_places_once(text));
   std::string_view message = lines;
   if (auto* hook = g_line_hook.load(); hook != nullptr) hook();
   while (true) {

@@ -36,6 +36,9 @@ std::string nearest_name(std::string_view name, std::span<const std::string> kno
   std::string best;
   size_t best_distance = std::max<size_t>(2, wanted.size() / 3) + 1;
   for (const std::string& candidate : known) {
+    // Every character that one name has more is an edit; a key of a megabyte is not compared at all.
+    const size_t longer = std::max(wanted.size(), candidate.size()) - std::min(wanted.size(), candidate.size());
+    if (longer >= best_distance) continue;
     const size_t distance = edit_distance(wanted, folded(candidate));
     if (distance < best_distance) {
       best_distance = distance;

@@ -9,6 +9,7 @@
 
 #include "core/base/error.h"
 #include "core/base/nearest_name.h"
+#include "core/base/path_text.h"
 #include "core/bench/flag_specs.h"
 #include "core/config/config_errors.h"
 #include "core/config/document.h"
@@ -94,7 +95,8 @@ BenchOptions read_bench_options(const CommandContext& context) {
   }
   errors.throw_if_any();
   if (!has_model) {
-    options.sources.overrides.push_back(scalar_setting("model_name_or_path", shipped_model().string(), "default"));
+    options.sources.overrides.push_back(
+        scalar_setting("model_name_or_path", unexpanded_path(shipped_model().string()), "default"));
   }
   options.finetuning_type = values.get_string("finetuning_type");
   options.sources.overrides.push_back(scalar_setting("finetuning_type", options.finetuning_type, "bench"));

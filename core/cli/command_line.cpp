@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "core/base/error.h"
+#include "core/base/path_text.h"
 
 namespace ftrun {
 namespace {
@@ -88,7 +89,9 @@ CommandLine parse_command_line(std::span<const std::string> arguments) {
                                           .run();
     po::variables_map values;
     po::store(parsed, values);
-    if (values.contains("config")) line.context.config_file = values["config"].as<std::string>();
+    if (values.contains("config")) {
+      line.context.config_file = expand_path(values["config"].as<std::string>(), "--config");
+    }
     line.context.json = values["json"].as<bool>();
     read_command_flags(values, line);
     line.help = values["help"].as<bool>();

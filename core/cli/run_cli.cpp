@@ -13,7 +13,8 @@
 #include <vector>
 
 #include "core/base/error.h"
-#include "core/base/flag_origin.h"
+#include "core/base/message_places.h"
+#include "core/base/printable_text.h"
 #include "core/cli/command.h"
 #include "core/cli/command_line.h"
 #include "core/cli/help.h"
@@ -25,7 +26,7 @@ namespace ftrun {
 namespace {
 
 int report(bool json, ftrun_status code, std::string_view text) {
-  const std::string message = name_flags_once(text);
+  const std::string message = printable_text(name_places_once(text));
   if (json) {
     const nlohmann::json error = {{"error", {{"code", status_name(code)}, {"message", message}}}};
     fmt::print("{}\n", error.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));

@@ -7,6 +7,7 @@
 #include <iostream>
 
 #include "core/base/error.h"
+#include "core/base/path_text.h"
 #include "core/cli/command.h"
 
 namespace ftrun {
@@ -18,15 +19,16 @@ int tokenize_command(const CommandContext& context) {
   if (context.positional.empty() || context.positional.size() > 2) {
     throw invalid_argument("expected: ftrun tokenize MODEL_DIR [FILE] [--decode] [--no_special_tokens]");
   }
-  const auto tokenizer = Tokenizer::load(context.positional[0]);
+  const auto tokenizer = Tokenizer::load(expand_path(context.positional[0], "MODEL_DIR"));
   const TokenizeOptions options = {context.decode, context.special_tokens};
   std::ios::sync_with_stdio(false);
   if (context.positional.size() == 1) {
     tokenize_stream(*tokenizer, std::cin, "stdin", std::cout, options);
   } else {
-    std::ifstream file(context.positional[1], std::ios::binary);
-    if (!file) throw not_found("{}: {}", context.positional[1], std::strerror(errno));
-    tokenize_stream(*tokenizer, file, context.positional[1], std::cout, options);
+    const std::string path = expand_path(context.positional[1], "FILE");
+    std::ifstream file(path, std::ios::binary);
+    if (!file) throw not_found("{}: {}", path, std::strerror(errno));
+    tokenize_stream(*tokenizer, file, path, std::cout, options);
   }
   std::cout.flush();
   return 0;

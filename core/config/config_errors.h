@@ -14,9 +14,21 @@ namespace ftrun {
 
 class ConfigErrors {
  public:
-  void add(std::string message) { messages_.push_back(std::move(message)); }
+  /// How many messages are kept; further ones are counted.
+  static constexpr size_t kMostKept = 100;
+
+  void add(std::string message) {
+    if (is_full()) {
+      ++not_kept_;
+    } else {
+      messages_.push_back(std::move(message));
+    }
+  }
+  /// Whether a further message would only be counted, and need not be worded.
+  bool is_full() const noexcept { return messages_.size() >= kMostKept; }
   void append(const ConfigErrors& others) {
-    messages_.insert(messages_.end(), others.messages_.begin(), others.messages_.end());
+    for (const std::string& message : others.messages_) add(message);
+    not_kept_ += others.not_kept_;
   }
   /// Runs body and keeps the message of an Error it throws.
   template <typename Body>
@@ -38,8 +50,9 @@ class ConfigErrors {
   void throw_if_any() const {
     if (messages_.empty()) return;
     if (messages_.size() == 1) throw Error(FTRUN_INVALID_ARGUMENT, messages_.front());
-    std::string text = fmt::format("{} errors in the configuration:", messages_.size());
+    std::string text = fmt::format("{} errors in the configuration:", messages_.size() + not_kept_);
     for (const std::string& message : messages_) text += "\n  " + message;
+    if (not_kept_ > 0) text += fmt::format("\n  and {} more", not_kept_);
     throw Error(FTRUN_INVALID_ARGUMENT, text);
   }
 
@@ -53,6 +66,7 @@ class ConfigErrors {
   }
 
   std::vector<std::string> messages_;
+  size_t not_kept_ = 0;
 };
 
 }  // namespace ftrun

@@ -1,26 +1,19 @@
 // yaml-cpp nodes to settings.
 #include "core/config/document.h"
 
-#include <yaml-cpp/depthguard.h>
-#include <yaml-cpp/yaml.h>
-
 #include <algorithm>
-#include <optional>
+#include <map>
 
 #include "core/base/error.h"
 #include "core/base/files.h"
 #include "core/config/overrides.h"
+#include "core/config/yaml_reader.h"
 
 namespace ftrun {
 namespace {
 
 // Aliases may repeat a node exponentially often; no honest configuration has this many values.
 constexpr size_t kMaxValues = 100'000;
-constexpr int kMaxDepth = 64;
-
-Error too_deep(const std::string& place) {
-  return invalid_argument("{}: lists and maps are nested too deeply: expected at most {} levels", place, kMaxDepth);
-}
 
 class Converter {
  public:
@@ -30,7 +23,7 @@ class Converter {
 
   SettingValue value(const YAML::Node& node, const std::string& key_origin, int depth = 0) {
     if (++count_ > kMaxValues) throw invalid_argument("{}: more than {} values in all", key_origin, kMaxValues);
-    if (depth > kMaxDepth) throw too_deep(origin(node, key_origin));
+    if (depth > kMaxYamlDepth) throw too_deep_yaml(origin(node, key_origin));
     SettingValue result;
     result.origin = origin(node, key_origin);
     const std::string& tag = node.Tag();
@@ -55,6 +48,7 @@ class Converter {
   std::vector<Setting> entries(const YAML::Node& map, const std::string& map_origin, int depth) {
     std::vector<Setting> result;
     std::vector<Setting> merged;
+    std::map<std::string, std::string, std::less<>> origins;  // of the keys so far
     for (const auto& entry : map) {
       if (!entry.first.IsScalar()) {
         throw invalid_argument("{}: a key must be plain text", origin(entry.first, map_origin));
@@ -67,13 +61,13 @@ class Converter {
         add_merge(setting, merged);
         continue;
       }
-      if (const Setting* first = find(result, setting.key); first != nullptr) {
-        throw invalid_argument("{}: duplicate key '{}', first given at {}", setting.origin, setting.key, first->origin);
+      if (const auto [first, is_new] = origins.emplace(setting.key, setting.origin); !is_new) {
+        throw invalid_argument("{}: duplicate key '{}', first given at {}", setting.origin, setting.key, first->second);
       }
       result.push_back(std::move(setting));
     }
     for (Setting& setting : merged) {
-      if (find(result, setting.key) == nullptr) result.push_back(std::move(setting));
+      if (origins.emplace(setting.key, setting.origin).second) result.push_back(std::move(setting));
     }
     return result;
   }
@@ -85,10 +79,6 @@ class Converter {
   }
 
  private:
-  static const Setting* find(const std::vector<Setting>& settings, std::string_view key) {
-    const auto found = std::ranges::find(settings, key, &Setting::key);
-    return found == settings.end() ? nullptr : &*found;
-  }
   static void add_merge(const Setting& merge, std::vector<Setting>& merged) {
     const auto add_map = [&](const SettingValue& map) {
       if (map.kind != SettingValue::Kind::kMap) {
@@ -108,43 +98,6 @@ class Converter {
   size_t count_ = 0;
 };
 
-size_t line_at(std::string_view text, size_t offset) {
-  return static_cast<size_t>(std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(offset), '\n')) + 1;
-}
-
-// Bytes of the UTF-8 character at the start of `text`, 0 when it is none (RFC 3629, section 4).
-size_t character_bytes(std::string_view text) {
-  const auto byte = [&](size_t at) { return static_cast<unsigned char>(text[at]); };
-  const unsigned char lead = byte(0);
-  if (lead < 0x80) return 1;
-  const size_t size = lead >= 0xC2 && lead <= 0xDF   ? 2
-                      : (lead & 0xF0) == 0xE0        ? 3
-                      : lead >= 0xF0 && lead <= 0xF4 ? 4
-                                                     : 0;
-  if (size == 0 || size > text.size()) return 0;
-  for (size_t i = 1; i < size; ++i) {
-    if ((byte(i) & 0xC0) != 0x80) return 0;
-  }
-  const bool overlong = (lead == 0xE0 && byte(1) < 0xA0) || (lead == 0xF0 && byte(1) < 0x90);
-  const bool surrogate = lead == 0xED && byte(1) > 0x9F;
-  const bool beyond = lead == 0xF4 && byte(1) > 0x8F;
-  return overlong || surrogate || beyond ? 0 : size;
-}
-
-void require_text(std::string_view text, const std::string& name) {
-  for (size_t at = 0; at < text.size();) {
-    if (text[at] == '\0') {
-      throw invalid_argument("{}:{}: not valid YAML: a zero byte; is this a text file?", name, line_at(text, at));
-    }
-    const size_t size = character_bytes(text.substr(at));
-    if (size == 0) {
-      throw invalid_argument("{}:{}: not valid UTF-8: byte 0x{:02X}; save the file as UTF-8", name, line_at(text, at),
-                             static_cast<unsigned>(static_cast<unsigned char>(text[at])));
-    }
-    at += size;
-  }
-}
-
 // Line of the marker that opens the second document, 0 when there is none: yaml-cpp also splits where a list is
 // followed by keys, and keeps no position of documents.
 size_t second_document_line(std::string_view text) {
@@ -163,39 +116,26 @@ size_t second_document_line(std::string_view text) {
   return 0;
 }
 
-Error malformed(const std::string& place, const YAML::Exception& error) {
-  return invalid_argument("{}:{}:{}: not valid YAML: {}", place, error.mark.line + 1, error.mark.column + 1, error.msg);
-}
-
 }  // namespace
 
 std::vector<Setting> parse_config_text(std::string_view text, const std::filesystem::path& file) {
   const std::string name = file.string();
-  require_text(text, name);
-  try {
-    // yaml-cpp takes an open quote that runs to the last line break for a closed one, and notices it without the break.
-    YAML::LoadAll(std::string(text.substr(0, text.find_last_not_of(" \t\r\n") + 1)));
-    const std::vector<YAML::Node> documents = YAML::LoadAll(std::string(text));
-    if (documents.empty() || (documents.size() == 1 && documents[0].IsNull())) return {};
-    const size_t second = documents.size() > 1 ? second_document_line(text) : 0;
-    if (second > 0) {
-      throw invalid_argument("{}:{}: a second YAML document begins ('---'): expected one in a file", name, second);
-    }
-    const YAML::Node& root = documents.front();
-    Converter converter(name, "");
-    if (!root.IsMap()) {
-      throw invalid_argument("{}: expected 'key: value' lines at the top level, got {}", converter.origin(root, name),
-                             root.IsSequence() ? "a list" : "plain text");
-    }
-    if (documents.size() > 1) {
-      throw invalid_argument("{}: expected 'key: value' lines only", converter.origin(documents[1], name));
-    }
-    return converter.entries(root, name, 0);
-  } catch (const YAML::DeepRecursion& error) {
-    throw too_deep(fmt::format("{}:{}", name, error.mark.line + 1));
-  } catch (const YAML::Exception& error) {
-    throw malformed(name, error);
+  const std::vector<YAML::Node> documents = load_yaml(text, {name});
+  if (documents.empty() || (documents.size() == 1 && documents[0].IsNull())) return {};
+  const size_t second = documents.size() > 1 ? second_document_line(text) : 0;
+  if (second > 0) {
+    throw invalid_argument("{}:{}: a second YAML document begins ('---'): expected one in a file", name, second);
   }
+  const YAML::Node& root = documents.front();
+  Converter converter(name, "");
+  if (!root.IsMap()) {
+    throw invalid_argument("{}: expected 'key: value' lines at the top level, got {}", converter.origin(root, name),
+                           root.IsSequence() ? "a list" : "plain text");
+  }
+  if (documents.size() > 1) {
+    throw invalid_argument("{}: expected 'key: value' lines only", converter.origin(documents[1], name));
+  }
+  return converter.entries(root, name, 0);
 }
 
 std::vector<Setting> read_config_file(const std::filesystem::path& file) {
@@ -203,13 +143,9 @@ std::vector<Setting> read_config_file(const std::filesystem::path& file) {
 }
 
 SettingValue parse_config_value(std::string_view text, const std::string& origin) {
-  try {
-    return Converter("", origin).value(YAML::Load(std::string(text)), origin);
-  } catch (const YAML::DeepRecursion&) {
-    throw too_deep(origin);
-  } catch (const YAML::Exception& error) {
-    throw invalid_argument("{}: '{}' is not valid YAML: {}", origin, text, error.msg);
-  }
+  const std::vector<YAML::Node> documents = load_yaml(text, {origin, false});
+  if (documents.size() != 1) throw invalid_argument("{}: '{}': expected one YAML value", origin, text);
+  return Converter("", origin).value(documents.front(), origin);
 }
 
 ConfigSources read_config(const std::filesystem::path& file, std::span<const std::string> override_arguments) {

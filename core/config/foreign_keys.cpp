@@ -9,47 +9,48 @@
 namespace ftrun {
 namespace {
 
-struct HarmlessKeys {
+/// Keys that are answered alike.
+struct KeyGroup {
   std::string_view reason;
   std::string_view keys;  // separated by single spaces, with one at both ends
 };
 
 constexpr std::array kHarmless = {
-    HarmlessKeys{"model folders contain no code that ftrun would run", " trust_remote_code "},
-    HarmlessKeys{"models and data are read from local folders",
-                 " model_revision hub_model_id hub_token hub_strategy hub_private_repo hub_always_push hub_revision "
-                 "hf_hub_token ms_hub_token om_hub_token use_hf use_modelscope "},
-    HarmlessKeys{"ranks find and wait for each other by themselves",
-                 " ddp_backend ddp_find_unused_parameters ddp_bucket_cap_mb ddp_broadcast_buffers local_rank "},
-    HarmlessKeys{"how long ranks wait for each other is 'collective_timeout_s'", " ddp_timeout "},
-    HarmlessKeys{"data is tokenised in parallel and mapped into memory; see 'threads'",
-                 " preprocessing_num_workers preprocessing_batch_size dataloader_num_workers dataloader_pin_memory "
-                 "dataloader_prefetch_factor dataloader_persistent_workers dataset_num_proc data_shared_file_system "
-                 "remove_unused_columns label_names "},
-    HarmlessKeys{"the tokenizer is ftrun's own, whatever is chosen here", " use_fast_tokenizer "},
-    HarmlessKeys{"weights are always mapped and never copied as a whole", " low_cpu_mem_usage "},
-    HarmlessKeys{"every run is deterministic and cannot be made otherwise", " full_determinism "},
-    HarmlessKeys{"statistics of norms are always fp32", " upcast_layernorm "},
-    HarmlessKeys{"recomputation has one form", " use_reentrant_gc gradient_checkpointing_kwargs "},
-    HarmlessKeys{"kernels are ftrun's own: there are no others and nothing to compile",
-                 " enable_liger_kernel use_v1_kernels torch_compile "},
-    HarmlessKeys{"fp32 is always computed as fp32", " tf32 "},
-    HarmlessKeys{"decoding always keeps the keys and values of earlier tokens", " use_kv_cache use_cache "},
-    HarmlessKeys{"answers are always decoded without special tokens", " skip_special_tokens "},
-    HarmlessKeys{"evaluation adds up losses as it goes and keeps no predictions",
-                 " prediction_loss_only include_for_metrics eval_accumulation_steps eval_do_concat_batches "
-                 "batch_eval_metrics "},
-    HarmlessKeys{"tokens and tokens per second are always logged",
-                 " include_num_input_tokens_seen include_tokens_per_second include_effective_tokens_per_second "},
-    HarmlessKeys{"a loss that is not finite always stops the run", " logging_nan_inf_filter "},
-    HarmlessKeys{"memory is always logged", " skip_memory_metrics "},
-    HarmlessKeys{"how many parameters are trained is logged where not all are", " print_param_status "},
-    HarmlessKeys{"there are no callbacks; a resumed run always restores everything",
-                 " restore_callback_states_from_checkpoint "},
-    HarmlessKeys{"there is no tracker or dashboard that would use it",
-                 " run_name logging_dir disable_tqdm project trackio_space_id add_version create_checkpoint_symlink "},
-    HarmlessKeys{"tensors are merged one after the other on the chosen device", " export_device "},
-    HarmlessKeys{"there is one inference engine", " infer_backend attn_impl "},
+    KeyGroup{"model folders contain no code that ftrun would run", " trust_remote_code "},
+    KeyGroup{"models and data are read from local folders",
+             " model_revision hub_model_id hub_token hub_strategy hub_private_repo hub_always_push hub_revision "
+             "hf_hub_token ms_hub_token om_hub_token use_hf use_modelscope "},
+    KeyGroup{"ranks find and wait for each other by themselves",
+             " ddp_backend ddp_find_unused_parameters ddp_bucket_cap_mb ddp_broadcast_buffers local_rank "},
+    KeyGroup{"how long ranks wait for each other is 'collective_timeout_s'", " ddp_timeout "},
+    KeyGroup{"data is tokenised in parallel and mapped into memory; see 'threads'",
+             " preprocessing_num_workers preprocessing_batch_size dataloader_num_workers dataloader_pin_memory "
+             "dataloader_prefetch_factor dataloader_persistent_workers dataset_num_proc data_shared_file_system "
+             "remove_unused_columns label_names "},
+    KeyGroup{"the tokenizer is ftrun's own, whatever is chosen here", " use_fast_tokenizer "},
+    KeyGroup{"weights are always mapped and never copied as a whole", " low_cpu_mem_usage "},
+    KeyGroup{"every run is deterministic and cannot be made otherwise", " full_determinism "},
+    KeyGroup{"statistics of norms are always fp32", " upcast_layernorm "},
+    KeyGroup{"recomputation has one form", " use_reentrant_gc gradient_checkpointing_kwargs "},
+    KeyGroup{"kernels are ftrun's own: there are no others and nothing to compile",
+             " enable_liger_kernel use_v1_kernels torch_compile "},
+    KeyGroup{"fp32 is always computed as fp32", " tf32 "},
+    KeyGroup{"decoding always keeps the keys and values of earlier tokens", " use_kv_cache use_cache "},
+    KeyGroup{"answers are always decoded without special tokens", " skip_special_tokens "},
+    KeyGroup{"evaluation adds up losses as it goes and keeps no predictions",
+             " prediction_loss_only include_for_metrics eval_accumulation_steps eval_do_concat_batches "
+             "batch_eval_metrics "},
+    KeyGroup{"tokens and tokens per second are always logged",
+             " include_num_input_tokens_seen include_tokens_per_second include_effective_tokens_per_second "},
+    KeyGroup{"a loss that is not finite always stops the run", " logging_nan_inf_filter "},
+    KeyGroup{"memory is always logged", " skip_memory_metrics "},
+    KeyGroup{"how many parameters are trained is logged where not all are", " print_param_status "},
+    KeyGroup{"there are no callbacks; a resumed run always restores everything",
+             " restore_callback_states_from_checkpoint "},
+    KeyGroup{"there is no tracker or dashboard that would use it",
+             " run_name logging_dir disable_tqdm project trackio_space_id add_version create_checkpoint_symlink "},
+    KeyGroup{"tensors are merged one after the other on the chosen device", " export_device "},
+    KeyGroup{"there is one inference engine", " infer_backend attn_impl "},
 };
 
 constexpr std::string_view kNoQuantization = "this build does not train quantised models: remove it";
@@ -106,19 +107,58 @@ constexpr std::array kForeign = {
     ForeignKey{"use_muon", "false", kNoSuchOptimizer},
 };
 
+/// Keys of one reason, with no value that could be accepted.
+constexpr std::array kForeignGroups = {
+    KeyGroup{kNoSuchOptimizer,
+             " galore_target galore_rank galore_update_interval galore_scale galore_proj_type galore_layerwise "
+             "apollo_target apollo_rank apollo_update_interval apollo_scale apollo_proj apollo_proj_type "
+             "apollo_scale_type apollo_layerwise apollo_scale_front badam_mode badam_start_block "
+             "badam_switch_mode badam_switch_interval badam_update_ratio badam_mask_mode badam_verbose "
+             "adam_mini_verbose optim_args optim_target_modules "},
+    KeyGroup{"this build has no OFT: remove it", " oft_rank oft_block_size oft_target module_dropout "},
+    KeyGroup{"this build does not change a model's blocks or their attention: remove it",
+             " use_llama_pro shift_attn mixture_of_depths "},
+    KeyGroup{"text is the only medium here: remove it",
+             " image_max_pixels image_min_pixels image_do_pan_and_scan crop_to_patches video_max_pixels "
+             "video_min_pixels video_fps video_maxlen use_audio_in_video audio_sampling_rate media_dir "
+             "freeze_vision_tower freeze_multi_modal_projector freeze_language_model "},
+    KeyGroup{"answers come from ftrun's own engine: remove it",
+             " vllm_maxlen vllm_gpu_util vllm_enforce_eager vllm_max_lora_rank vllm_config sglang_maxlen "
+             "sglang_mem_fraction sglang_tp_size sglang_config sglang_lora_backend "},
+    KeyGroup{"ranks are started with --nproc or mpirun: remove it",
+             " ray_run_name ray_storage_path ray_storage_filesystem ray_num_workers resources_per_worker "
+             "placement_strategy ray_init_kwargs "},
+    KeyGroup{"no tracker is built in, and what it would show is written to trainer_log.jsonl: remove it",
+             " use_swanlab swanlab_project swanlab_workspace swanlab_run_name swanlab_mode swanlab_api_key "
+             "swanlab_logdir swanlab_lark_webhook_url swanlab_lark_secret wandb_project "},
+};
+
+std::vector<ForeignKey> all_foreign_keys() {
+  std::vector<ForeignKey> all(kForeign.begin(), kForeign.end());
+  for (const KeyGroup& group : kForeignGroups) {
+    for (size_t begin = 1; begin < group.keys.size();) {
+      const size_t end = group.keys.find(' ', begin);
+      all.push_back({group.keys.substr(begin, end - begin), "", group.reason});
+      begin = end + 1;
+    }
+  }
+  return all;
+}
+
 }  // namespace
 
 std::string_view harmless_key_reason(std::string_view key) {
   const std::string word = fmt::format(" {} ", key);
-  for (const HarmlessKeys& group : kHarmless) {
+  for (const KeyGroup& group : kHarmless) {
     if (group.keys.find(word) != std::string_view::npos) return group.reason;
   }
   return {};
 }
 
 const ForeignKey* find_foreign_key(std::string_view key) {
-  const auto* found = std::ranges::find(kForeign, key, &ForeignKey::key);
-  return found == kForeign.end() ? nullptr : found;
+  static const std::vector<ForeignKey> kAll = all_foreign_keys();
+  const auto found = std::ranges::find(kAll, key, &ForeignKey::key);
+  return found == kAll.end() ? nullptr : &*found;
 }
 
 bool is_accepted(const ForeignKey& key, const SettingValue& value) {

@@ -44,5 +44,10 @@ template <size_t K, size_t D>
 constexpr ftrun_option unset(const char (&key)[K], ftrun_option_type type, const char (&doc)[D]) {
   return sdk::option(key, type, "", doc, kUnset);
 }
+/// Likewise, of values that may be paths.
+template <size_t K, size_t D>
+constexpr ftrun_option paths(const char (&key)[K], ftrun_option_type type, const char (&doc)[D]) {
+  return sdk::option(key, type, "", doc, kUnset | FTRUN_OPTION_MAY_BE_PATH);
+}
 
 }  // namespace ftrun::host_tables

@@ -5,8 +5,8 @@ namespace ftrun::host_tables {
 
 std::span<const ftrun_option> data_options() {
   static constexpr ftrun_option kOptions[] = {
-      unset("dataset", FTRUN_OPTION_STRING_LIST, "names in dataset_dir/dataset_info.json, or paths of .json, .jsonl"),
-      sdk::with_aliases(unset("eval_dataset", FTRUN_OPTION_STRING_LIST, "likewise, for evaluation"), "val_dataset"),
+      paths("dataset", FTRUN_OPTION_STRING_LIST, "names in dataset_dir/dataset_info.json, or paths of .json, .jsonl"),
+      sdk::with_aliases(paths("eval_dataset", FTRUN_OPTION_STRING_LIST, "likewise, for evaluation"), "val_dataset"),
       sdk::option("dataset_dir", FTRUN_OPTION_PATH, "data", "folder with dataset_info.json", kFlat),
       unset("template", FTRUN_OPTION_STRING,
             "chat template by name; unset: the one that writes chats as the tokenizer's chat_template does, or 'empty' "

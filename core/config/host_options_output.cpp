@@ -15,7 +15,7 @@ std::span<const ftrun_option> output_options() {
   static constexpr ftrun_option kOptions[] = {
       unset("output_dir", FTRUN_OPTION_PATH, "folder for the model, logs and checkpoints"),
       flag("overwrite_output_dir", "false", "use output_dir although it is not empty"),
-      unset("resume_from_checkpoint", FTRUN_OPTION_STRING,
+      paths("resume_from_checkpoint", FTRUN_OPTION_STRING,
             "true: continue from the newest checkpoint in output_dir; or the path of one"),
       steps("logging_steps", "500", "updates between log lines; below 1: a share of all updates"),
       flag("logging_first_step", "false", "log the first update too"),

@@ -21,7 +21,7 @@ std::span<const ftrun_option> run_options() {
       integer("collective_timeout_s", "1800", 1,
               "seconds that a rank waits for a peer before the run ends with what each rank was doing"),
       integer("threads", "0", 0, "threads of all ranks together; 0: every core this process may use"),
-      unset("plugin_path", FTRUN_OPTION_STRING_LIST, "further folders or files to look for plugins in"),
+      paths("plugin_path", FTRUN_OPTION_STRING_LIST, "further folders or files to look for plugins in"),
   };
   return kOptions;
 }

@@ -11,7 +11,7 @@ std::span<const ftrun_option> tuner_options() {
                  "has no 'oft'"),
           "tuner_type,train_type"),
       sdk::with_aliases(
-          unset("adapter_name_or_path", FTRUN_OPTION_STRING_LIST,
+          paths("adapter_name_or_path", FTRUN_OPTION_STRING_LIST,
                 "adapter folders (PEFT): all but the last are merged into the model, the last is trained on"),
           "adapters"),
       flag("create_new_adapter", "false", "merge every adapter of adapter_name_or_path and train a new one"),

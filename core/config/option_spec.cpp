@@ -15,7 +15,8 @@ namespace {
 constexpr uint64_t kMaxOptions = 4096;
 constexpr uint64_t kMaxTextBytes = 4096;
 constexpr ftrun_option_flags kKnownFlags = FTRUN_OPTION_FLAT | FTRUN_OPTION_UNSET | FTRUN_OPTION_OF_HOST |
-                                           FTRUN_OPTION_RANGE | FTRUN_OPTION_ABOVE_MIN | FTRUN_OPTION_BELOW_MAX;
+                                           FTRUN_OPTION_RANGE | FTRUN_OPTION_ABOVE_MIN | FTRUN_OPTION_BELOW_MAX |
+                                           FTRUN_OPTION_MAY_BE_PATH;
 
 std::string copy_text(ftrun_str text, std::string_view place) {
   if (text.size > kMaxTextBytes || (text.size > 0 && text.data == nullptr)) {
@@ -88,6 +89,10 @@ void check_option(const OptionSpec& spec, std::string_view place, bool dotted_ke
   if (spec.doc.empty()) throw invalid_argument("{}: no doc line", place);
   if (!spec.choices.empty() && spec.type != FTRUN_OPTION_STRING && spec.type != FTRUN_OPTION_STRING_LIST) {
     throw invalid_argument("{}: choices of an option that is no string", place);
+  }
+  if ((spec.flags & FTRUN_OPTION_MAY_BE_PATH) != 0 && spec.type != FTRUN_OPTION_STRING &&
+      spec.type != FTRUN_OPTION_STRING_LIST) {
+    throw invalid_argument("{}: the flag MAY_BE_PATH of an option that is no string", place);
   }
   if (spec.has_range() && (std::isnan(spec.min) || std::isnan(spec.max) || spec.min > spec.max)) {
     throw invalid_argument("{}: an empty range from {} to {}", place, spec.min, spec.max);

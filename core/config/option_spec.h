@@ -30,6 +30,8 @@ struct OptionSpec {
     return key == name || std::find(aliases.begin(), aliases.end(), name) != aliases.end();
   }
   bool is_flat() const noexcept { return (flags & (FTRUN_OPTION_FLAT | FTRUN_OPTION_OF_HOST)) != 0; }
+  /// Values are, or may be, paths.
+  bool holds_paths() const noexcept { return type == FTRUN_OPTION_PATH || (flags & FTRUN_OPTION_MAY_BE_PATH) != 0; }
   bool is_of_host() const noexcept { return (flags & FTRUN_OPTION_OF_HOST) != 0; }
   bool has_default() const noexcept { return (flags & FTRUN_OPTION_UNSET) == 0; }
   bool has_range() const noexcept { return (flags & FTRUN_OPTION_RANGE) != 0; }

@@ -9,6 +9,7 @@
 
 #include "core/base/error.h"
 #include "core/base/nearest_name.h"
+#include "core/base/path_text.h"
 
 namespace ftrun {
 namespace {
@@ -126,6 +127,18 @@ std::vector<std::string> parse_list(const OptionSpec& spec, const SettingValue& 
   return items;
 }
 
+// Once the value is whole: what it may have been (null, true, a name) has been told by what was written.
+void expand_paths(const OptionSpec& spec, OptionValue& value) {
+  if (!spec.holds_paths()) return;
+  const auto expand = [&](std::string& text) {
+    // Of several lines it is the content of a file, given in its place.
+    const bool is_path = spec.type == FTRUN_OPTION_PATH || text.find('\n') == std::string::npos;
+    if (is_path) text = expand_path(text, value.origin + ": " + spec.key);
+  };
+  expand(value.text);
+  for (std::string& item : value.items) expand(item);
+}
+
 void fill(const OptionSpec& spec, const SettingValue& value, OptionValue& result) {
   switch (spec.type) {
     case FTRUN_OPTION_BOOL:
@@ -188,6 +201,7 @@ OptionValue convert_value(const OptionSpec& spec, const SettingValue& value) {
   result.is_set = true;
   if (spec.type == FTRUN_OPTION_STRING_LIST) {
     result.items = parse_list(spec, value);
+    expand_paths(spec, result);
     return result;
   }
   if (value.kind != SettingValue::Kind::kScalar) throw wrong(spec, value);
@@ -196,6 +210,7 @@ OptionValue convert_value(const OptionSpec& spec, const SettingValue& value) {
   if (value.quoted && !is_text) throw wrong(spec, value, ": remove the quotes");
   result.text = value.scalar;
   fill(spec, value, result);
+  expand_paths(spec, result);
   return result;
 }
 

@@ -23,14 +23,14 @@ struct OptionValue {
   bool as_bool = false;
   int64_t as_int = 0;              ///< INT, BYTES
   double as_float = 0;             ///< FLOAT
-  std::string text;                ///< STRING, PATH; of the other types as the user wrote it
+  std::string text;                ///< STRING, PATH (expanded); of the other types as the user wrote it
   std::vector<std::string> items;  ///< STRING_LIST
   std::string origin = "default";  ///< "FILE:LINE", "--key" or "default"
   ValueSource source = ValueSource::kDefault;
 };
 
-/// Converts and checks. Throws INVALID_ARGUMENT "ORIGIN: KEY: expected ..., got ...". A null value gives the default,
-/// except of a key that has it as a value.
+/// Converts and checks, and expands ~ and ${NAME} in paths. Throws INVALID_ARGUMENT "ORIGIN: KEY: expected ..., got
+/// ...". A null value gives the default, except of a key that has it as a value.
 OptionValue convert_value(const OptionSpec& spec, const SettingValue& value);
 
 /// The value when nothing is given.

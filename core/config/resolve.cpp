@@ -127,7 +127,7 @@ class Resolver {
     } else if (const ForeignKey* foreign = find_foreign_key(setting.key); foreign != nullptr) {
       match_foreign(setting, *foreign);
     } else {
-      errors_.add(unknown_key(setting));
+      errors_.add(errors_.is_full() ? std::string() : unknown_key(setting));
     }
   }
 
@@ -151,7 +151,9 @@ class Resolver {
 
   // Keys of the host that stand in a map: lr_scheduler_kwargs: {min_lr: ...}.
   bool is_map_key(const std::string& key) const {
-    return std::ranges::any_of(host_specs_, [&](const OptionSpec& spec) { return spec.key.starts_with(key + "."); });
+    return std::ranges::any_of(host_specs_, [&](const OptionSpec& spec) {
+      return spec.key.size() > key.size() && spec.key[key.size()] == '.' && spec.key.starts_with(key);
+    });
   }
   void match_map(const Setting& setting, Layer& layer) {
     SettingValue value = setting.value;
@@ -315,7 +317,9 @@ std::vector<std::string> unknown_keys(const ConfigSources& sources, const KeyOwn
   std::vector<std::string> messages;
   for (const auto* layer : {&sources.document, &sources.overrides}) {
     for (const Setting& setting : *layer) {
-      if (!is_known(setting.key)) messages.push_back(unknown_key_text(setting) + did_you_mean(setting.key, names));
+      if (is_known(setting.key)) continue;
+      const bool is_shown = messages.size() < ConfigErrors::kMostKept;
+      messages.push_back(is_shown ? unknown_key_text(setting) + did_you_mean(setting.key, names) : std::string());
     }
   }
   return messages;

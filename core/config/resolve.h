@@ -73,9 +73,9 @@ class ResolvedConfig {
   std::vector<std::string> notices_;
 };
 
-/// Throws one INVALID_ARGUMENT that lists every error: unknown keys (nearest name; the plugin that owns it when that is
-/// not in use), wrong types, ranges and choices, keys given twice under different names, in-map keys the chosen plugin
-/// does not have; and two tables that declare one flat key.
+/// Throws one INVALID_ARGUMENT that lists every error (the first ConfigErrors::kMostKept of them): unknown keys
+/// (nearest name; the plugin that owns it when that is not in use), wrong types, ranges and choices, keys given twice
+/// under different names, in-map keys the chosen plugin does not have; and two tables that declare one flat key.
 ResolvedConfig resolve(const ConfigSources& sources, std::span<const PluginOptionTable> plugins,
                        const KeyOwners& owners = {});
 

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/base/json_text.h"
+
 namespace ftrun {
 namespace {
 
@@ -13,7 +15,7 @@ constexpr std::string_view kCallOpen = "<tool_call>", kCallClose = "</tool_call>
 constexpr std::string_view kSpace = " \t\r\n";
 
 void add_calls(std::string_view text, std::vector<ToolCall>& calls) {
-  Json parsed = Json::parse(text, nullptr, false);
+  Json parsed = json_in_text(text).value_or(nullptr);
   if (parsed.is_object()) parsed = Json::array({std::move(parsed)});
   if (!parsed.is_array() || parsed.empty())
     throw RowError(

@@ -1,6 +1,7 @@
 // Messages to the JSON that chat templates are written for.
 #include "core/data/chat_messages.h"
 
+#include "core/base/json_text.h"
 #include "core/data/tokenizer/tokenizer.h"
 
 namespace ftrun {
@@ -37,7 +38,7 @@ Json chat_messages(std::span<const Message> messages, std::string_view system) {
 
 Json chat_tools(std::string_view tools) {
   if (tools.empty()) return nullptr;
-  Json parsed = Json::parse(tools, nullptr, false);
+  Json parsed = json_in_text(tools).value_or(nullptr);
   if (!parsed.is_array()) throw RowError("tools: expected a JSON array of tool descriptions");
   if (parsed.empty()) return nullptr;
   for (Json& tool : parsed) {

@@ -1,8 +1,6 @@
 // Reads template files: every key known, every slot checked, errors with file and line.
 #include "core/data/chat_template.h"
 
-#include <yaml-cpp/yaml.h>
-
 #include <algorithm>
 #include <charconv>
 #include <functional>
@@ -13,6 +11,7 @@
 #include "core/base/error.h"
 #include "core/base/files.h"
 #include "core/base/nearest_name.h"
+#include "core/config/yaml_reader.h"
 
 namespace ftrun {
 namespace {
@@ -173,13 +172,9 @@ void fill_default_slots(ChatTemplate& result) {
 
 ChatTemplate ChatTemplate::load(const std::filesystem::path& file) {
   const std::string text = read_file(file);
-  YAML::Node root;
-  try {
-    root = YAML::Load(text);
-  } catch (const YAML::Exception& error) {
-    throw invalid_argument("{}:{}:{}: not valid YAML: {}", file.string(), error.mark.line + 1, error.mark.column + 1,
-                           error.msg);
-  }
+  const std::vector<YAML::Node> documents = load_yaml(text, {file.string()});
+  if (documents.size() > 1) throw invalid_argument("{}: more than one YAML document", file.string());
+  const YAML::Node root = documents.empty() ? YAML::Node() : documents.front();
   if (!root.IsMap()) throw invalid_argument("{}:1: a chat template is a map of slots", file.string());
   ChatTemplate result;
   result.name = file.stem().string();

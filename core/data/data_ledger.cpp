@@ -7,6 +7,8 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "core/data/row_reader.h"
+
 namespace ftrun {
 namespace {
 
@@ -56,6 +58,7 @@ Json to_json(const RowCategory& category) {
   Json marks = Json::array();
   for (const RowMark& mark : category.marks) {
     Json item = {{"file", mark.file}, {"line", mark.line}};
+    if (mark.element > 0) item["row"] = mark.element;
     if (!mark.reason.empty()) item["reason"] = mark.reason;
     marks.push_back(std::move(item));
   }
@@ -66,8 +69,8 @@ RowCategory category_from(const Json& json) {
   RowCategory category;
   category.count = json.at("count").get<int64_t>();
   for (const Json& mark : json.at("rows"))
-    category.marks.push_back(
-        {mark.at("file").get<int32_t>(), mark.at("line").get<int64_t>(), mark.value("reason", "")});
+    category.marks.push_back({mark.at("file").get<int32_t>(), mark.at("line").get<int64_t>(),
+                              mark.value("row", int64_t{0}), mark.value("reason", "")});
   return category;
 }
 
@@ -97,9 +100,9 @@ std::string split_line(const char* name, const SplitTotals& split, const DataLed
 
 }  // namespace
 
-void RowCategory::add(int32_t file, int64_t line, std::string reason) {
+void RowCategory::add(RowMark mark) {
   ++count;
-  if (marks.size() < kMarkLimit) marks.push_back({file, line, std::move(reason)});
+  if (marks.size() < kMarkLimit) marks.push_back(std::move(mark));
 }
 
 void RenderingCounts::add(const RenderingNotes& notes) {
@@ -126,7 +129,7 @@ std::string DataLedger::to_text(size_t marks_per_category) const {
     const size_t shown = std::min(marks_per_category, category.marks.size());
     for (size_t i = 0; i < shown; ++i) {
       const RowMark& mark = category.marks[i];
-      text += fmt::format("    {}:{}{}{}\n", files[static_cast<size_t>(mark.file)], mark.line,
+      text += fmt::format("    {}{}{}\n", row_place(files[static_cast<size_t>(mark.file)], mark.line, mark.element),
                           mark.reason.empty() ? "" : ": ", mark.reason);
     }
     if (category.count > static_cast<int64_t>(shown) && shown > 0)

@@ -15,8 +15,9 @@ namespace ftrun {
 
 /// Where a row came from and, for bad rows, why it does not fit.
 struct RowMark {
-  int32_t file = 0;  ///< index into DataLedger::files
-  int64_t line = 0;  ///< 1-based line of the row's first character
+  int32_t file = 0;     ///< index into DataLedger::files
+  int64_t line = 0;     ///< 1-based line of the row's first character
+  int64_t element = 0;  ///< of RawRow
   std::string reason;
 };
 
@@ -25,7 +26,7 @@ struct RowCategory {
   static constexpr size_t kMarkLimit = 100;
   int64_t count = 0;
   std::vector<RowMark> marks;
-  void add(int32_t file, int64_t line, std::string reason = {});
+  void add(RowMark mark);
 };
 
 struct DatasetTotals {

@@ -1,15 +1,16 @@
 // dataset_info.json entries and bare paths; what LLaMA-Factory's entries may hold and this program cannot is refused.
 #include "core/data/data_source.h"
 
-#include <yaml-cpp/yaml.h>
-
 #include <algorithm>
 #include <array>
 #include <optional>
 
 #include "core/base/error.h"
+#include "core/base/files.h"
 #include "core/base/json_text.h"
 #include "core/base/nearest_name.h"
+#include "core/base/path_text.h"
+#include "core/config/yaml_reader.h"
 #include "core/data/row_reader.h"
 
 namespace ftrun {
@@ -28,6 +29,11 @@ constexpr std::array kTagKeys = {"role_tag",        "content_tag",  "user_tag", 
 template <typename Keys>
 bool contains(const Keys& keys, std::string_view key) {
   return std::find(keys.begin(), keys.end(), key) != keys.end();
+}
+
+/// A file_name as an entry gives it: relative to the folder of the file, unless it says otherwise.
+fs::path info_folder_file(const fs::path& folder, const std::string& name, const std::string& place) {
+  return folder / expand_path(name, place + ": file_name");
 }
 
 /// One dataset's entry, with line numbers from a second, position-keeping parse (JSON is YAML).
@@ -53,16 +59,19 @@ class InfoEntry {
     } catch (const Error& reason) {
       throw error(mark("columns"), "{}", reason.what());
     }
-    source.files.push_back(file_.parent_path() / text("file_name"));
+    source.files.push_back(info_folder_file(file_.parent_path(), text("file_name"), place(mark("file_name"))));
     return source;
   }
 
  private:
   template <typename... Args>
   Error error(const YAML::Node& at, fmt::format_string<Args...> format, Args&&... args) const {
+    return invalid_argument("{}: dataset '{}': {}", place(at), name_, fmt::format(format, std::forward<Args>(args)...));
+  }
+
+  std::string place(const YAML::Node& at) const {
     const std::string where = at.IsDefined() && at.Mark().line >= 0 ? fmt::format(":{}", at.Mark().line + 1) : "";
-    return invalid_argument("{}{}: dataset '{}': {}", file_.string(), where, name_,
-                            fmt::format(format, std::forward<Args>(args)...));
+    return file_.string() + where;
   }
 
   YAML::Node mark(const std::string& key) const {
@@ -254,7 +263,9 @@ DetectionRow detection_row(const MappedFile& file, const std::string& value, std
       if (parsed.row.is_object()) return parsed;
       if (!other) other = std::move(parsed);
     } catch (const RowError& reason) {
-      if (fault.empty()) fault = fmt::format("{}:{}: {}", file.path().string(), raw->line, reason.what());
+      if (fault.empty()) {
+        fault = fmt::format("{}: {}", row_place(file.path().string(), raw->line, raw->element), reason.what());
+      }
     }
   }
   if (other) return std::move(*other);
@@ -326,8 +337,8 @@ DataSource named_source(const std::string& name, const fs::path& dataset_dir, st
   }
   YAML::Node marks;
   try {
-    marks = YAML::LoadFile(info_file.string())[name];
-  } catch (const YAML::Exception&) {
+    marks = load_yaml(read_file(info_file), {info_file.string()}).at(0)[name];
+  } catch (const std::exception&) {
     marks = YAML::Node();  // JSON that is not YAML (tabs, for example): messages go without a line
   }
   DataSource source = InfoEntry(info_file, name, info[name], marks, kind).read();
@@ -360,7 +371,7 @@ std::vector<std::filesystem::path> data_source_files(const std::string& value,
   if (is_path(value)) return {located(value, dataset_dir)};
   try {
     const nlohmann::json info = read_json_file(dataset_dir / kInfoFile);
-    return {dataset_dir / info.at(value).at("file_name").get<std::string>()};
+    return {info_folder_file(dataset_dir, info.at(value).at("file_name").get<std::string>(), "dataset")};
   } catch (const std::exception&) {
     return {};  // reported with its place when the data is opened
   }

@@ -17,6 +17,7 @@
 #include "core/data/plain_encoder.h"
 #include "core/data/preference_encoder.h"
 #include "core/data/row_pipeline.h"
+#include "core/data/row_reader.h"
 #include "core/data/supervised_encoder.h"
 
 namespace ftrun {
@@ -101,7 +102,8 @@ void check_bad_rows(const DataLedger& ledger, const DataSpec& spec) {
   const size_t shown = std::min(kListedBadRows, ledger.bad.marks.size());
   for (size_t i = 0; i < shown; ++i) {
     const RowMark& mark = ledger.bad.marks[i];
-    list += fmt::format("\n  {}:{}: {}", ledger.files[static_cast<size_t>(mark.file)], mark.line, mark.reason);
+    list += fmt::format("\n  {}: {}", row_place(ledger.files[static_cast<size_t>(mark.file)], mark.line, mark.element),
+                        mark.reason);
   }
   if (ledger.bad.count > static_cast<int64_t>(shown))
     list += fmt::format("\n  and {} more", ledger.bad.count - static_cast<int64_t>(shown));

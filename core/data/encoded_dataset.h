@@ -24,6 +24,7 @@ enum class RowLayout : uint16_t {
 /// A document, or the part of one, inside an encoded row. Stored in the cache file as it is: 48 bytes, little-endian.
 struct DocumentRecord {
   int64_t line = 0;         ///< 1-based line of the row's first character in its file
+  int64_t element = 0;      ///< of RawRow
   int64_t byte_offset = 0;  ///< of the row's text in its file
   int64_t byte_length = 0;
   int32_t file = 0;        ///< index into EncodedDataset::files()
@@ -32,7 +33,7 @@ struct DocumentRecord {
   int32_t supervised = 0;  ///< targets after the shift, within the document
   double annotation = 0;   ///< see EncodedItem
 };
-static_assert(sizeof(DocumentRecord) == 48);
+static_assert(sizeof(DocumentRecord) == 56);
 
 /// Spans point into the mapped file and live as long as the EncodedDataset.
 struct EncodedRow {

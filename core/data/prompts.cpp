@@ -29,14 +29,14 @@ class SourceRows {
     const MappedFile& file = files_.try_emplace(record.file, path).first->second;
     const auto begin = static_cast<size_t>(record.byte_offset);
     const auto length = static_cast<size_t>(record.byte_length);
+    const std::string place = row_place(path, record.line, record.element);
     if (static_cast<size_t>(record.dataset) >= converters_.size() || begin + length > file.text().size())
-      throw failed_precondition("{}:{}: the file has changed since its rows were prepared", path, record.line);
-    const RawRow row{file.text().substr(begin, length), record.line, record.byte_offset};
+      throw failed_precondition("{}: the file has changed since its rows were prepared", place);
+    const RawRow row{file.text().substr(begin, length), record.line, record.byte_offset, record.element};
     try {
       return converters_[static_cast<size_t>(record.dataset)]->convert(parse_row(file, row));
     } catch (const RowError& reason) {
-      throw failed_precondition("{}:{}: the file has changed since its rows were prepared: {}", path, record.line,
-                                reason.what());
+      throw failed_precondition("{}: the file has changed since its rows were prepared: {}", place, reason.what());
     }
   }
 

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "core/data/row_reader.h"
 #include "core/data/tokenizer/tokenizer.h"
 
 namespace ftrun {
@@ -43,7 +44,7 @@ std::string origin_text(const EncodedDataset& dataset, const EncodedRow& row) {
   for (const DocumentRecord& document : row.documents) {
     const bool same_row = !places.empty() && dataset.kind() == RowKind::kPairwise;
     if (same_row) continue;
-    places.push_back(fmt::format("{}:{}", dataset.files()[static_cast<size_t>(document.file)], document.line));
+    places.push_back(row_place(dataset.files()[static_cast<size_t>(document.file)], document.line, document.element));
   }
   return fmt::to_string(fmt::join(places, ", "));
 }
@@ -111,6 +112,7 @@ nlohmann::json describe_row_json(const EncodedDataset& dataset, int64_t index, c
     documents.push_back({{"file", dataset.files()[static_cast<size_t>(document.file)]},
                          {"line", document.line},
                          {"length", document.length}});
+    if (document.element > 0) documents.back()["row"] = document.element;
     if (const std::string part = part_text(dataset, row, i); !part.empty()) documents.back()["part"] = part;
   }
   return {{"row", index},

@@ -91,25 +91,27 @@ void RowPipeline::enter(const RawRow& row, Outcome& outcome) {
   const auto dataset = static_cast<int32_t>(ledger_.datasets.size() - 1);
   ++ledger_.rows_read;
   ++ledger_.datasets.back().rows_read;
-  if (!outcome.fault.empty()) return ledger_.bad.add(file, row.line, std::move(outcome.fault));
+  const RowMark mark = {file, row.line, row.element, std::move(outcome.fault)};
+  if (!mark.reason.empty()) return ledger_.bad.add(mark);
   const EncodedItem& item = outcome.item;
-  if (item.prompt_exceeds_cutoff) return ledger_.prompt_exceeds_cutoff.add(file, row.line);
+  if (item.prompt_exceeds_cutoff) return ledger_.prompt_exceeds_cutoff.add(mark);
   const auto any = [&](bool EncodedExample::*flag) {
     return std::ranges::any_of(item.documents, [flag](const EncodedExample& document) { return document.*flag; });
   };
-  if (any(&EncodedExample::truncated)) ledger_.truncated.add(file, row.line);
-  if (any(&EncodedExample::lost_eos)) ledger_.lost_eos.add(file, row.line);
-  if (any(&EncodedExample::lost_prompt_tail)) ledger_.lost_prompt_tail.add(file, row.line);
-  if (any(&EncodedExample::lost_turns)) ledger_.lost_turns.add(file, row.line);
+  if (any(&EncodedExample::truncated)) ledger_.truncated.add(mark);
+  if (any(&EncodedExample::lost_eos)) ledger_.lost_eos.add(mark);
+  if (any(&EncodedExample::lost_prompt_tail)) ledger_.lost_prompt_tail.add(mark);
+  if (any(&EncodedExample::lost_turns)) ledger_.lost_turns.add(mark);
   const bool learns_nothing = std::ranges::any_of(
       item.documents, [](const EncodedExample& document) { return count_targets(document.labels) == 0; });
-  if (learns_nothing) return ledger_.without_supervision.add(file, row.line);
+  if (learns_nothing) return ledger_.without_supervision.add(mark);
   if (!item.documents.empty()) ledger_.rendering.add(item.documents.front().notes);
   ++ledger_.rows_kept;
   ++ledger_.datasets.back().rows_kept;
   for (const EncodedExample& example : item.documents) {
     SpooledDocument document;
     document.record = {row.line,
+                       row.element,
                        row.byte_offset,
                        static_cast<int64_t>(row.text.size()),
                        file,

@@ -2,17 +2,20 @@
 #include "core/data/row_reader.h"
 
 #include <algorithm>
-#include <set>
 #include <string>
 #include <vector>
 
 #include "core/base/error.h"
+#include "core/base/utf8_text.h"
 #include "core/data/conversation.h"
+#include "ftrun/cpp/json_syntax.hpp"
 
 namespace ftrun {
 namespace {
 
-constexpr int kMaxDepth = 256;  // library code recurses over a parsed row when it copies or writes it
+constexpr size_t kMaxKeys = 5000;  // of one object: columns are named by people
+constexpr std::string_view kNotWholeLine =
+    "the row is not whole where its line ends: expected one row per line, or an array of rows in [ ]";
 
 bool is_space(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 
@@ -28,6 +31,25 @@ size_t string_end(std::string_view text, size_t begin) {
   return std::string_view::npos;
 }
 
+/// Keys of the object that has most of them, in a text without a fault.
+size_t most_keys_of_an_object(std::string_view json) {
+  std::vector<size_t> open = {0};  // of the lists and objects around
+  size_t most = 0;
+  for (size_t i = 0; i < json.size(); ++i) {
+    const char c = json[i];
+    if (c == '"') {
+      i = string_end(json, i) - 1;
+    } else if (c == '{' || c == '[') {
+      open.push_back(0);
+    } else if (c == '}' || c == ']') {
+      open.pop_back();
+    } else if (c == ':') {
+      most = std::max(most, ++open.back());
+    }
+  }
+  return most;
+}
+
 int64_t newlines(std::string_view text) { return std::count(text.begin(), text.end(), '\n'); }
 
 int64_t column_of(std::string_view text, size_t offset) {
@@ -35,67 +57,32 @@ int64_t column_of(std::string_view text, size_t offset) {
   return static_cast<int64_t>(before == std::string_view::npos ? offset + 1 : offset - before);
 }
 
-struct Shape {
-  int depth = 0;      ///< deepest nesting
-  size_t colons = 0;  ///< outside strings: one for each key, duplicates counted
-};
-
-Shape shape_of(std::string_view text) {
-  Shape shape;
-  int depth = 0;
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '"') {
-      i = string_end(text, i);
-      if (i == std::string_view::npos) break;
-      --i;
-    } else if (text[i] == '{' || text[i] == '[') {
-      shape.depth = std::max(shape.depth, ++depth);
-    } else if (text[i] == '}' || text[i] == ']') {
-      --depth;
-    } else if (text[i] == ':') {
-      ++shape.colons;
-    }
+/// A line of plain text as it stands.
+std::string text_of_line(const RawRow& row) {
+  const size_t zero = std::min(row.text.find('\0'), row.text.size());
+  const size_t good = well_formed_prefix(row.text.substr(0, zero));
+  if (good < zero) {
+    throw RowError(fmt::format("not UTF-8: byte 0x{:02X} at column {}: save the file as UTF-8",
+                               static_cast<unsigned char>(row.text[good]), good + 1));
   }
-  return shape;
-}
-
-size_t count_keys(const nlohmann::ordered_json& value) {
-  size_t keys = value.is_object() ? value.size() : 0;
-  if (value.is_structured()) {
-    for (const auto& item : value) keys += count_keys(item);
+  if (zero < row.text.size()) {
+    throw RowError(fmt::format("a zero byte at column {}: is this a text in UTF-8?", zero + 1));
   }
-  return keys;
-}
-
-// The first key that an object has twice. Called once it is known that there is one: the library keeps the last value
-// without a word, and watching every key would slow down every row.
-std::string find_duplicate_key(std::string_view text) {
-  std::vector<std::set<std::string>> open;
-  std::string duplicate;
-  [[maybe_unused]] const auto parsed_again =
-      nlohmann::ordered_json::parse(text, [&](int, auto event, nlohmann::ordered_json& parsed) {
-        using Event = nlohmann::ordered_json::parse_event_t;
-        if (event == Event::object_start) open.emplace_back();
-        if (event == Event::object_end) open.pop_back();
-        if (event == Event::key && duplicate.empty() && !open.back().insert(parsed.get<std::string>()).second) {
-          duplicate = parsed.get<std::string>();
-        }
-        return true;
-      });
-  return duplicate;
+  return std::string(row.text);
 }
 
 bool is_text_file(const MappedFile& file) { return file.path().extension() == ".txt"; }
 
-std::string reason_of(const nlohmann::json::exception& error) {
-  const std::string message = error.what();
-  const size_t detail = message.find(": ");
-  return detail == std::string::npos ? message : message.substr(detail + 2);
-}
-
 }  // namespace
 
+std::string row_place(std::string_view file, int64_t line, int64_t element) {
+  return element > 0 ? fmt::format("{}:{} (row {})", file, line, element) : fmt::format("{}:{}", file, line);
+}
+
 RowReader::RowReader(const MappedFile& file) : file_(file), text_(file.text()), is_text_(is_text_file(file)) {
+  if (text_.starts_with("\xFF\xFE") || text_.starts_with("\xFE\xFF")) {
+    throw invalid_argument("{}:1: the file is UTF-16: save it as UTF-8", file.path().string());
+  }
   if (text_.starts_with("\xEF\xBB\xBF")) offset_ = 3;
   if (is_text_) return;
   skip_space();
@@ -112,7 +99,7 @@ void RowReader::fail(size_t offset, std::string_view reason) const {
 }
 
 RawRow RowReader::take(size_t end) {
-  const RawRow row{text_.substr(offset_, end - offset_), line_, static_cast<int64_t>(offset_)};
+  const RawRow row{text_.substr(offset_, end - offset_), line_, static_cast<int64_t>(offset_), 0};
   line_ += newlines(row.text);
   offset_ = end;
   return row;
@@ -129,7 +116,7 @@ std::optional<RawRow> RowReader::next_text_line() {
     const size_t line_end = std::min(text_.find('\n', offset_), text_.size());
     size_t end = line_end;
     if (end > offset_ && text_[end - 1] == '\r') --end;
-    const RawRow row{text_.substr(offset_, end - offset_), line_, static_cast<int64_t>(offset_)};
+    const RawRow row{text_.substr(offset_, end - offset_), line_, static_cast<int64_t>(offset_), 0};
     offset_ = std::min(line_end + 1, text_.size());
     ++line_;
     if (!std::all_of(row.text.begin(), row.text.end(), is_space)) return row;
@@ -166,6 +153,13 @@ size_t RowReader::element_end(size_t begin) const {
   fail(text_.size(), fmt::format("the file ends inside the row that begins at line {}", line_));
 }
 
+/// Whether the line of the row that was just taken holds the begin of another one.
+bool RowReader::more_follows_on_line() const {
+  size_t at = offset_;
+  while (at < text_.size() && text_[at] != '\n' && (is_space(text_[at]) || text_[at] == ',')) ++at;
+  return at < text_.size() && text_[at] != '\n' && text_[at] != ']';
+}
+
 std::optional<RawRow> RowReader::next_element() {
   if (ended_) return std::nullopt;
   if (!begun_) ++offset_;  // the array's '['
@@ -187,28 +181,31 @@ std::optional<RawRow> RowReader::next_element() {
   begun_ = true;
   const size_t end = offset_ < text_.size() ? element_end(offset_) : offset_;
   if (end == offset_) fail(offset_, "expected a row");
-  return take(end);
+  RawRow row = take(end);
+  ++elements_;
+  if (row.line == last_row_line_ || (row.line == line_ && more_follows_on_line())) row.element = elements_;
+  last_row_line_ = line_;
+  return row;
 }
 
 nlohmann::ordered_json parse_row(const MappedFile& file, const RawRow& row) {
-  if (is_text_file(file)) return {{"text", std::string(row.text)}};
-  const Shape shape = shape_of(row.text);
-  if (shape.depth > kMaxDepth) throw RowError(fmt::format("is nested deeper than {} levels", kMaxDepth));
-  try {
-    nlohmann::ordered_json parsed = nlohmann::ordered_json::parse(row.text);
-    if (count_keys(parsed) != shape.colons) {
-      throw RowError(fmt::format("key '{}' appears twice in one object", find_duplicate_key(row.text)));
+  if (is_text_file(file)) return {{"text", text_of_line(row)}};
+  const auto fault = sdk::find_json_fault(row.text);
+  if (!fault) {
+    // The library looks through all keys of an object for each new one.
+    if (row.text.size() > kMaxKeys && most_keys_of_an_object(row.text) > kMaxKeys) {
+      throw RowError(fmt::format("an object with more than {} keys", kMaxKeys));
     }
-    return parsed;
-  } catch (const nlohmann::json::parse_error& error) {
-    const size_t inside = std::min(error.byte > 0 ? error.byte - 1 : 0, row.text.size());
-    const size_t offset = static_cast<size_t>(row.byte_offset) + inside;
-    throw RowError(fmt::format("not valid JSON at line {}, column {}: {}",
-                               row.line + newlines(row.text.substr(0, inside)), column_of(file.text(), offset),
-                               reason_of(error)));
-  } catch (const nlohmann::json::exception& error) {
-    throw RowError(fmt::format("not valid JSON: {}", reason_of(error)));
+    return nlohmann::ordered_json::parse(row.text);
   }
+  if (fault->kind == sdk::JsonFault::Kind::kRepeatedKey) throw RowError(fault->reason);
+  const size_t inside = std::min(fault->offset, row.text.size());
+  const size_t offset = static_cast<size_t>(row.byte_offset) + inside;
+  // A row inside an array has been seen to be whole.
+  const bool goes_on = fault->kind == sdk::JsonFault::Kind::kEnd && offset < file.text().size();
+  throw RowError(fmt::format("not valid JSON at line {}, column {}: {}",
+                             row.line + newlines(row.text.substr(0, inside)), column_of(file.text(), offset),
+                             goes_on ? kNotWholeLine : fault->reason));
 }
 
 }  // namespace ftrun

@@ -46,9 +46,9 @@ void SpoolFile::flush() {
   while (!bytes.empty()) {
     const ssize_t count = ::write(descriptor_, bytes.data(), bytes.size());
     if (count < 0 && errno == EINTR) continue;
-    if (count < 0) {
+    if (count <= 0) {
       throw resource_exhausted("cannot write tokens to a temporary file in '{}': {}", folder_.string(),
-                               std::strerror(errno));
+                               std::strerror(count < 0 ? errno : EIO));
     }
     bytes = bytes.subspan(static_cast<size_t>(count));
   }

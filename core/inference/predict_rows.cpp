@@ -28,7 +28,7 @@ class Reader {
       RowReader reader(file);
       for (auto row = reader.next(); row && left > 0; row = reader.next(), --left) {
         if (held_out_ != nullptr && !held_out_->contains(path.string(), row->byte_offset)) continue;
-        const std::string place = fmt::format("{}:{}", path.string(), row->line);
+        const std::string place = row_place(path.string(), row->line, row->element);
         try {
           rows_.push_back(convert(*converter, parse_row(file, *row), place));
         } catch (const RowError& reason) {

@@ -26,6 +26,7 @@ using Path = std::filesystem::path;
 
 constexpr const char* kManifestFile = "checkpoint_manifest.json";
 constexpr int64_t kManifestVersion = 2;
+constexpr int kMostAttempts = 1000;  // names that other runs of this process have left; more is a fault, not bad luck
 
 void make_folders(const Path& folder) {
   std::error_code failure;
@@ -34,12 +35,13 @@ void make_folders(const Path& folder) {
 }
 
 Path make_temporary_folder(const Path& output_dir, int64_t step) {
-  for (int attempt = 0;; ++attempt) {
+  for (int attempt = 0; attempt < kMostAttempts; ++attempt) {
     const Path folder = output_dir / fmt::format(".checkpoint-{}.tmp-{}-{}", step, ::getpid(), attempt);
     std::error_code failure;
     if (std::filesystem::create_directory(folder, failure)) return folder;
     if (failure) throw io_error("cannot create folder '{}': {}", folder.string(), failure.message());
   }
+  throw io_error("cannot create a temporary folder in '{}': {} names are taken", output_dir.string(), kMostAttempts);
 }
 
 int open_and_lock(const Path& folder) {
@@ -100,15 +102,19 @@ void exchange_folders(const Path& source, const Path& target) {
   }
 }
 
-/// Out of the listed names first, so that an interrupted removal never leaves a checkpoint with files missing.
-void remove_folder(const Path& path, int64_t step) {
-  Path aside;
-  for (int attempt = 0;; ++attempt) {
-    aside = path.parent_path() / fmt::format(".checkpoint-{}.tmp-{}-removed-{}", step, ::getpid(), attempt);
-    if (::rename(path.c_str(), aside.c_str()) == 0) break;
+Path renamed_for_removal(const Path& path, int64_t step) {
+  for (int attempt = 0; attempt < kMostAttempts; ++attempt) {
+    Path aside = path.parent_path() / fmt::format(".checkpoint-{}.tmp-{}-removed-{}", step, ::getpid(), attempt);
+    if (::rename(path.c_str(), aside.c_str()) == 0) return aside;
     if (errno == ENOTEMPTY || errno == EEXIST) continue;
     throw io_error("cannot remove '{}': {}", path.string(), std::strerror(errno));
   }
+  throw io_error("cannot remove '{}': {} temporary names are taken", path.string(), kMostAttempts);
+}
+
+/// Out of the listed names first, so that an interrupted removal never leaves a checkpoint with files missing.
+void remove_folder(const Path& path, int64_t step) {
+  const Path aside = renamed_for_removal(path, step);
   std::error_code failure;
   std::filesystem::remove_all(aside, failure);
   if (failure) throw io_error("cannot remove '{}': {}", aside.string(), failure.message());
@@ -258,13 +264,14 @@ std::vector<std::filesystem::path> enforce_save_total_limit(const std::filesyste
 void remove_checkpoint(const Checkpoint& checkpoint) { remove_folder(checkpoint.path, checkpoint.step); }
 
 std::filesystem::path set_aside(const Checkpoint& checkpoint, std::string_view reason) {
-  for (int attempt = 0;; ++attempt) {
+  for (int attempt = 0; attempt < kMostAttempts; ++attempt) {
     const std::string suffix = attempt == 0 ? fmt::format(".{}", reason) : fmt::format(".{}-{}", reason, attempt);
     const Path aside = checkpoint.path.string() + suffix;
     if (std::filesystem::exists(aside)) continue;
     if (::rename(checkpoint.path.c_str(), aside.c_str()) == 0) return aside;
     throw io_error("cannot rename '{}' to '{}': {}", checkpoint.path.string(), aside.string(), std::strerror(errno));
   }
+  throw io_error("cannot rename '{}': {} names are taken", checkpoint.path.string(), kMostAttempts);
 }
 
 std::vector<std::filesystem::path> remove_leftover_temporaries(const std::filesystem::path& output_dir) {

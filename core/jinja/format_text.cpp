@@ -181,7 +181,9 @@ class BraceFormat {
       const std::string name(path.substr(at + 1, end - at - 1));
       if (name.empty()) throw value_error("Empty attribute in format string");
       value = is_item
-                  ? item_of(value, is_digits(name) ? Value::integer(std::stoll(name)) : Value::text(name), rendering_)
+                  ? item_of(value,
+                            is_digits(name) && name.size() < 18 ? Value::integer(std::stoll(name)) : Value::text(name),
+                            rendering_)
                   : attribute_of(value, name, rendering_);
       at = is_item ? end + 1 : end;
     }

@@ -1,6 +1,8 @@
 // Offers foreign configurations to the strategy plugins.
 #include "core/plugin/import_config.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <filesystem>
 
@@ -9,6 +11,7 @@
 #include "core/base/files.h"
 #include "core/config/foreign_keys.h"
 #include "core/config/host_options.h"
+#include "core/config/option_value.h"
 #include "core/plugin/host_table.h"
 
 namespace ftrun {
@@ -62,14 +65,25 @@ const ftrun_import_config* extension_of(const Plugin& plugin) {
   return extension;
 }
 
-// Appends an import when the plugin takes the setting.
-void offer(const Plugin& plugin, const ftrun_import_config& extension, const Setting& setting,
-           std::vector<Import>& imports) {
-  if (setting.value.kind != SettingValue::Kind::kScalar) {
-    throw invalid_argument("{}: {}: expected a file, got {}", setting.value.origin, setting.key,
-                           setting.value.description());
+// The value as one text: words may stand in a list.
+std::string given_text(const OptionSpec& spec, const SettingValue& value) {
+  const bool takes_list = spec.type == FTRUN_OPTION_STRING_LIST;
+  if (takes_list && value.kind == SettingValue::Kind::kList) {
+    return fmt::to_string(fmt::join(convert_value(spec, value).items, ","));
   }
-  const std::string& given = setting.value.scalar;
+  if (value.kind != SettingValue::Kind::kScalar) {
+    throw invalid_argument("{}: {}: expected a file{}, got {}", value.origin, spec.key, takes_list ? " or words" : "",
+                           value.description());
+  }
+  OptionSpec as_text = spec;
+  as_text.type = FTRUN_OPTION_STRING;
+  return convert_value(as_text, value).text;
+}
+
+// Appends an import when the plugin takes the setting.
+void offer(const Plugin& plugin, const ftrun_import_config& extension, const OptionSpec& spec, const Setting& setting,
+           std::vector<Import>& imports) {
+  const std::string given = given_text(spec, setting.value);
   std::error_code code;
   const bool is_file = std::filesystem::is_regular_file(given, code);
   const std::string text = is_file ? read_file(given) : given;
@@ -109,7 +123,7 @@ void import_foreign_config(Registry& registry, const ConfigSources& sources, std
           std::ranges::find_if(settings, [&](const Setting* setting) { return spec.has_name(setting->key); });
       if (found == settings.end()) continue;
       offered = *found;
-      offer(*plugin, *extension, **found, imports);
+      offer(*plugin, *extension, spec, **found, imports);
     }
   }
   if (offered == nullptr) return;

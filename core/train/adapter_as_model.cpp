@@ -6,6 +6,7 @@
 #include "core/base/error.h"
 #include "core/base/files.h"
 #include "core/base/logging.h"
+#include "core/base/path_text.h"
 #include "core/config/host_options.h"
 #include "core/config/selection.h"
 #include "core/io/adapters_beneath.h"
@@ -27,9 +28,11 @@ void replace_setting(ConfigSources& sources, std::string_view key, const std::ve
   }
   Setting setting = scalar_setting(std::string(key), "", origin);
   setting.value.kind = SettingValue::Kind::kList;  // a path may have a comma in it
-  for (const std::string& value : values) setting.value.items.push_back(scalar_setting("", value, origin).value);
+  for (const std::string& value : values) {
+    setting.value.items.push_back(scalar_setting("", unexpanded_path(value), origin).value);
+  }
   if (spec.type != FTRUN_OPTION_STRING_LIST) {
-    setting = scalar_setting(std::string(key), values.front(), std::move(origin));
+    setting = scalar_setting(std::string(key), unexpanded_path(values.front()), std::move(origin));
   }
   sources.overrides.push_back(std::move(setting));
 }

@@ -1,4 +1,4 @@
-// Nearest names, JSON positions, atomic files.
+// Nearest names, messages, atomic files.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -7,9 +7,9 @@
 #include "core/base/code_points.h"
 #include "core/base/error.h"
 #include "core/base/files.h"
-#include "core/base/flag_origin.h"
-#include "core/base/json_text.h"
+#include "core/base/message_places.h"
 #include "core/base/nearest_name.h"
+#include "core/base/printable_text.h"
 
 namespace ftrun {
 namespace {
@@ -25,13 +25,17 @@ std::string message_of(const std::function<void()>& action) {
   return "no error";
 }
 
-TEST(FlagOrigin, AKeyThatTheFlagNamesIsNotNamedAgain) {
-  EXPECT_EQ(name_flags_once("--top_p: top_p: expected a number"), "--top_p: expected a number");
-  EXPECT_EQ(name_flags_once("2 errors:\n  --a: a: x\n  --b: b: y"), "2 errors:\n  --a: x\n  --b: y");
-  EXPECT_EQ(name_flags_once("--strategy.offload: strategy.offload: x"), "--strategy.offload: x");
-  for (const char* kept : {"--model: model_name_or_path: x", "f.yaml:3: top_p: top_p: x", "--top_p: top_pq: x", "",
-                           "--", "x--top_p: top_p: y", "--top_p: top_p:", "--: : x"})
-    EXPECT_EQ(name_flags_once(kept), kept);
+TEST(MessagePlaces, WhatAPlaceNamesIsNotNamedAgain) {
+  EXPECT_EQ(name_places_once("--top_p: top_p: expected a number"), "--top_p: expected a number");
+  EXPECT_EQ(name_places_once("2 errors:\n  --a: a: x\n  --b: b: y"), "2 errors:\n  --a: x\n  --b: y");
+  EXPECT_EQ(name_places_once("--strategy.offload: strategy.offload: x"), "--strategy.offload: x");
+  EXPECT_EQ(name_places_once("d.json:3: d.json:3: x"), "d.json:3: x");
+  EXPECT_EQ(name_places_once("no row in d.json:3: d.json:3: x"), "no row in d.json:3: x");
+  EXPECT_EQ(name_places_once("2 errors:\n  a b.json:3:1: a b.json:3:1: x\n"), "2 errors:\n  a b.json:3:1: x\n");
+  for (const char* kept :
+       {"--model: model_name_or_path: x", "f.yaml:3: top_p: top_p: x", "--top_p: top_pq: x", "f.yaml:3: f.yaml:4: x",
+        "3: 3: x", "", "--", "x--top_p: top_p: y", "--top_p: top_p:", "--: : x"})
+    EXPECT_EQ(name_places_once(kept), kept);
 }
 
 TEST(NearestName, FindsTyposAndIgnoresStrangers) {
@@ -42,14 +46,16 @@ TEST(NearestName, FindsTyposAndIgnoresStrangers) {
   EXPECT_EQ(did_you_mean("fb16", known), " (did you mean 'bf16'?)");
 }
 
-TEST(Json, ErrorsNameLineAndColumn) {
-  EXPECT_THAT(message_of([] { parse_json("{\n  \"a\": 1,\n  b\n}", "x.json"); }),
-              HasSubstr("x.json:3:3: not valid JSON"));
-  EXPECT_THAT(message_of([] { parse_json("{\"a\": 1, \"a\": 2}", "x.json"); }), HasSubstr("key 'a' appears twice"));
-  EXPECT_THAT(
-      message_of([] { parse_json("{\"b\": {\"a\": \"a\"},\n\"c\": [{\"a\": 1}],\n\"a\": 1,\n \"a\" : 2}", "x.json"); }),
-      HasSubstr("x.json:4: not valid: key 'a' appears twice"));
-  EXPECT_EQ(parse_json("[1, 2]", "x.json").size(), 2U);
+TEST(PrintableText, NeitherControlsNorRawBytesReachAMessage) {
+  EXPECT_EQ(printable_text("a\tb\nc \u00e9"), "a\tb\nc \u00e9");
+  EXPECT_EQ(printable_text(std::string("a\0\x1b[2J\x7f", 7)), "a\\x00\\x1B[2J\\x7F");
+  EXPECT_EQ(printable_text("\xC4\xE3x"), "\uFFFD\uFFFDx");
+}
+
+TEST(Files, APathWithAZeroByteIsNoOtherFile) {
+  const std::filesystem::path path(std::string("/tmp/a\0b", 8));
+  EXPECT_THAT(message_of([&] { read_file(path); }), HasSubstr("zero byte"));
+  EXPECT_THAT(message_of([&] { AtomicFile file(path); }), HasSubstr("zero byte"));
 }
 
 TEST(AtomicFile, LeavesNothingWithoutCommit) {

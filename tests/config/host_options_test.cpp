@@ -1,15 +1,63 @@
 // The host's own keys: defaults that users of other frameworks rely on, and the lists of foreign keys.
 #include "core/config/host_options.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <set>
 
 #include "core/config/foreign_keys.h"
 #include "core/config/option_value.h"
+#include "tests/config/refusal.h"
 
 namespace ftrun {
 namespace {
+
+SettingValue written(const std::string& text) { return scalar_setting("k", text, "a.yaml:3").value; }
+
+// A path that is not marked as one would make folders named "~" and "${NAME}".
+TEST(HostOptions, EveryPathIsExpandedOrRefused) {
+  const std::set<std::string> known = {"model_name_or_path",
+                                       "tokenizer_name_or_path",
+                                       "adapter_name_or_path",
+                                       "dataset",
+                                       "eval_dataset",
+                                       "dataset_dir",
+                                       "template_dir",
+                                       "cache_dir",
+                                       "output_dir",
+                                       "export_dir",
+                                       "resume_from_checkpoint",
+                                       "plugin_path"};
+  // Their descriptions speak of files, and their values are something else.
+  const std::set<std::string> others = {
+      "disable_shuffling", "do_predict",         "save_dtype",           "infer_dtype",
+      "export_size",       "create_new_adapter", "overwrite_output_dir", "predict_with_generate",
+      "additional_target"};
+  ::setenv("HOME", "/home/u", 1);
+  ::setenv("FTRUN_TEST_ROOT", "/data", 1);
+  ::unsetenv("FTRUN_TEST_UNSET");
+  std::set<std::string> found;
+  for (const OptionSpec& spec : host_options()) {
+    const bool speaks_of_files = spec.doc.find("folder") != std::string::npos ||
+                                 spec.doc.find("path") != std::string::npos || spec.key.ends_with("_dir") ||
+                                 spec.key.ends_with("_path") || spec.doc.find("file") != std::string::npos;
+    EXPECT_TRUE(!speaks_of_files || spec.holds_paths() || others.contains(spec.key)) << spec.key << ": " << spec.doc;
+    if (!spec.holds_paths()) continue;
+    found.insert(spec.key);
+    const auto value_of = [&](const std::string& text) {
+      const OptionValue value = convert_value(spec, written(text));
+      return value.items.empty() ? value.text : value.items.front();
+    };
+    EXPECT_EQ(value_of("~/x"), "/home/u/x") << spec.key;
+    EXPECT_EQ(value_of("${FTRUN_TEST_ROOT}/x"), "/data/x") << spec.key;
+    for (const char* refused : {"~other/x", "$HOME/x", "${FTRUN_TEST_UNSET}/x", "a\x1b/x", "${"}) {
+      EXPECT_THAT(refusal([&] { value_of(refused); }), ::testing::StartsWith("a.yaml:3: " + spec.key + ": "));
+    }
+  }
+  EXPECT_EQ(found, known);
+}
 
 // Source: LLaMA-Factory's hparams and transformers' TrainingArguments (shared/reference/frameworks.md section 1).
 TEST(HostOptions, DefaultsAreLlamaFactorysAndTheTrainers) {

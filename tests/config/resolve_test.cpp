@@ -4,6 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <ctime>
+
 #include "core/config/document.h"
 #include "core/config/host_options.h"
 #include "core/config/overrides.h"
@@ -50,6 +53,41 @@ TEST(Resolve, ValuesAndOrigins) {
   EXPECT_EQ(config.origin("logging_steps"), "default");
   EXPECT_EQ(config.find_int("max_samples"), std::nullopt);
   EXPECT_FALSE(config.is_given("logging_steps"));
+}
+
+double seconds_to_refuse(const std::string& text) {
+  const std::clock_t begin = std::clock();
+  EXPECT_THAT(resolve_refusal(text), HasSubstr("errors in the configuration"));
+  return static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC;
+}
+
+TEST(Resolve, TwiceTheUnknownKeysTakeTwiceTheTime) {
+  const auto keys = [](int count) {
+    std::string text;
+    for (int i = 0; i < count; ++i) text += fmt::format("unknown_key_{}: {}\n", i, i);
+    return text;
+  };
+  // Least processor times: what else the machine does only ever adds to them, and more tries come nearer to them.
+  double once = 1e9;
+  double twice = 1e9;
+  for (int tries = 0; tries < 3 || (tries < 12 && twice > 2.5 * once); ++tries) {
+    once = std::min(once, seconds_to_refuse(keys(8000)));
+    twice = std::min(twice, seconds_to_refuse(keys(16000)));
+  }
+  EXPECT_LE(twice, 2.5 * once);
+  EXPECT_LT(once, 3.0);
+  const std::string message = resolve_refusal(keys(8000));
+  EXPECT_THAT(message, HasSubstr("8000 errors in the configuration:\n  a.yaml:2: unknown key 'unknown_key_0'"));
+  EXPECT_THAT(message, ::testing::EndsWith("\n  and 7900 more"));
+  EXPECT_THAT(resolve_refusal(std::string(1000, 'k') + ": 1\n"), HasSubstr("unknown key 'kkk"));
+}
+
+TEST(Resolve, KeysOfOtherFrameworksAreNamedAsWhatTheyAre) {
+  EXPECT_EQ(resolve_refusal("galore_rank: 16\n"), "a.yaml:2: galore_rank: this build has AdamW only: remove it");
+  EXPECT_EQ(resolve_refusal("apollo_scale: 1.0\n"), "a.yaml:2: apollo_scale: this build has AdamW only: remove it");
+  EXPECT_THAT(resolve_refusal("vllm_maxlen: 1024\n"), HasSubstr("answers come from ftrun's own engine"));
+  EXPECT_THAT(resolve_refusal("lora_rnk: 16\n"), HasSubstr("did you mean 'lora_rank'?"));
+  EXPECT_EQ(resolve_refusal("galore_rank: null\n"), "");
 }
 
 TEST(Resolve, AFlagWinsOverAnAliasInTheFile) {

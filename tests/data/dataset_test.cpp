@@ -83,9 +83,9 @@ TEST_F(DatasetTest, BadRowsAreListedByLineAndCounted) {
 ])");
   DataSpec options = spec("d.json");
   EXPECT_THAT(failure_of(options),
-              AllOf(HasSubstr("3 of 5 rows"), HasSubstr("d.json:3: column 'output' is a number"),
-                    HasSubstr("d.json:3: has no column 'instruction'"),
-                    HasSubstr("d.json:4: not valid JSON at line 5, column 15"), HasSubstr("max_bad_rows: 0")));
+              AllOf(HasSubstr("3 of 5 rows"), HasSubstr("d.json:3 (row 2): column 'output' is a number"),
+                    HasSubstr("d.json:3 (row 3): has no column 'instruction'"),
+                    HasSubstr("d.json:4: not valid JSON at line 5, column 14"), HasSubstr("max_bad_rows: 0")));
   EXPECT_FALSE(std::filesystem::exists(folder_ / "cache") && !std::filesystem::is_empty(folder_ / "cache"));
   options.max_bad_rows = 3;
   const PreparedData data = prepare(options);

@@ -67,6 +67,63 @@ TEST_F(RowReaderTest, ARowWithAKeyTwiceIsBad) {
   EXPECT_EQ(fault_of(R"({"a": {"a": "a: {\"a\": 1}"}, "b": [{"a": 1}, {"a": 2}], "": {}})"), "");
 }
 
+TEST_F(RowReaderTest, RowsThatShareALineHaveTheirPlaceInTheArray) {
+  const auto places = [&](const std::string& text) {
+    const MappedFile file(write("rows.json", text));
+    RowReader reader(file);
+    std::vector<std::string> found;
+    while (const auto row = reader.next()) found.push_back(row_place("r", row->line, row->element));
+    return found;
+  };
+  using Places = std::vector<std::string>;
+  EXPECT_EQ(places("[1, 2, 3]"), (Places{"r:1 (row 1)", "r:1 (row 2)", "r:1 (row 3)"}));
+  EXPECT_EQ(places("[1,\n2,\n3]"), (Places{"r:1", "r:2", "r:3"}));
+  EXPECT_EQ(places("[{\"a\":\n1}, 2,\n3, 4\n]"), (Places{"r:1", "r:2 (row 2)", "r:3 (row 3)", "r:3 (row 4)"}));
+  EXPECT_EQ(places("[1]"), (Places{"r:1"}));
+  EXPECT_EQ(places("1\n2\n"), (Places{"r:1", "r:2"}));
+}
+
+TEST_F(RowReaderTest, WhatIsNotUtf8SaysHowToSaveIt) {
+  const auto fault_in = [&](const std::string& name, const std::string& text) -> std::string {
+    const MappedFile file(write(name, text));
+    try {
+      RowReader reader(file);
+      while (const auto row = reader.next()) parse_row(file, *row);
+    } catch (const std::exception& error) {
+      return error.what();
+    }
+    return "accepted";
+  };
+  EXPECT_THAT(fault_in("r.jsonl", "{\"a\":\"\xC4\xE3\"}\n"),
+              HasSubstr("line 1, column 7: the byte 0xC4 is not UTF-8: save the text as UTF-8"));
+  EXPECT_THAT(fault_in("r.jsonl", std::string("\xFF\xFE{\0}\0", 6)),
+              HasSubstr("r.jsonl:1: the file is UTF-16: save it as UTF-8"));
+  EXPECT_THAT(fault_in("r.txt", std::string("\xFE\xFF\0a", 4)),
+              HasSubstr("r.txt:1: the file is UTF-16: save it as UTF-8"));
+  EXPECT_EQ(fault_in("r.txt", "good\nb\xC4\xE3\n"), "not UTF-8: byte 0xC4 at column 2: save the file as UTF-8");
+  EXPECT_EQ(fault_in("r.txt", std::string("a\0b\n", 4)), "a zero byte at column 2: is this a text in UTF-8?");
+  EXPECT_EQ(fault_in("r.jsonl", std::string("{\"a\": 1}\0junk\n", 14)),
+            "not valid JSON at line 1, column 9: a zero byte: is this a text in UTF-8?");
+}
+
+TEST_F(RowReaderTest, ARowOverSeveralLinesSaysWhatAFileHolds) {
+  const auto fault_of = [&](const std::string& text) -> std::string {
+    const MappedFile file(write("rows.jsonl", text));
+    try {
+      parse_row(file, *RowReader(file).next());
+    } catch (const RowError& error) {
+      return error.what();
+    }
+    return "accepted";
+  };
+  const std::string reason =
+      "the row is not whole where its line ends: expected one row per line, or an array of rows in [ ]";
+  EXPECT_EQ(fault_of("{\n  \"a\": 1\n}\n"), "not valid JSON at line 1, column 2: " + reason);
+  EXPECT_EQ(fault_of("{\"a\": \"b\n c\"}\n"), "not valid JSON at line 1, column 9: " + reason);
+  EXPECT_EQ(fault_of("{\"a\": 1"),
+            "not valid JSON at line 1, column 8: the text ends here: expected ',' or '}' after a value");
+}
+
 TEST_F(RowReaderTest, BrokenArraysAreRefusedWithLineAndColumn) {
   EXPECT_THAT(fault("[{\"a\": 1}\n {\"b\": 2}]"), HasSubstr("rows.json:2:2: not valid JSON: expected ','"));
   EXPECT_THAT(fault("[{\"a\": 1},\n]"), HasSubstr("rows.json:2:1: not valid JSON: expected a row"));
@@ -97,6 +154,26 @@ TEST_F(RowReaderTest, DeepNestingIsABadRowNotACrash) {
   const MappedFile file(write("deep.jsonl", "{\"a\": " + std::string(100000, '[')));
   RowReader reader(file);
   EXPECT_THROW(parse_row(file, *reader.next()), RowError);
+}
+
+TEST_F(RowReaderTest, AnObjectWithTensOfThousandsOfKeysIsABadRow) {
+  const auto fault_of = [&](const std::string& text) -> std::string {
+    const MappedFile file(write("wide.jsonl", text));
+    try {
+      parse_row(file, *RowReader(file).next());
+    } catch (const RowError& error) {
+      return error.what();
+    }
+    return "accepted";
+  };
+  const auto object = [](int keys) {
+    std::string text = "{";
+    for (int i = 0; i < keys; ++i) text += fmt::format("{}\"k{}\": \":\"", i == 0 ? "" : ", ", i);
+    return text + "}";
+  };
+  EXPECT_EQ(fault_of(object(60000)), "an object with more than 5000 keys");
+  EXPECT_EQ(fault_of(object(5000)), "accepted");
+  EXPECT_EQ(fault_of("{\"m\": [" + object(4000) + ", " + object(4000) + "]}"), "accepted");
 }
 
 TEST_F(RowReaderTest, ScanAgreesWithAFullParseOnRandomArrays) {

@@ -2,6 +2,7 @@
 #include "core/io/checkpoint.h"
 
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <random>
@@ -62,6 +63,23 @@ TEST(Checkpoint, AppearsOnlyOnCommit) {
   EXPECT_EQ(save(out, 5), out / "checkpoint-5");
   expect_loads(*newest_complete_checkpoint(out));
   EXPECT_EQ(entries_of(out), 1u);
+}
+
+// A name that cannot be free (here all are taken; a zero byte in output_dir did it once) ends the search.
+TEST(Checkpoint, TheSearchForAFreeNameEnds) {
+  const TemporaryFolder out;
+  for (int i = 0; i < 1000; ++i) {
+    std::filesystem::create_directory(out / fmt::format(".checkpoint-3.tmp-{}-{}", ::getpid(), i));
+  }
+  expect_error(FTRUN_DATA_LOSS, {"cannot create a temporary folder", "1000 names are taken"},
+               [&] { CheckpointWriter writer(out.path(), 3); });
+  save(out.path(), 4);
+  const Checkpoint checkpoint = list_checkpoints(out.path()).front();
+  for (int i = 0; i < 1000; ++i) {
+    const std::string suffix = i == 0 ? ".damaged" : fmt::format(".damaged-{}", i);
+    std::filesystem::create_directory(checkpoint.path.string() + suffix);
+  }
+  expect_error(FTRUN_DATA_LOSS, {"cannot rename", "1000 names are taken"}, [&] { set_aside(checkpoint, "damaged"); });
 }
 
 TEST(Checkpoint, RefusesMisuseAndFullDisks) {

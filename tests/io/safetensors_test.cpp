@@ -38,6 +38,13 @@ std::vector<BadFile> bad_files() {
       {"not_an_object", raw_safetensors("[1]", 0), {"does not start with '{'"}},
       {"not_json", raw_safetensors("{\"w\":", 0), {"not valid JSON"}},
       {"not_utf8", raw_safetensors("{\"\xff\":1}", 0), {"not valid JSON"}},
+      {"zero_byte",
+       raw_safetensors(std::string_view(R"({"w":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})"
+                                        "\0junk",
+                                        58),
+                       1),
+       {"1:54: not valid JSON: a zero byte"}},
+      {"number_without_end", raw_safetensors(one("\"U8\"", "[1e999]", "[0,1]"), 1), {"1e999 is beyond"}},
       {"deep", raw_safetensors(std::string(50, '{'), 0), {"nested deeper"}},
       {"duplicate",
        raw_safetensors(R"({"w":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},)"

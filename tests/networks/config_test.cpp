@@ -39,6 +39,26 @@ std::string refusal(const std::string& network, const json& changes) {
   }
 }
 
+TEST(NetworkConfig, WhatIsNoJsonIsRefusedWithLineColumnAndReason) {
+  const std::string good = small().dump(2);
+  const std::pair<std::string, std::string> cases[] = {
+      {"{\"a\": tru}", "models/config.json:1:7: not valid JSON: 'tru' is no JSON value"},
+      {good + std::string("\0junk", 5), "not valid JSON: a zero byte"},
+      {good.substr(0, good.size() - 2) + ",\n  \"rope_theta\": 1e999\n}",
+       "models/config.json:9:17: not valid JSON: the number"},
+      {good.substr(0, good.size() - 2) + ",\n  \"vocab_size\": 84\n}",
+       "models/config.json:9: not valid: key 'vocab_size'"}};
+  for (const auto& [text, message] : cases) {
+    try {
+      make("llama", text);
+      ADD_FAILURE() << "accepted: " << text;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), FTRUN_INVALID_ARGUMENT);
+      EXPECT_THAT(error.what(), HasSubstr(message));
+    }
+  }
+}
+
 TEST(NetworkConfig, RefusalsNameFileLineKeyAndExpectation) {
   const std::vector<std::pair<json, std::string>> cases = {
       {{{"hidden_size", -3}}, "hidden_size"},

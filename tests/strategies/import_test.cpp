@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <random>
 #include <string>
 
 #include "core/base/failure_detail.h"
@@ -19,6 +20,7 @@ struct Answer {
   std::string taken_by;  ///< "" when nobody took it, "several" when more than one did
   Options options;
   std::string refusal;  ///< of the first plugin that refused
+  bool failed = false;  ///< whether a plugin answered with another status than taken, not mine or refused
 };
 
 ftrun_status collect(void* sink, ftrun_str option, ftrun_str value) noexcept {
@@ -40,6 +42,7 @@ Answer offer(const std::string& key, const std::string& text) {
     if (status == FTRUN_NOT_FOUND) continue;
     if (status != FTRUN_OK) {
       if (answer.refusal.empty()) answer.refusal = take_failure_detail();
+      answer.failed = answer.failed || status != FTRUN_INVALID_ARGUMENT;
       continue;
     }
     answer.taken_by = answer.taken_by.empty() ? id : "several";
@@ -126,6 +129,39 @@ TEST(DeepSpeed, WhatItSaysAboutTheRunIsExpectedOfIt) {
                  "lr_scheduler_type=linear"}});
 }
 
+TEST(DeepSpeed, NumbersMayBeWrittenAsText) {
+  expect_taken("deepspeed",
+               R"({"train_batch_size": "64", "gradient_accumulation_steps": "8", "gradient_clipping": "0.5",
+                   "optimizer": {"type": "AdamW", "params": {"lr": "1e-5", "betas": ["0.9", 0.95]}},
+                   "zero_optimization": {"stage": "1", "reduce_bucket_size": "5e8"}})",
+               "zero1",
+               {{"reduce_bucket_size", "500000000"},
+                {"expects",
+                 "train_batch_size=64,gradient_accumulation_steps=8,max_grad_norm=0.5,learning_rate=1e-05,"
+                 "adam_beta1=0.9,adam_beta2=0.95"}});
+  for (const char* text : {"\"8x\"", "\"\"", "\" 8\"", "\"0x8\"", "\"1e999\"", "\"nan\"", "[8]", "true"}) {
+    expect_refused("deepspeed", std::string(R"({"gradient_accumulation_steps": )") + text + "}",
+                   {"gradient_accumulation_steps: expected a number or \"auto\", got " + std::string(text)});
+  }
+}
+
+TEST(DeepSpeed, NumbersWithoutEndAreRefusedWithTheirKey) {
+  expect_refused("deepspeed", R"({"train_batch_size": 1e999})",
+                 {"line 1, column 22", "the number 1e999 is beyond a 64-bit float"});
+  for (const char* number : {"1e30", "-1", "99999999999999999999999", "1.5"}) {
+    expect_refused("deepspeed", deepspeed(zero(1, std::string("\"reduce_bucket_size\": ") + number)),
+                   {"zero_optimization.reduce_bucket_size: expected a whole number from 0 to 10^15"});
+  }
+  expect_refused("fsdp", "{\"fsdp\": \"hybrid_shard\", \"num_processes\": 18446744073709551615, \"num_machines\": 2}",
+                 {"num_processes: expected a number up to 2^63, got 18446744073709551615"});
+}
+
+TEST(DeepSpeed, TextBehindAZeroByteIsNotIgnored) {
+  expect_refused("deepspeed", std::string("{\"zero_optimization\": {\"stage\": 2}}\0junk", 42),
+                 {"line 1, column 38: not valid JSON: a zero byte"});
+  expect_refused("fsdp", std::string("{\"fsdp\": \"full_shard\"}\0junk", 29), {"a zero byte"});
+}
+
 TEST(DeepSpeed, NamesOfMsSwift) {
   expect_taken("deepspeed", "zero0", "ddp", {});
   expect_taken("deepspeed", "zero1", "zero1", {});
@@ -168,7 +204,7 @@ TEST(DeepSpeed, WhatCannotBeHonouredIsNamed) {
   expect_refused("deepspeed", R"({"data_types": {"grad_acum_dtype": "bf16"}})",
                  {"data_types.grad_acum_dtype: unknown key", "'grad_accum_dtype'"});
   expect_refused("deepspeed", R"({"zero_optimization": {"stage": 3}, "zero_optimization": {"stage": 1}})",
-                 {"the key 'zero_optimization' is there twice"});
+                 {"line 1, column 36: key 'zero_optimization' appears twice in one object"});
   expect_refused("deepspeed", R"({"zero_optimization": 2})", {"zero_optimization: expected a map"});
 }
 
@@ -249,6 +285,8 @@ TEST(Fsdp, WordsAndJsonOfTheTrainer) {
   expect_taken("fsdp", "shard_grad_op,offload", "fsdp",
                {{"sharding_strategy", "shard_grad_op"}, {"offload_optimizer", "cpu"}, {"offload_param", "cpu"}});
   expect_taken("fsdp", "no_shard", "ddp", {});
+  expect_taken("fsdp", R"({"fsdp": ["full_shard", "auto_wrap"]})", "fsdp", {{"sharding_strategy", "full_shard"}});
+  expect_refused("fsdp", R"({"fsdp": ["full_shard", 1]})", {"fsdp: expected words, got [\"full_shard\",1]"});
   expect_taken("fsdp",
                R"({"_description": "x", "fsdp": "full_shard auto_wrap", "fsdp_config": {"version": 2,
                    "backward_prefetch": "no_prefetch", "transformer_layer_cls_to_wrap": ["A"],
@@ -273,6 +311,28 @@ TEST(Fsdp, WhatCannotBeHonouredIsNamed) {
   expect_refused("fsdp", replaced(accelerate("FULL_SHARD"), "tpu_env: []", "tpu_env: [a]"), {"line 22: '[a]'"});
   expect_refused("fsdp", "a: 1\n- b\n", {"line 2: expected 'key: value', got '- b'"});
   expect_refused("fsdp", "{\"fsdp_config\": 3}", {"fsdp_config: expected a map"});
+}
+
+TEST(ImportedConfig, DamagedFilesAreTakenOrRefused) {
+  std::mt19937 random(77);
+  const std::pair<std::string, std::string> seeds[] = {
+      {"deepspeed",
+       deepspeed(zero(3, kStage3), R"("optimizer": {"type": "AdamW", "params": {"betas": ["0.9", 0.95]}})")},
+      {"fsdp", accelerate("HYBRID_SHARD")},
+      {"fsdp", R"({"fsdp": ["full_shard"], "fsdp_config": {"version": 2, "min_num_params": 18446744073709551615}})"}};
+  const std::string bytes("\n  :-#'\"[]{},0e9.\\\t\0\xC3", 22);
+  for (int round = 0; round < 600; ++round) {
+    auto [key, text] = seeds[random() % std::size(seeds)];
+    for (auto edits = 1 + random() % 3; edits > 0; --edits) {
+      const size_t at = random() % text.size();
+      if (random() % 3 == 0) {
+        text.erase(at, 1 + random() % 4);
+      } else {
+        text.insert(at, 1 + random() % 2, bytes[random() % bytes.size()]);
+      }
+    }
+    EXPECT_FALSE(offer(key, text).failed) << text;
+  }
 }
 
 }  // namespace

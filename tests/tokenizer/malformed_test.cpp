@@ -143,6 +143,13 @@ TEST(MalformedTokenizerTest, Pipeline) {
   for (const Case& test : cases) check(base, test);
 }
 
+TEST(MalformedTokenizerTest, TextBehindAZeroByteIsNotIgnored) {
+  const std::string text = golden("base.json").dump();
+  EXPECT_THAT(message_of(text + std::string("\0junk{{{", 8)),
+              HasSubstr(fmt::format("1:{}: not valid JSON: a zero byte", text.size() + 1)));
+  EXPECT_THAT(message_of(std::string("{\"version\": \"1.0\0\"}", 19)), HasSubstr("1:17: not valid JSON: a zero byte"));
+}
+
 TEST(MalformedTokenizerTest, RepeatedKeys) {
   EXPECT_THAT(message_of(R"({"model":{"vocab":{"a":0,"a":1},"merges":[]}})"),
               HasSubstr("model.vocab.a: token appears twice"));

@@ -8,6 +8,7 @@
 
 #include "core/base/error.h"
 #include "core/base/utf8_text.h"
+#include "ftrun/cpp/json_syntax.hpp"
 
 namespace ftrun {
 namespace {
@@ -28,8 +29,11 @@ std::string encoded_line(const Tokenizer& tokenizer, const std::string& line, co
 
 std::string decoded_line(const Tokenizer& tokenizer, const std::string& line, const std::string& place,
                          bool skip_special_tokens) {
-  const auto document = nlohmann::json::parse(line, nullptr, false);
-  if (document.is_discarded()) throw invalid_argument("{}: not valid JSON, expected an array of ids", place);
+  if (const auto fault = sdk::find_json_fault(line)) {
+    throw invalid_argument("{}: not valid JSON, expected an array of ids: column {}: {}", place, fault->offset + 1,
+                           fault->reason);
+  }
+  const auto document = nlohmann::json::parse(line);
   if (!document.is_array()) {
     throw invalid_argument("{}: expected a JSON array of ids, got {}", place, document.type_name());
   }

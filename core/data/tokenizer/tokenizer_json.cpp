@@ -210,9 +210,13 @@ TokenizerJson read_tokenizer_json(std::string_view text, const std::string& file
   TokenizerJson out;
   Reader reader(out, file);
   try {
-    if (!json::sax_parse(text.begin(), text.end(), &reader)) throw invalid_argument("{}: not valid JSON", file);
+    // The parser takes a zero byte for the end.
+    const bool is_whole = text.find('\0') == std::string_view::npos;
+    if (!is_whole || !json::sax_parse(text.begin(), text.end(), &reader)) {
+      throw invalid_argument("{}: not valid JSON", file);
+    }
   } catch (const Error&) {
-    parse_json(text, file, false);  // a truncated file is reported as that, with line and column
+    require_json(text, file, JsonKeys::kMayRepeat);  // a truncated file is reported as that, with line and column
     throw;
   }
   reader.check_complete();

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "ftrun/cpp/json_syntax.hpp"
+
 namespace ftrun::decoder {
 namespace {
 
@@ -96,15 +98,11 @@ ConfigReader ConfigReader::object(std::string_view key) const {
 }
 
 nlohmann::json parse_config(std::string_view text, std::string_view path) {
-  try {
-    nlohmann::json config = nlohmann::json::parse(text);
-    if (config.is_object()) return config;
-  } catch (const nlohmann::json::parse_error& error) {
-    const auto end = std::min<size_t>(error.byte, text.size());
-    const int64_t line = 1 + std::count(text.begin(), text.begin() + static_cast<int64_t>(end), '\n');
-    throw sdk::Error(FTRUN_INVALID_ARGUMENT,
-                     std::string(path) + ':' + std::to_string(line) + ": not valid JSON: " + error.what());
+  if (const auto fault = sdk::find_json_fault(text)) {
+    throw sdk::Error(FTRUN_INVALID_ARGUMENT, std::string(path) + ':' + fault->message(text));
   }
+  nlohmann::json config = nlohmann::json::parse(text);
+  if (config.is_object()) return config;
   throw sdk::Error(FTRUN_INVALID_ARGUMENT, std::string(path) + ": expected a JSON object at the top");
 }
 

@@ -39,6 +39,7 @@ int write_durably(const std::filesystem::path& file, const std::string& bytes) {
   for (size_t done = 0; done < bytes.size() && failure == 0;) {
     const ssize_t written = ::write(descriptor, bytes.data() + done, bytes.size() - done);
     if (written < 0 && errno != EINTR) failure = errno;
+    if (written == 0) failure = EIO;
     if (written > 0) done += static_cast<size_t>(written);
   }
   if (failure == 0 && ::fsync(descriptor) != 0) failure = errno;

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <set>
 #include <vector>
 
 #include "sharding/foreign_keys.h"
@@ -157,10 +156,8 @@ ForeignMap map_at(const ForeignMap& map, std::string_view key) {
 }
 
 void expect(const ForeignMap& map, std::string_view key, const char* of_run, Expectations& expectations) {
-  const std::string value = map.text(key);
-  if (value.empty()) return;
-  if (!map.get(key).is_number()) map.refuse(key, "expected a number or \"auto\", got " + value);
-  expectations.add(of_run, value);
+  const std::string value = map.number(key);
+  if (!value.empty()) expectations.add(of_run, value);
 }
 
 void read_precision(const ForeignMap& top, ImportedStrategy& imported) {
@@ -198,11 +195,11 @@ void read_optimizer(const ForeignMap& top, ImportedStrategy& imported) {
   expect(params, "weight_decay", "weight_decay", imported.expectations);
   const nlohmann::json& betas = params.get("betas");
   if (betas.is_null()) return;
-  if (!betas.is_array() || betas.size() != 2 || !betas[0].is_number() || !betas[1].is_number()) {
-    params.refuse("betas", "expected two numbers or \"auto\", got " + value_text(betas));
+  if (!betas.is_array() || betas.size() != 2 || number_text(betas[0]).empty() || number_text(betas[1]).empty()) {
+    params.refuse("betas", "expected two numbers or \"auto\", got " + shown_text(betas));
   }
-  imported.expectations.add("adam_beta1", value_text(betas[0]));
-  imported.expectations.add("adam_beta2", value_text(betas[1]));
+  imported.expectations.add("adam_beta1", number_text(betas[0]));
+  imported.expectations.add("adam_beta2", number_text(betas[1]));
 }
 
 /// DeepSpeed's schedules that the trainer has under other names.
@@ -321,30 +318,12 @@ ImportedStrategy read_name(std::string_view name) {
   return imported;
 }
 
-/// Of two values of one key a parser would silently take the last.
-nlohmann::json parse_without_repeats(std::string_view text) {
-  std::vector<std::set<std::string>> keys;
-  const auto check = [&keys](int, nlohmann::json::parse_event_t event, nlohmann::json& parsed) {
-    if (event == nlohmann::json::parse_event_t::object_start) keys.emplace_back();
-    if (event == nlohmann::json::parse_event_t::object_end) keys.pop_back();
-    if (event == nlohmann::json::parse_event_t::key && !keys.back().insert(parsed.get<std::string>()).second) {
-      throw sdk::Error(FTRUN_INVALID_ARGUMENT, "the key '" + parsed.get<std::string>() + "' is there twice");
-    }
-    return true;
-  };
-  return nlohmann::json::parse(text, check);
-}
-
 }  // namespace
 
 ImportedStrategy read_deepspeed_config(std::string_view text) {
   const size_t first = text.find_first_not_of(" \t\r\n");
   if (first == std::string_view::npos || text[first] != '{') return read_name(text);
-  try {
-    return read_json(parse_without_repeats(text));
-  } catch (const nlohmann::json::parse_error& error) {
-    throw sdk::Error(FTRUN_INVALID_ARGUMENT, std::string("not valid JSON: ") + error.what());
-  }
+  return read_json(read_foreign_json(text));
 }
 
 }  // namespace ftrun::sharding

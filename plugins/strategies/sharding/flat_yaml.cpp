@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "ftrun/cpp/json_syntax.hpp"
 #include "ftrun/cpp/plugin.hpp"
 
 namespace ftrun::sharding {
@@ -49,10 +50,12 @@ nlohmann::json scalar(const Line& line, std::string_view text) {
   if (text == "null" || text == "~") return nullptr;
   if (text == "true" || text == "True") return true;
   if (text == "false" || text == "False") return false;
-  if (std::string_view("[{&*!|>%@`-").find(text.front()) != std::string_view::npos && !nlohmann::json::accept(text)) {
+  if (text.find('\0') != std::string_view::npos) refuse(line, "a zero byte: is this a text in UTF-8?");
+  const bool is_json = !sdk::find_json_fault(text);
+  if (std::string_view("[{&*!|>%@`-").find(text.front()) != std::string_view::npos && !is_json) {
     refuse(line, "'" + std::string(text) + "': expected a plain value");
   }
-  if (nlohmann::json::accept(text)) {
+  if (is_json) {
     nlohmann::json value = nlohmann::json::parse(text);
     if (value.is_number()) return value;
     refuse(line, "'" + std::string(text) + "': expected a plain value");

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "ftrun/cpp/json_syntax.hpp"
+
 namespace ftrun::sharding {
 namespace {
 
@@ -35,6 +37,17 @@ bool contains(std::string_view list, std::string_view wanted) {
 
 }  // namespace
 
+nlohmann::json read_foreign_json(std::string_view text) {
+  if (const auto fault = sdk::find_json_fault(text)) {
+    const sdk::TextPosition at = sdk::position_in(text, fault->offset);
+    const bool is_json = fault->kind == sdk::JsonFault::Kind::kRepeatedKey;
+    throw sdk::Error(FTRUN_INVALID_ARGUMENT, "line " + std::to_string(at.line) + ", column " +
+                                                 std::to_string(at.column) + (is_json ? ": " : ": not valid JSON: ") +
+                                                 fault->reason);
+  }
+  return nlohmann::json::parse(text);
+}
+
 std::string value_text(const nlohmann::json& value) {
   if (value.is_string()) return value.get<std::string>();
   if (value.is_number_float()) {
@@ -42,6 +55,20 @@ std::string value_text(const nlohmann::json& value) {
     if (number == std::floor(number) && std::abs(number) < 1e15) return std::to_string(static_cast<int64_t>(number));
   }
   return value.dump();
+}
+
+std::string number_text(const nlohmann::json& value) {
+  if (value.is_number()) return value_text(value);
+  if (!value.is_string()) return {};
+  const auto& written = value.get_ref<const std::string&>();
+  const bool is_json = !written.empty() && (written[0] == '-' || (written[0] >= '0' && written[0] <= '9')) &&
+                       !sdk::find_json_fault(written);
+  return is_json ? value_text(nlohmann::json::parse(written)) : std::string();
+}
+
+std::string shown_text(const nlohmann::json& value) {
+  const std::string shown = value.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
+  return shown.size() <= 120 ? shown : shown.substr(0, 117) + "...";
 }
 
 bool is_unset(const nlohmann::json& value) {
@@ -61,7 +88,7 @@ std::string nearest_rule(std::string_view key, std::span<const ForeignKeyRule> r
 ForeignMap::ForeignMap(const nlohmann::json& map, std::string place) : map_(map), place_(std::move(place)) {
   if (map.is_object()) return;
   const std::string name = place_.empty() ? std::string("the file") : place_.substr(0, place_.size() - 1);
-  throw sdk::Error(FTRUN_INVALID_ARGUMENT, name + ": expected a map of keys, got " + value_text(map));
+  throw sdk::Error(FTRUN_INVALID_ARGUMENT, name + ": expected a map of keys, got " + shown_text(map));
 }
 
 void ForeignMap::refuse(std::string_view key, const std::string& message) const {
@@ -95,15 +122,25 @@ bool ForeignMap::flag(std::string_view key, bool otherwise) const {
   const std::string written = value_text(value);
   if (written == "true" || written == "True") return true;
   if (written == "false" || written == "False") return false;
-  refuse(key, "expected true or false, got " + written);
+  refuse(key, "expected true or false, got " + shown_text(value));
+}
+
+std::string ForeignMap::number(std::string_view key) const {
+  const nlohmann::json& value = get(key);
+  if (value.is_null()) return {};
+  std::string written = number_text(value);
+  if (written.empty()) refuse(key, "expected a number or \"auto\", got " + shown_text(value));
+  return written;
 }
 
 std::string ForeignMap::whole_number(std::string_view key) const {
   const nlohmann::json& value = get(key);
   if (value.is_null()) return {};
-  const std::string written = value_text(value);
+  std::string written = number_text(value);
   const bool digits = !written.empty() && std::ranges::all_of(written, [](char c) { return c >= '0' && c <= '9'; });
-  if (!digits) refuse(key, "expected a whole number or \"auto\", got " + written);
+  if (!digits) {
+    refuse(key, "expected a whole number from 0 to 10^15, or \"auto\", got " + shown_text(value));
+  }
   return written;
 }
 

@@ -24,8 +24,16 @@ struct ForeignKeyRule {
   std::string_view remedy = {};    ///< what to do instead of another value
 };
 
+/// The JSON value in `text`. INVALID_ARGUMENT with line and column for what is no JSON, a key that is there twice and a
+/// number beyond a 64-bit float.
+nlohmann::json read_foreign_json(std::string_view text);
+
 /// A value as one would write it, numbers without exponent where they are whole.
 std::string value_text(const nlohmann::json& value);
+/// The number in a JSON number or in a text that is one, as value_text writes it; "" for everything else.
+std::string number_text(const nlohmann::json& value);
+/// A value for messages: as JSON, so that texts are seen to be texts.
+std::string shown_text(const nlohmann::json& value);
 /// True for null and "auto": the key might as well be absent.
 bool is_unset(const nlohmann::json& value);
 
@@ -41,7 +49,9 @@ class ForeignMap {
   /// The value, or null when absent, null or "auto".
   const nlohmann::json& get(std::string_view key) const;
   bool flag(std::string_view key, bool otherwise) const;
-  /// A whole number, for an option; "" when unset.
+  /// A number, also one that is written as text; "" when unset.
+  std::string number(std::string_view key) const;
+  /// A whole number, likewise, for an option; "" when unset.
   std::string whole_number(std::string_view key) const;
   std::string text(std::string_view key) const;
   const nlohmann::json& json() const noexcept { return map_; }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <charconv>
 #include <optional>
 
 #include "sharding/flat_yaml.h"
@@ -114,6 +115,16 @@ void read_words(std::string_view text, Choice& choice) {
   }
 }
 
+/// The trainer's `fsdp`: words in one text, or a list of them.
+void read_words_of(const ForeignMap& top, Choice& choice) {
+  const nlohmann::json& given = top.get("fsdp");
+  if (!given.is_array()) return read_words(top.text("fsdp"), choice);
+  for (const nlohmann::json& word : given) {
+    if (!word.is_string()) top.refuse("fsdp", "expected words, got " + shown_text(given));
+    read_words(word.get_ref<const std::string&>(), choice);
+  }
+}
+
 /// fsdp_config's keys without their prefix.
 nlohmann::json without_prefix(const nlohmann::json& map) {
   nlohmann::json plain = nlohmann::json::object();
@@ -154,6 +165,15 @@ void read_precision(const ForeignMap& top, ImportedStrategy& imported) {
   imported.expectations.add("bf16", precision == "bf16" ? "true" : "false");
 }
 
+/// `digits` are the value of `key`.
+int64_t count_in(const ForeignMap& top, std::string_view key, const std::string& digits) {
+  int64_t count = 0;
+  if (std::from_chars(digits.data(), digits.data() + digits.size(), count).ec != std::errc()) {
+    top.refuse(key, "expected a number up to 2^63, got " + digits);
+  }
+  return count;
+}
+
 /// Ranks of one machine share a copy under hybrid_shard.
 void read_group(const ForeignMap& top, const Choice& choice, ImportedStrategy& imported) {
   const std::string processes = top.whole_number("num_processes");
@@ -162,7 +182,8 @@ void read_group(const ForeignMap& top, const Choice& choice, ImportedStrategy& i
     if (!processes.empty()) imported.notes.push_back("num_processes (--nproc or mpirun decide)");
     return;
   }
-  const int64_t of_machine = std::stoll(processes) / std::max<int64_t>(1, std::stoll(machines));
+  const int64_t of_machine =
+      count_in(top, "num_processes", processes) / std::max<int64_t>(1, count_in(top, "num_machines", machines));
   imported.options.emplace_back("shard_group_size", std::to_string(std::max<int64_t>(1, of_machine)));
 }
 
@@ -190,7 +211,7 @@ ImportedStrategy read_file(const nlohmann::json& json) {
   if (!type.empty() && type != "FSDP") {
     top.refuse("distributed_type", "expected FSDP, got " + type + ": without FSDP choose with 'strategy: NAME'");
   }
-  read_words(top.text("fsdp"), choice);
+  read_words_of(top, choice);
   if (!top.get("fsdp_config").is_null()) read_shard_keys(top.get("fsdp_config"), choice, imported);
   read_precision(top, imported);
   read_group(top, choice, imported);
@@ -202,11 +223,7 @@ ImportedStrategy read_file(const nlohmann::json& json) {
 ImportedStrategy read_fsdp_config(std::string_view text) {
   const size_t first = text.find_first_not_of(" \t\r\n");
   if (first != std::string_view::npos && text[first] == '{') {
-    try {
-      return read_file(nlohmann::json::parse(text));
-    } catch (const nlohmann::json::parse_error& error) {
-      throw sdk::Error(FTRUN_INVALID_ARGUMENT, std::string("not valid JSON: ") + error.what());
-    }
+    return read_file(read_foreign_json(text));
   }
   if (text.find(':') != std::string_view::npos) return read_file(read_flat_yaml(text));
   if (first == std::string_view::npos) {

@@ -45,11 +45,11 @@ inline constexpr ftrun_option kExpects =
 inline constexpr ftrun_option kDeepspeed =
     sdk::option("deepspeed", FTRUN_OPTION_STRING, "",
                 "A DeepSpeed JSON file, or zero0 to zero3, zero2_offload, zero3_offload: selects the strategy.",
-                FTRUN_OPTION_FLAT | FTRUN_OPTION_UNSET);
+                FTRUN_OPTION_FLAT | FTRUN_OPTION_UNSET | FTRUN_OPTION_MAY_BE_PATH);
 inline constexpr ftrun_option kFsdp =
-    sdk::option("fsdp", FTRUN_OPTION_STRING, "",
+    sdk::option("fsdp", FTRUN_OPTION_STRING_LIST, "",
                 "An accelerate FSDP YAML file, or full_shard, shard_grad_op, hybrid_shard, no_shard, with offload.",
-                FTRUN_OPTION_FLAT | FTRUN_OPTION_UNSET);
+                FTRUN_OPTION_FLAT | FTRUN_OPTION_UNSET | FTRUN_OPTION_MAY_BE_PATH);
 
 /// Reads the options of the calling plugin and, behind them, the run's. Each call names a key of the plugin's own
 /// table.

@@ -16,7 +16,7 @@ typedef int32_t ftrun_option_type;
 #define FTRUN_OPTION_STRING ((ftrun_option_type)3)
 /** A list of strings: a YAML list or one comma-separated string. */
 #define FTRUN_OPTION_STRING_LIST ((ftrun_option_type)4)
-/** A file or folder; relative paths are relative to the working directory. */
+/** A file or folder, relative to the working directory; the host expands a leading ~ and ${NAME} in it. */
 #define FTRUN_OPTION_PATH ((ftrun_option_type)5)
 /** Bytes: an integer, or with a suffix KiB MiB GiB KB MB GB. Read as an integer. */
 #define FTRUN_OPTION_BYTES ((ftrun_option_type)6)
@@ -34,7 +34,7 @@ typedef uint32_t ftrun_option_flags;
 #define FTRUN_OPTION_ABOVE_MIN ((ftrun_option_flags)16)
 /** max itself is excluded, with FTRUN_OPTION_RANGE. */
 #define FTRUN_OPTION_BELOW_MAX ((ftrun_option_flags)32)
-
+#define FTRUN_OPTION_MAY_BE_PATH ((ftrun_option_flags)64) /**< of a STRING or STRING_LIST: one line is read as a PATH */
 #define FTRUN_OPTION_TAG FTRUN_TAG('O', 'P', 'T', 'N')
 /** One key. All strings are static. */
 typedef struct ftrun_option {
