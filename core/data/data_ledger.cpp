@@ -28,6 +28,8 @@ constexpr NamedCategory kCategories[] = {
     {"lost_eos", "lost the end of an answer (EOS)", &DataLedger::lost_eos},
     {"lost_prompt_tail", "lost the end of a prompt (assistant header)", &DataLedger::lost_prompt_tail},
     {"lost_turns", "lost whole turns", &DataLedger::lost_turns},
+    {"empty_answers", "have an empty answer", &DataLedger::empty_answers},
+    {"empty_prompts", "have an empty prompt", &DataLedger::empty_prompts},
 };
 
 struct NamedCount {

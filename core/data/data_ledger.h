@@ -68,6 +68,8 @@ struct DataLedger {
   RowCategory lost_eos;               ///< a trained response lost its end tokens to the cut; kept
   RowCategory lost_prompt_tail;       ///< a prompt lost its tail, and with it the assistant header; kept
   RowCategory lost_turns;             ///< whole turns did not fit; kept
+  RowCategory empty_answers;          ///< an answer to learn is empty or blank; kept
+  RowCategory empty_prompts;          ///< the last message asked is empty or blank; kept
   RenderingCounts rendering;          ///< of kept rows
   SplitTotals train, eval;
   int32_t cutoff_len = 0;

@@ -12,10 +12,30 @@ namespace {
 constexpr size_t kBatchRows = 1024;
 constexpr size_t kBatchBytes = 8 << 20;
 
+bool is_blank(const std::string& text) { return text.find_first_not_of(" \t\r\n") == std::string::npos; }
+
+// A rejected or undesirable answer may well be empty.
+bool learns_empty_answer(const AlignedRow& row, RowKind kind) {
+  const auto is_empty = [](const Message& message) {
+    return message.is_answer() && message.is_trained && message.calls.empty() && is_blank(message.content) &&
+           is_blank(message.thought.value_or(""));
+  };
+  if (row.responses.empty() || (kind == RowKind::kLabelled && !row.desirable)) return false;
+  if (is_empty(row.responses.front())) return true;
+  return kind == RowKind::kSupervised && std::ranges::any_of(row.prompt, is_empty);
+}
+
+bool asks_nothing(const AlignedRow& row, RowKind kind) {
+  return kind != RowKind::kPlain && !row.prompt.empty() && row.prompt.back().role == MessageRole::kUser &&
+         is_blank(row.prompt.back().content);
+}
+
 }  // namespace
 
 struct RowPipeline::Outcome {
   EncodedItem item;
+  bool has_empty_answer = false;
+  bool has_empty_prompt = false;
   std::string fault;  ///< why the row is bad, or ""
 };
 
@@ -76,7 +96,10 @@ void RowPipeline::add_batch(const MappedFile& file, const std::vector<RawRow>& r
   parallel_for_(static_cast<int64_t>(rows.size()), [&](int64_t index) {
     const auto i = static_cast<size_t>(index);
     try {
-      outcomes[i].item = encoder_(converter.convert(parse_row(file, rows[i])));
+      const AlignedRow row = converter.convert(parse_row(file, rows[i]));
+      outcomes[i].item = encoder_(row);
+      outcomes[i].has_empty_answer = learns_empty_answer(row, ledger_.kind);
+      outcomes[i].has_empty_prompt = asks_nothing(row, ledger_.kind);
     } catch (const RowError& reason) {
       outcomes[i].fault = reason.what();
     } catch (const nlohmann::json::exception& reason) {
@@ -106,6 +129,8 @@ void RowPipeline::enter(const RawRow& row, Outcome& outcome) {
       item.documents, [](const EncodedExample& document) { return count_targets(document.labels) == 0; });
   if (learns_nothing) return ledger_.without_supervision.add(mark);
   if (!item.documents.empty()) ledger_.rendering.add(item.documents.front().notes);
+  if (outcome.has_empty_answer) ledger_.empty_answers.add(file, row.line);
+  if (outcome.has_empty_prompt) ledger_.empty_prompts.add(file, row.line);
   ++ledger_.rows_kept;
   ++ledger_.datasets.back().rows_kept;
   for (const EncodedExample& example : item.documents) {

@@ -81,14 +81,20 @@ void flush_tree(const Path& folder) {
 
 std::string hash_text(const Path& file) { return fmt::format("{:016x}", content_hash(MappedFile(file).bytes())); }
 
-void write_manifest(const Path& folder) {
+constexpr std::pair<CheckpointPurpose, const char*> kPurposeNames[] = {{CheckpointPurpose::kStop, "stop"},
+                                                                       {CheckpointPurpose::kBest, "best"}};
+
+void write_manifest(const Path& folder, CheckpointPurpose purpose) {
   nlohmann::json files = nlohmann::json::object();
   for (const auto& item : std::filesystem::recursive_directory_iterator(folder)) {
     if (!item.is_regular_file()) continue;
     files[item.path().lexically_relative(folder).string()] = {{"bytes", item.file_size()},
                                                               {"xxh3", hash_text(item.path())}};
   }
-  const nlohmann::json manifest = {{"version", kManifestVersion}, {"files", files}};
+  nlohmann::json manifest = {{"version", kManifestVersion}, {"files", files}};
+  for (const auto& [each, name] : kPurposeNames) {
+    if (each == purpose) manifest["purpose"] = name;
+  }
   write_file_atomically(folder / kManifestFile, manifest.dump(2) + "\n");
 }
 
@@ -142,8 +148,9 @@ bool is_temporary_name(const std::string& name) {
 
 }  // namespace
 
-CheckpointWriter::CheckpointWriter(const std::filesystem::path& output_dir, int64_t step, uint64_t needed_bytes)
-    : output_dir_(output_dir), final_path_(output_dir / fmt::format("checkpoint-{}", step)) {
+CheckpointWriter::CheckpointWriter(const std::filesystem::path& output_dir, int64_t step, uint64_t needed_bytes,
+                                   CheckpointPurpose purpose)
+    : output_dir_(output_dir), final_path_(output_dir / fmt::format("checkpoint-{}", step)), purpose_(purpose) {
   if (step < 0) throw invalid_argument("checkpoint step {}: expected >= 0", step);
   require_disk_space(output_dir, needed_bytes, final_path_.filename().string());
   make_folders(output_dir);
@@ -160,7 +167,7 @@ CheckpointWriter::~CheckpointWriter() {
 std::filesystem::path CheckpointWriter::commit() {
   if (folder_.empty()) throw failed_precondition("{} is already committed", final_path_.string());
   try {
-    write_manifest(folder_);
+    write_manifest(folder_, purpose_);
     flush_tree(folder_);
   } catch (const std::filesystem::filesystem_error& error) {
     throw io_error("cannot complete '{}': {}", final_path_.string(), error.what());
@@ -259,6 +266,19 @@ std::vector<std::filesystem::path> enforce_save_total_limit(const std::filesyste
     removed.push_back(order[i].path);
   }
   return removed;
+}
+
+CheckpointPurpose purpose_of(const std::filesystem::path& checkpoint) {
+  try {
+    const nlohmann::json manifest = read_json_file(checkpoint / kManifestFile);
+    const std::string written = manifest.value("purpose", "");
+    for (const auto& [purpose, name] : kPurposeNames) {
+      if (written == name) return purpose;
+    }
+  } catch (const Error&) {
+  } catch (const nlohmann::json::exception&) {
+  }
+  return CheckpointPurpose::kPeriodic;
 }
 
 void remove_checkpoint(const Checkpoint& checkpoint) { remove_folder(checkpoint.path, checkpoint.step); }

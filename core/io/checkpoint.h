@@ -11,13 +11,21 @@
 
 namespace ftrun {
 
+/// What a checkpoint is kept for, the weakest reason first. Its manifest says so.
+enum class CheckpointPurpose {
+  kStop,      ///< the run was interrupted here: until a later one, or the result, is written
+  kBest,      ///< nothing but the best evaluation: until there is a better one
+  kPeriodic,  ///< save_strategy
+};
+
 /// Writes OUTPUT_DIR/checkpoint-STEP. Fill folder(), then commit(); without commit() everything is removed again.
 /// One process creates it; other ranks write files into folder() while the creator holds it. Not thread-safe.
 class CheckpointWriter {
  public:
   /// Creates OUTPUT_DIR where missing and a hidden temporary folder in it, locked as long as this object lives.
   /// Throws RESOURCE_EXHAUSTED naming both figures when fewer than `needed_bytes` are free.
-  CheckpointWriter(const std::filesystem::path& output_dir, int64_t step, uint64_t needed_bytes = 0);
+  CheckpointWriter(const std::filesystem::path& output_dir, int64_t step, uint64_t needed_bytes = 0,
+                   CheckpointPurpose purpose = CheckpointPurpose::kPeriodic);
   CheckpointWriter(const CheckpointWriter&) = delete;
   CheckpointWriter& operator=(const CheckpointWriter&) = delete;
   ~CheckpointWriter();
@@ -33,6 +41,7 @@ class CheckpointWriter {
   std::filesystem::path output_dir_;
   std::filesystem::path folder_;
   std::filesystem::path final_path_;
+  CheckpointPurpose purpose_;
   int lock_ = -1;
 };
 
@@ -57,6 +66,9 @@ std::optional<Checkpoint> newest_complete_checkpoint(const std::filesystem::path
 /// what was removed. A removal that is interrupted leaves a temporary, never part of a checkpoint.
 std::vector<std::filesystem::path> enforce_save_total_limit(const std::filesystem::path& output_dir, int64_t limit,
                                                             const std::optional<std::filesystem::path>& best = {});
+
+/// kPeriodic where the manifest cannot be read or says nothing.
+CheckpointPurpose purpose_of(const std::filesystem::path& checkpoint);
 
 /// Removes one checkpoint; interrupted, it leaves a temporary, never part of a checkpoint.
 void remove_checkpoint(const Checkpoint& checkpoint);

@@ -5,10 +5,12 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "core/base/logging.h"
 #include "core/io/disk_space.h"
 #include "core/train/best_metric.h"
 #include "core/train/checkpointing.h"
 #include "core/train/commands.h"
+#include "core/train/futile_run.h"
 #include "core/train/memory_estimate.h"
 #include "core/train/rank_usage.h"
 #include "core/train/run.h"
@@ -158,6 +160,10 @@ int check_command(const CommandContext& context) {
     Run run(setup, link, claim_output(setup, link.communicator()));
     require_measured_metric(run);
     if (!link.is_main()) return 0;
+    const int64_t max_steps = planned_updates(run.arguments(), run.plan().updates_per_epoch);
+    for (const std::string& line : futile_schedule(setup.config(), run.arguments(), max_steps)) {
+      if (run.arguments().do_train) log_warning("{}", line);
+    }
     if (!run.claim().resume_from) require_disk_for_run(run, 0);
     const Json json = run_json(run);
     if (context.json) {

@@ -286,10 +286,11 @@ SaveBytes save_bytes(const Run& run) {
   return bytes;
 }
 
-fs::path save_checkpoint(Run& run, const TrainerState& state) {
+fs::path save_checkpoint(Run& run, const TrainerState& state, CheckpointPurpose purpose) {
   return while_running([&] {
     std::optional<CheckpointWriter> writer;
-    if (run.is_main()) writer.emplace(run.arguments().output_dir, state.global_step, save_bytes(run).checkpoint);
+    if (run.is_main())
+      writer.emplace(run.arguments().output_dir, state.global_step, save_bytes(run).checkpoint, purpose);
     Communicator& communicator = run.rank().communicator();
     const fs::path folder = communicator.all_gather_text(writer ? writer->folder().string() : std::string()).front();
     if (!fs::is_directory(folder)) {

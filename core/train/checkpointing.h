@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 
+#include "core/io/checkpoint.h"
 #include "core/train/run.h"
 #include "core/train/trainer_state.h"
 
@@ -24,7 +25,8 @@ SaveBytes save_bytes(const Run& run);
 
 /// Writes output_dir/checkpoint-STEP as a whole or not at all: model, optimizer state (unless save_only_model), trainer
 /// state; each rank its part. Returns the folder.
-std::filesystem::path save_checkpoint(Run& run, const TrainerState& state);
+std::filesystem::path save_checkpoint(Run& run, const TrainerState& state,
+                                      CheckpointPurpose purpose = CheckpointPurpose::kPeriodic);
 
 /// Throws RESOURCE_EXHAUSTED when the checkpoints that the run keeps at one time and the final model do not fit beside
 /// output_dir: an estimate, since others use the disk too and runs stop early. Logs it otherwise.

@@ -17,6 +17,7 @@
 #include "core/model/weight_source.h"
 #include "core/parallel/run_parallel.h"
 #include "core/train/adapter_bases.h"
+#include "core/train/futile_run.h"
 #include "core/train/input_agreement.h"
 #include "core/train/memory_estimate.h"
 #include "core/train/scalar_heads.h"
@@ -447,6 +448,7 @@ void Run::begin(const std::function<void(const DataLedger&)>& on_ledger) {
   if (opened == nullptr || !prepared_data(*opened).encoder) return;
   for (const int32_t id : prepared_data(*opened).encoder->stop_ids()) add_unique(generate_.stop_ids, id);
   warn_about_positions(setup_, prepared_data(*opened));
+  for (const std::string& line : futile_data(prepared_data(*opened), setup_.data)) log_warning("{}", line);
 }
 
 }  // namespace ftrun

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <set>
 #include <utility>
 
 #include "core/base/error.h"
@@ -12,18 +11,22 @@
 #include "core/base/logging.h"
 #include "core/data/replaced_tokenizer.h"
 #include "core/io/checkpoint.h"
+#include "core/io/disk_space.h"
 #include "core/io/model_weights.h"
-#include "core/model/abi_struct.h"
 #include "core/train/base_models.h"
 #include "core/train/best_metric.h"
+#include "core/train/checkpoint_retention.h"
 #include "core/train/checkpointing.h"
-#include "core/train/loss_plot.h"
+#include "core/train/evaluation.h"
+#include "core/train/futile_run.h"
+#include "core/train/history_plots.h"
 #include "core/train/memory_estimate.h"
 #include "core/train/rank_usage.h"
 #include "core/train/rehearsal.h"
 #include "core/train/results.h"
 #include "core/train/stop_request.h"
 #include "core/train/trained_parameters.h"
+#include "core/train/update.h"
 
 namespace ftrun {
 namespace fs = std::filesystem;
@@ -36,76 +39,10 @@ constexpr const char* kStopFile = "stop";
 /// A stop file that is younger was meant for this run, even while it was still loading.
 const fs::file_time_type kProgramStart = fs::file_time_type::clock::now();
 
-using Denominators = std::array<double, FTRUN_MAX_DENOMINATORS>;
-
-// An update of the paradigm, released with the scope.
-class UpdateScope {
- public:
-  UpdateScope(Run& run, ftrun_split split, int64_t epoch, int64_t index) : paradigm_(run.paradigm()) {
-    auto request = make_abi_struct<ftrun_update_request>(FTRUN_UPDATE_REQUEST_TAG);
-    request.split = split;
-    request.epoch = epoch;
-    request.update = index;
-    update_ = make_abi_struct<ftrun_update>(FTRUN_UPDATE_TAG);
-    check_plugin(paradigm_.table().next_update(paradigm_.self(), run.context(), &request, &update_), paradigm_.plugin(),
-                 "next_update");
-  }
-  UpdateScope(const UpdateScope&) = delete;
-  UpdateScope& operator=(const UpdateScope&) = delete;
-  ~UpdateScope() { paradigm_.table().release_update(paradigm_.self(), &update_); }
-  const ftrun_update& update() const noexcept { return update_; }
-
-  /// Summed over ranks. Collective.
-  Denominators denominators(Run& run) const {
-    Denominators result;
-    std::copy_n(update_.denominators, result.size(), result.begin());
-    run.communicator().sum_host(result);
-    return result;
-  }
-
- private:
-  const ParadigmInstance& paradigm_;
-  ftrun_update update_;
-};
-
-Tensor paradigm_loss(Run& run, const ftrun_update& update, int32_t micro_batch, const double* denominators) {
-  ftrun_tensor* loss = nullptr;
-  const ParadigmInstance& paradigm = run.paradigm();
-  check_plugin(paradigm.table().loss(paradigm.self(), run.context(), &update, micro_batch, denominators, &loss),
-               paradigm.plugin(), "loss");
-  return Tensor::adopt(loss);
-}
-
-// What the paradigm measured of an update that is over.
-std::map<std::string, double> take_metrics(Run& run) { return std::exchange(run.services().metrics, {}); }
-
 void prepare_paradigm(Run& run) {
   const ParadigmInstance& paradigm = run.paradigm();
   if (!paradigm.plugin().provides("prepare")) return;
   check_plugin(paradigm.table().prepare(paradigm.self(), run.context()), paradigm.plugin(), "prepare");
-}
-
-double value_of(Run& run, const Tensor& loss) { return read_floats(*run.context(), loss).at(0); }
-
-void require_positive(const Run& run, const Denominators& denominators, int64_t step) {
-  const auto& names = run.paradigm().denominators();
-  for (size_t i = 0; i < names.size(); ++i) {
-    if (denominators[i] > 0) continue;
-    throw failed_precondition("step {}: the update has no {}: its loss would be divided by zero", step, names[i]);
-  }
-}
-
-/// Of what the paradigm measured while training.
-std::set<std::string> metric_names(const nlohmann::json& log_history) {
-  static const std::set<std::string> kOwn = {"loss", "grad_norm", "learning_rate", "epoch", "step"};
-  std::set<std::string> names;
-  for (const auto& entry : log_history) {
-    if (!entry.contains("loss")) continue;
-    for (const auto& [name, value] : entry.items()) {
-      if (!kOwn.contains(name)) names.insert(name);
-    }
-  }
-  return names;
 }
 
 int64_t non_embedding_elements(const NetworkModel& model) {
@@ -116,27 +53,6 @@ int64_t non_embedding_elements(const NetworkModel& model) {
   return elements;
 }
 
-bool paradigm_measures(const ParadigmInstance& paradigm, ftrun_evaluation_phase phase) {
-  if (!paradigm.plugin().provides("evaluate")) return false;
-  int32_t wanted = 0;
-  check_plugin(paradigm.table().evaluate(paradigm.self(), nullptr, phase, &wanted), paradigm.plugin(), "evaluate");
-  return wanted != 0;
-}
-
-// Runs the paradigm's own measures and moves what they reported into `measures`.
-void add_paradigm_measures(Run& run, ftrun_evaluation_phase phase, nlohmann::json& measures) {
-  const ParadigmInstance& paradigm = run.paradigm();
-  if (!paradigm_measures(paradigm, phase)) return;
-  int32_t wanted = 1;
-  run.services().metrics.clear();
-  check_plugin(paradigm.table().evaluate(paradigm.self(), run.context(), phase, &wanted), paradigm.plugin(),
-               "evaluate");
-  for (const auto& [name, value] : run.services().metrics) {
-    measures[name] = value;
-    log_info("{} = {:.4f}", name, value);
-  }
-}
-
 }  // namespace
 
 Trainer::Trainer(Run& run) : run_(run) {}
@@ -145,6 +61,10 @@ Trainer::~Trainer() {
   if (!run_.is_main()) return;
   set_log_line_hook(nullptr);
   active_progress = nullptr;
+}
+
+void Trainer::notify(TrainingEvent event) const {
+  if (observer_) observer_(event, state_.global_step);
 }
 
 double Trainer::elapsed_seconds() const {
@@ -174,12 +94,16 @@ void Trainer::open_output_dir(int64_t first_step) {
                   first_step, set_aside(later, "superseded").string());
     }
   } else {
-    for (const Checkpoint& stale : list_checkpoints(folder)) fs::remove_all(stale.path);
+    for (const Checkpoint& stale : list_checkpoints(folder)) remove_checkpoint(stale);
     for (const char* name : {"all_results.json", "train_results.json", "eval_results.json", "trainer_state.json"}) {
       fs::remove(folder / name);
     }
   }
-  log_file_ = std::make_unique<TrainerLogFile>(folder, first_step);
+  // A line of that step which the state does not know was written by what came to nothing.
+  const auto known = std::ranges::count_if(state_.log_history, [&](const nlohmann::json& entry) {
+    return entry.value("step", int64_t{0}) == first_step && (entry.contains("loss") || entry.contains("eval_loss"));
+  });
+  log_file_ = std::make_unique<TrainerLogFile>(folder, first_step, known);
 }
 
 void Trainer::start() {
@@ -187,11 +111,21 @@ void Trainer::start() {
   const ftrun_paradigm_plan& plan = run_.plan();
   if (run_.claim().resume_from) {
     state_ = restore_checkpoint(run_, *run_.claim().resume_from);
+    state_.arguments = nlohmann::json::object();  // of the run that made it; a checkpoint of this one says its own
     find_best();
+    recall_evaluation();
+    const bool is_own = fs::weakly_canonical(*run_.claim().resume_from) ==
+                        fs::weakly_canonical(a.output_dir / fmt::format("checkpoint-{}", state_.global_step));
+    if (run_.link().agree(is_own)) {
+      saved_ = {state_.global_step, purpose_of(*run_.claim().resume_from), true};
+    }
   }
   state_.base_models = base_models(run_);
   if (run_.is_main()) require_disk_for_run(run_, state_.global_step);
   state_.max_steps = planned_updates(a, plan.updates_per_epoch);
+  length_ = run_length(plan.num_examples, run_.world() * a.per_device_train_batch_size, a.gradient_accumulation_steps,
+                       plan.updates_per_epoch, state_.max_steps);
+  state_.epoch = epochs_after(state_.global_step, length_);
   state_.updates_per_epoch = plan.updates_per_epoch;
   state_.num_train_epochs =
       a.max_steps > 0 ? std::ceil(static_cast<double>(a.max_steps) / static_cast<double>(plan.updates_per_epoch))
@@ -216,6 +150,7 @@ void Trainer::start() {
   if (plan.eval_updates > 0 && !evaluates_at_end() && !run_.setup().config().is_given("do_eval")) {
     log_warning("the {} examples for evaluation are not used: set do_eval: true or eval_strategy", plan.eval_examples);
   }
+  for (const std::string& line : futile_schedule(run_.setup().config(), a, state_.max_steps)) log_warning("{}", line);
   started_ = std::chrono::steady_clock::now();
 }
 
@@ -259,6 +194,8 @@ int Trainer::train() {
   start();
   const int64_t first_step = state_.global_step;
   try {
+    forget_earlier_stop();
+    catch_up();
     train_to_end();
     return stop_agreed() ? finish_interrupted() : finish();
   } catch (const Error& error) {
@@ -278,7 +215,6 @@ void Trainer::forget_earlier_stop() {
 }
 
 void Trainer::train_to_end() {
-  forget_earlier_stop();
   bool first = true;
   while (state_.global_step < state_.max_steps && !stop_early_ && !stop_agreed()) {
     if (first) run_.communicator().reset_traffic();
@@ -366,10 +302,11 @@ void Trainer::require_finite(const StepResult& result, const ftrun_update& updat
 }
 
 void Trainer::after_step(const StepResult& result) {
-  const TrainingArguments& a = run_.arguments();
+  notify(TrainingEvent::kUpdated);
   open_output_dir(state_.global_step);
   ++state_.global_step;
-  state_.epoch = static_cast<double>(state_.global_step) / static_cast<double>(state_.updates_per_epoch);
+  saved_.is_current = false;
+  state_.epoch = epochs_after(state_.global_step, length_);
   const int64_t in_epoch = state_.global_step % state_.updates_per_epoch;
   state_.items_consumed = state_.global_step / state_.updates_per_epoch * run_.plan().num_examples +
                           std::min(in_epoch * state_.global_batch, run_.plan().num_examples);
@@ -382,18 +319,18 @@ void Trainer::after_step(const StepResult& result) {
   ++state_.updates_since_log;
   state_.metrics_since_log.add(result.metrics, result.metrics_weight);
   progress_->advance_to(state_.global_step);
-  const bool last = state_.global_step >= state_.max_steps;
-  // The last update ends the epoch that it is in, as in the Hugging Face trainer.
-  const bool ends_epoch = last || state_.global_step % state_.updates_per_epoch == 0;
-  if (a.logging.is_due(state_.global_step, ends_epoch) || (a.logging_first_step && state_.global_step == 1)) {
-    log_step(result);
-  }
-  if (a.evaluation.is_due(state_.global_step, ends_epoch) && run_.plan().eval_updates > 0) judge(evaluate());
-  if (a.saving.is_due(state_.global_step, ends_epoch) ||
-      (a.saving.unit == Period::Unit::kSteps && (last || stop_early_))) {
-    save();
-  }
-  if (on_step_) on_step_(state_.global_step);
+  if (due_now().log) log_step(result);
+  warn_of_no_gradient(result);
+  notify(TrainingEvent::kLogged);
+  conclude_step();
+  notify(TrainingEvent::kStepDone);
+}
+
+void Trainer::warn_of_no_gradient(const StepResult& result) {
+  const std::string line = futile_update(state_.global_step, result.loss, result.grad_norm);
+  if (line.empty() || warned_of_no_gradient_) return;
+  warned_of_no_gradient_ = true;
+  log_warning("{}", line);
 }
 
 // A log that cannot be written is no reason to lose the run.
@@ -447,41 +384,14 @@ void Trainer::log_step(const StepResult& result) {
   last_log_seconds_ = seconds;
 }
 
-// The loss and what the paradigm measured, under their names in results.
-std::map<std::string, double> Trainer::evaluate_loss() {
-  MetricMeans means;
-  run_.services().metrics.clear();
-  double weighted = 0;
-  double weight = 0;
-  Progress progress("evaluating", run_.plan().eval_updates);
-  for (int64_t index = 0; index < run_.plan().eval_updates; ++index) {
-    if (stop_agreed()) throw Error(FTRUN_CANCELLED, "a stop was asked for during an evaluation");
-    const UpdateScope scope(run_, FTRUN_SPLIT_EVAL, 0, index);
-    const Denominators denominators = scope.denominators(run_);
-    for (int32_t micro_batch = 0; micro_batch < scope.update().n_micro_batches; ++micro_batch) {
-      const Tensor loss =
-          run_.rank().evaluate([&] { return paradigm_loss(run_, scope.update(), micro_batch, denominators.data()); });
-      weighted += value_of(run_, loss) * denominators[0];
-    }
-    weight += denominators[0];
-    means.add(take_metrics(run_), denominators[0]);
-    progress.advance_to(index + 1);
-    progress.clear();
-  }
-  run_.communicator().sum_host(std::span(&weighted, 1));
-  if (!(weight > 0)) throw failed_precondition("the evaluation data has nothing to measure a loss on");
-  std::map<std::string, double> measures;
-  for (const auto& [name, mean] : means.take()) measures["eval_" + name] = mean;
-  measures["eval_loss"] = weighted / weight;
-  if (has_perplexity(run_.paradigm())) measures["eval_perplexity"] = std::exp(weighted / weight);
-  return measures;
-}
-
 nlohmann::json Trainer::evaluate() {
   if (last_evaluated_step_ == state_.global_step) return last_measures_;
   progress_->clear();
   const double begin = elapsed_seconds();
-  const std::map<std::string, double> measured = evaluate_loss();
+  const std::map<std::string, double> measured = evaluate_loss(run_, [this] {
+    notify(TrainingEvent::kEvaluating);
+    if (stop_agreed()) throw Error(FTRUN_CANCELLED, "a stop was asked for during an evaluation");
+  });
   nlohmann::json measures = measured;
   const double seconds = std::max(elapsed_seconds() - begin, 1e-9);
   measures["eval_runtime"] = seconds;
@@ -503,42 +413,60 @@ nlohmann::json Trainer::evaluate() {
   append_log(line);
   last_evaluated_step_ = state_.global_step;
   last_measures_ = measures;
+  saved_.is_current = false;
+  notify(TrainingEvent::kEvaluated);
   return measures;
 }
 
 void Trainer::judge(const nlohmann::json& measures) {
   const TrainingArguments& a = run_.arguments();
   if (!a.load_best_model_at_end && a.early_stopping_steps == 0) return;
-  const double value = measures.at(a.metric_for_best_model);
-  const bool better =
-      std::isfinite(value) &&
-      (!state_.best_metric || (a.greater_is_better ? value > *state_.best_metric : value < *state_.best_metric));
-  if (better) {
-    const int64_t before = state_.best_global_step;
-    state_.best_metric = value;
-    state_.best_global_step = state_.global_step;
-    state_.evaluations_without_gain = 0;
-    state_.best_model_checkpoint.clear();
-    if (a.load_best_model_at_end) keep_best(before);
-  } else {
-    ++state_.evaluations_without_gain;
-  }
-  if (a.early_stopping_steps > 0 && state_.evaluations_without_gain >= a.early_stopping_steps) {
-    log_info("stopping early: {} has not become better for {} evaluations", a.metric_for_best_model,
-             state_.evaluations_without_gain);
-    stop_early_ = true;
-  }
+  if (!enter_evaluation(state_, measures.at(a.metric_for_best_model), a.greater_is_better)) return;
+  // The Hugging Face trainer saves at save_steps only and then ends with the last weights when the best were not saved.
+  if (a.load_best_model_at_end) save(due_now().save ? CheckpointPurpose::kPeriodic : CheckpointPurpose::kBest);
 }
 
-// The Hugging Face trainer saves at save_steps only and then ends with the last weights when the best were not saved.
-void Trainer::keep_best(int64_t step_before) {
-  save();
-  // Saved for being the best only, so that saving_steps still says how many checkpoints a run leaves.
-  const Period& saving = run_.arguments().saving;
-  if (!run_.is_main() || step_before <= 0 || saving.unit != Period::Unit::kSteps || saving.is_due(step_before, false))
-    return;
-  for (const Checkpoint& checkpoint : list_checkpoints(run_.arguments().output_dir)) {
-    if (checkpoint.step == step_before) remove_checkpoint(checkpoint);
+DueWork Trainer::due_now() const { return due_after(state_.global_step, length_, run_.arguments()); }
+
+bool Trainer::owes_evaluation() const {
+  return due_now().evaluate && run_.plan().eval_updates > 0 && last_evaluated_step_ != state_.global_step;
+}
+
+void Trainer::stop_without_gain() {
+  if (!is_stopped_early(state_, run_.arguments())) return;
+  log_info("stopping early: {} has not become better for {} evaluations (early_stopping_steps)",
+           run_.arguments().metric_for_best_model, state_.evaluations_without_gain);
+  stop_early_ = true;
+}
+
+// All that follows an update but its log line.
+void Trainer::conclude_step() {
+  if (owes_evaluation()) judge(evaluate());
+  stop_without_gain();
+  const bool is_last_of_steps = stop_early_ && run_.arguments().saving.unit == Period::Unit::kSteps;
+  if (due_now().save || is_last_of_steps) save(CheckpointPurpose::kPeriodic);
+}
+
+// What the interrupted run owed after its last update: its checkpoint may be without an evaluation that was due, and
+// then it is not the one that save_strategy asks for.
+void Trainer::catch_up() {
+  if (!run_.claim().resume_from) return;
+  notify(TrainingEvent::kResumed);
+  const bool is_makeshift =
+      saved_.step == state_.global_step && due_now().save && saved_.purpose < CheckpointPurpose::kPeriodic;
+  if (!owes_evaluation() && !is_makeshift) return stop_without_gain();
+  if (owes_evaluation()) log_info("step {}: its evaluation was due and is not in the checkpoint", state_.global_step);
+  open_output_dir(state_.global_step);
+  conclude_step();
+}
+
+// The evaluation of the last update, where the checkpoint has it.
+void Trainer::recall_evaluation() {
+  for (const auto& entry : state_.log_history) {
+    if (entry.value("step", int64_t{-1}) != state_.global_step || !entry.contains("eval_loss")) continue;
+    last_evaluated_step_ = state_.global_step;
+    last_measures_ = entry;
+    last_measures_.erase("step");
   }
 }
 
@@ -559,32 +487,42 @@ void Trainer::find_best() {
               state_.global_step);
   state_.best_metric.reset();
   state_.best_global_step = 0;
+  state_.evaluations_without_gain = 0;
 }
 
-void Trainer::save() {
-  if (last_saved_step_ == state_.global_step) return;
+void Trainer::save(CheckpointPurpose purpose) {
+  if (saved_.step == state_.global_step) {
+    if (saved_.is_current && saved_.purpose >= purpose) return;
+    purpose = std::max(purpose, saved_.purpose);
+  }
   const TrainingArguments& a = run_.arguments();
-  if (state_.best_global_step == state_.global_step && state_.best_metric) {
+  const bool stays = purpose != CheckpointPurpose::kStop;
+  if (stays && state_.best_global_step == state_.global_step && state_.best_metric) {
     state_.best_model_checkpoint = (a.output_dir / fmt::format("checkpoint-{}", state_.global_step)).string();
   }
+  notify(TrainingEvent::kSaving);
   TrainerState saved = state_;
   saved.train_runtime_seconds += elapsed_seconds();
-  const fs::path folder = save_checkpoint(run_, saved);
-  last_saved_step_ = state_.global_step;
+  const fs::path folder = save_checkpoint(run_, saved, purpose);
+  saved_ = {state_.global_step, purpose, true};
   log_info("saved '{}'", folder.string());
-  if (a.save_total_limit <= 0 || !run_.is_main()) return;
-  std::optional<fs::path> best;
-  if (!state_.best_model_checkpoint.empty()) best = state_.best_model_checkpoint;
-  enforce_save_total_limit(a.output_dir, a.save_total_limit, best);
+  notify(TrainingEvent::kSaved);
+  // What an interruption leaves takes no place within the limit: the run goes on without it.
+  if (run_.is_main()) {
+    remove_superseded_checkpoints(a.output_dir,
+                                  {state_.global_step, state_.best_model_checkpoint, stays ? a.save_total_limit : 0});
+  }
 }
 
 int Trainer::finish_interrupted() {
   progress_->clear();
   open_output_dir(state_.global_step);
-  save();
+  save(CheckpointPurpose::kStop);
   if (run_.is_main()) fs::remove(run_.arguments().output_dir / kStopFile);
-  log_warning("stopped at step {} of {}: continue with --resume_from_checkpoint true", state_.global_step,
-              state_.max_steps);
+  log_warning("stopped at step {} of {}: {}", state_.global_step, state_.max_steps,
+              run_.arguments().save_only_model
+                  ? "with save_only_model the checkpoint has no optimizer state and cannot be continued from"
+                  : "continue with --resume_from_checkpoint true");
   summary_["interrupted"] = true;
   summary_["global_step"] = state_.global_step;
   summary_["output_dir"] = run_.arguments().output_dir.string();
@@ -618,32 +556,9 @@ void Trainer::write_train_results() {
   summary_["train"] = results;
 }
 
-void Trainer::plot() const {
-  const auto points_of = [&](const std::string& key) {
-    std::vector<PlotPoint> points;
-    for (const auto& entry : state_.log_history) {
-      if (entry.contains(key)) points.push_back({entry.at("step").get<double>(), entry.at(key).get<double>()});
-    }
-    return points;
-  };
-  const fs::path& folder = run_.arguments().output_dir;
-  write_loss_plot(folder / "training_loss.svg", points_of("loss"), "loss", "training loss of " + folder.string());
-  const auto evaluations = points_of("eval_loss");
-  if (evaluations.size() > 1) {
-    write_loss_plot(folder / "training_eval_loss.svg", evaluations, "eval_loss",
-                    "evaluation loss of " + folder.string());
-  }
-  for (const std::string& name : metric_names(state_.log_history)) {
-    const auto points = points_of(name);
-    if (points.size() < 2) continue;
-    std::string file = "training_" + name + ".svg";
-    std::ranges::replace(file, '/', '_');
-    write_loss_plot(folder / file, points, name, name + " of " + folder.string());
-  }
-}
-
 void Trainer::measure_initial(nlohmann::json& measures) {
   if (!paradigm_measures(run_.paradigm(), FTRUN_EVALUATION_INITIAL)) return;
+  weights_are_last_ = false;
   run_.rank().load_values(run_.trained_role(), *run_.initial_weights());
   add_paradigm_measures(run_, FTRUN_EVALUATION_INITIAL, measures);
 }
@@ -661,6 +576,7 @@ void Trainer::load_best() {
     log_info("loading the best model from '{}' ({} = {})", state_.best_model_checkpoint, a.metric_for_best_model,
              *state_.best_metric);
     load_weights(run_, state_.best_model_checkpoint);
+    weights_are_last_ = false;
     last_evaluated_step_ = -1;
     return;
   }
@@ -679,14 +595,45 @@ void Trainer::evaluate_result() {
   nlohmann::json measures = evaluate();
   add_paradigm_measures(run_, FTRUN_EVALUATION_FINAL, measures);
   measure_initial(measures);
+  notify(TrainingEvent::kResultMeasured);
   if (run_.is_main()) write_results(run_.arguments().output_dir, "eval", measures);
   summary_["eval"] = measures;
+  notify(TrainingEvent::kResultsWritten);
+}
+
+// The interrupted evaluation of the result is owed: the checkpoint that makes it up is of the state before any result.
+int Trainer::finish_unevaluated(TrainerState after_last_update, const SavedCheckpoint& saved) {
+  state_ = std::move(after_last_update);
+  saved_ = saved;
+  const bool has_checkpoint = saved_.step == state_.global_step && saved_.is_current;
+  if (!has_checkpoint && weights_are_last_) save(CheckpointPurpose::kStop);
+  if (run_.is_main()) fs::remove(run_.arguments().output_dir / kStopFile);
+  const bool resumes = (has_checkpoint || weights_are_last_) && !run_.arguments().save_only_model;
+  log_warning("stopped: the model is trained and saved, its evaluation is not made: {}",
+              resumes ? "make it with --resume_from_checkpoint true" : "make it with --do_train false");
+  summary_["interrupted"] = true;
+  return exit_code_of(FTRUN_CANCELLED);
+}
+
+// The measure of the initial weights takes the place of the trained ones, so that its interruption could save them no
+// more.
+void Trainer::save_before_other_weights() {
+  if (saved_.step == state_.global_step || run_.arguments().save_only_model || !evaluates_at_end()) return;
+  if (!paradigm_measures(run_.paradigm(), FTRUN_EVALUATION_INITIAL)) return;
+  const SaveBytes bytes = save_bytes(run_);
+  const uint64_t available = run_.is_main() ? available_disk_bytes(run_.arguments().output_dir) : 0;
+  if (run_.link().agree(available / 2 > bytes.checkpoint + bytes.model)) save(CheckpointPurpose::kStop);
 }
 
 int Trainer::finish() {
   const TrainingArguments& a = run_.arguments();
+  notify(TrainingEvent::kTrained);
   open_output_dir(state_.global_step);
+  save_before_other_weights();
+  const TrainerState after_last_update = state_;
+  const SavedCheckpoint saved = saved_;
   write_train_results();
+  notify(TrainingEvent::kTrainResults);
   load_best();
   save_model_folder(run_, a.output_dir);
   log_info("saved the model in '{}'", a.output_dir.string());
@@ -694,18 +641,19 @@ int Trainer::finish() {
   summary_["output_dir"] = a.output_dir.string();
   summary_["global_step"] = state_.global_step;
   write_state();
-  int code = 0;
+  notify(TrainingEvent::kModelSaved);
   try {
     evaluate_result();
   } catch (const Error& error) {
     if (error.code() != FTRUN_CANCELLED) throw;
-    log_warning("stopped: the model is trained and saved, its evaluation is left out");
-    summary_["interrupted"] = true;
-    code = exit_code_of(FTRUN_CANCELLED);
+    return finish_unevaluated(after_last_update, saved);
   }
   write_state();
-  if (a.plot_loss && run_.is_main()) plot();
-  return code;
+  if (!run_.is_main()) return 0;
+  if (a.plot_loss) write_history_plots(a.output_dir, state_.log_history);
+  const bool saves = a.saving.unit != Period::Unit::kNever;
+  remove_superseded_checkpoints(a.output_dir, {-1, state_.best_model_checkpoint, saves ? a.save_total_limit : 0});
+  return 0;
 }
 
 }  // namespace ftrun

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <chrono>
-#include <functional>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -12,11 +11,14 @@
 #include <string>
 #include <utility>
 
+#include "core/io/checkpoint.h"
 #include "core/train/progress.h"
 #include "core/train/run.h"
 #include "core/train/schedule.h"
 #include "core/train/step_phases.h"
+#include "core/train/step_position.h"
 #include "core/train/trainer_state.h"
+#include "core/train/training_event.h"
 #include "core/train/training_log.h"
 
 namespace ftrun {
@@ -36,8 +38,8 @@ class Trainer {
   /// else. Returns 0, or 130 after a stop was asked for.
   int evaluate_only();
 
-  /// Called after every update with the number of updates done, when nothing of it is in use any more. Before train.
-  void set_on_step(std::function<void(int64_t step)> on_step) { on_step_ = std::move(on_step); }
+  /// Before train. When `kStepDone` comes, nothing of the update is in use any more.
+  void set_observer(TrainingObserver observer) { observer_ = std::move(observer); }
 
   /// Everything measured, for --json: train_results, eval_results, output_dir, steps.
   const nlohmann::json& summary() const noexcept { return summary_; }
@@ -52,6 +54,14 @@ class Trainer {
     double metrics_weight = 0;
   };
 
+  /// The checkpoint of output_dir that this run wrote or was resumed from last.
+  struct SavedCheckpoint {
+    int64_t step = -1;
+    CheckpointPurpose purpose = CheckpointPurpose::kStop;
+    bool is_current = false;  ///< nothing has been added to the state since
+  };
+
+  void notify(TrainingEvent event) const;
   void start();
   void show_progress();
   void open_output_dir(int64_t first_step);
@@ -62,27 +72,34 @@ class Trainer {
   StepResult train_step();
   void require_finite(const StepResult& result, const ftrun_update& update, const double* denominators);
   void after_step(const StepResult& result);
+  void warn_of_no_gradient(const StepResult& result);
   void append_log(const nlohmann::ordered_json& line);
   void log_step(const StepResult& result);
   nlohmann::json evaluate();
-  std::map<std::string, double> evaluate_loss();
   bool evaluates_at_end() const;
   void judge(const nlohmann::json& measures);
-  void keep_best(int64_t step_before);
+  DueWork due_now() const;
+  bool owes_evaluation() const;
+  void stop_without_gain();
+  void conclude_step();
+  void catch_up();
+  void recall_evaluation();
   void find_best();
-  void save();
+  void save(CheckpointPurpose purpose);
   int finish_interrupted();
+  int finish_unevaluated(TrainerState after_last_update, const SavedCheckpoint& saved);
+  void save_before_other_weights();
   int finish();
   void load_best();
   void evaluate_result();
   void write_state() const;
   void measure_initial(nlohmann::json& measures);
   void write_train_results();
-  void plot() const;
   double elapsed_seconds() const;
 
   Run& run_;
   TrainerState state_;
+  RunLength length_;
   Schedule schedule_;
   std::optional<FolderLock> output_lock_;  // taken here when output_dir did not exist at first
   std::unique_ptr<TrainerLogFile> log_file_;
@@ -91,13 +108,15 @@ class Trainer {
   StepPhases phases_;
   double last_log_seconds_ = 0;
   int64_t tokens_since_log_ = 0;
-  int64_t last_saved_step_ = -1;
+  SavedCheckpoint saved_;
   int64_t last_evaluated_step_ = -1;
   nlohmann::json last_measures_;
+  bool weights_are_last_ = true;  // neither the best nor the initial ones have taken their place
   bool stop_early_ = false;
   bool log_failed_ = false;
+  bool warned_of_no_gradient_ = false;
   nlohmann::json summary_;
-  std::function<void(int64_t)> on_step_;
+  TrainingObserver observer_;
 };
 
 }  // namespace ftrun

@@ -41,13 +41,15 @@ std::string grouped(int64_t value) {
   return result;
 }
 
-std::string kept_lines(const std::filesystem::path& path, int64_t first_step) {
+std::string kept_lines(const std::filesystem::path& path, int64_t first_step, int64_t known) {
   std::string kept;
   if (first_step <= 0 || !std::filesystem::exists(path)) return kept;
   std::istringstream lines(read_file(path));
   for (std::string line; std::getline(lines, line);) {
     const Json json = Json::parse(line, nullptr, false);
-    if (json.is_object() && json.value("current_steps", int64_t{0}) <= first_step) kept += line + "\n";
+    if (!json.is_object()) continue;
+    const int64_t step = json.value("current_steps", int64_t{0});
+    if (step < first_step || (step == first_step && known-- > 0)) kept += line + "\n";
   }
   return kept;
 }
@@ -72,9 +74,9 @@ std::string format_banner(const Banner& banner) {
       banner.accumulation, grouped(banner.total_steps), grouped(banner.trainable_parameters));
 }
 
-TrainerLogFile::TrainerLogFile(const std::filesystem::path& output_dir, int64_t first_step)
+TrainerLogFile::TrainerLogFile(const std::filesystem::path& output_dir, int64_t first_step, int64_t known)
     : path_(output_dir / "trainer_log.jsonl") {
-  const std::string kept = kept_lines(path_, first_step);
+  const std::string kept = kept_lines(path_, first_step, known);
   if (kept.empty()) {
     std::filesystem::remove(path_);
   } else {

@@ -28,9 +28,9 @@ std::string format_banner(const Banner& banner);
 /// Appends JSON lines to OUTPUT_DIR/trainer_log.jsonl; a resumed run first drops lines beyond its step.
 class TrainerLogFile {
  public:
-  /// Keeps lines with current_steps <= first_step; 0 keeps none. The file appears with its first line, so that a run
-  /// which fails before its first step leaves nothing behind.
-  TrainerLogFile(const std::filesystem::path& output_dir, int64_t first_step);
+  /// Keeps lines with current_steps < first_step and the first `known` ones of first_step; 0 keeps none. The file
+  /// appears with its first line, so that a run which fails before its first step leaves nothing behind.
+  TrainerLogFile(const std::filesystem::path& output_dir, int64_t first_step, int64_t known);
   void append(const nlohmann::ordered_json& line);
 
  private:

@@ -24,6 +24,10 @@ void run_config(const std::string& config, const fs::path& output, const fs::pat
   arguments.insert(arguments.end(), {"--output_dir", output.string()});
   const ProgramResult result = run_ftrun(arguments);
   EXPECT_EQ(result.exit_code, 0) << config << ": " << result.err;
+  for (const char* futile :
+       {"cutoff_len: ", "dataset: ", "learning_rate: ", "of warm-up in a run of", "grad_norm is exactly 0"}) {
+    EXPECT_EQ(result.err.find(futile), std::string::npos) << config << ": " << result.err;
+  }
 }
 
 /// The evaluations' numbers under `key`, in order.

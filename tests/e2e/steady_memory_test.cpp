@@ -79,7 +79,8 @@ std::vector<Sample> train_and_watch(const std::map<std::string, std::string>& ch
   Trainer trainer(run);
   std::vector<Sample> samples;
   samples.reserve(kRows);
-  trainer.set_on_step([&](int64_t) {
+  trainer.set_observer([&](TrainingEvent event, int64_t) {
+    if (event != TrainingEvent::kStepDone) return;
     const ftrun_memory_stats device = run.device().memory_stats();
     const struct mallinfo2 heap = ::mallinfo2();
     samples.push_back(

@@ -591,6 +591,24 @@ TEST(Epochs, TheLastOneEndsWithTheRun) {
   EXPECT_THAT(checkpoints_in(folder / "run"), testing::UnorderedElementsAre("checkpoint-11", "checkpoint-13"));
 }
 
+TEST(Epochs, CountMicroBatchesAsTheHuggingFaceTrainerDoes) {
+  const TestFolder folder;
+  for (const json& row : read_json(fs::path(FTRUN_SOURCE_DIR) / "tests/golden/epochs.json")) {
+    if (row.at("rows") != 10 || row.at("ranks") != 1) continue;
+    std::map<std::string, std::string> keys = {{"max_samples", row.at("rows").dump()}};
+    for (const char* key : {"per_device_train_batch_size", "gradient_accumulation_steps", "num_train_epochs"}) {
+      keys[key] = row.at(key).dump();
+    }
+    ASSERT_EQ(run_small(folder, "run", keys).exit_code, 0);
+    std::vector<double> epochs = logged(folder / "run", "epoch");
+    ASSERT_FALSE(epochs.empty());
+    epochs.pop_back();  // of the run's results
+    EXPECT_EQ(epochs, row.at("epochs").get<std::vector<double>>());
+    return;
+  }
+  FAIL() << "the golden has no such run";
+}
+
 TEST(Stopping, AHangUpThatWasIgnoredAtStartStaysIgnored) {
   const TestFolder folder;
   const fs::path config = write_text(folder / "run.yaml", small_config(folder / "run", {{"max_steps", "60"}}));

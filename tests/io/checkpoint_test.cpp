@@ -49,6 +49,23 @@ size_t entries_of(const Path& folder) {
   return static_cast<size_t>(std::distance(std::filesystem::directory_iterator(folder), {}));
 }
 
+TEST(Checkpoint, SaysWhatItIsKeptFor) {
+  const TemporaryFolder parent;
+  const Path out = parent / "out";
+  const auto saved_for = [&](CheckpointPurpose purpose) {
+    CheckpointWriter writer(out, 5, 0, purpose);
+    fill(writer.folder(), 5);
+    return purpose_of(writer.commit());
+  };
+  for (const auto purpose : {CheckpointPurpose::kStop, CheckpointPurpose::kBest, CheckpointPurpose::kPeriodic}) {
+    EXPECT_EQ(saved_for(purpose), purpose) << "a checkpoint of the same step is replaced";
+    EXPECT_TRUE(is_complete(out / "checkpoint-5"));
+  }
+  write_text(out / "checkpoint-5/checkpoint_manifest.json", "[]");
+  EXPECT_EQ(purpose_of(out / "checkpoint-5"), CheckpointPurpose::kPeriodic);
+  EXPECT_EQ(purpose_of(out / "checkpoint-6"), CheckpointPurpose::kPeriodic) << "there is none";
+}
+
 TEST(Checkpoint, AppearsOnlyOnCommit) {
   const TemporaryFolder parent;
   const Path out = parent / "new/out";

@@ -40,11 +40,15 @@ TEST(TrainerLogFile, ResumedRunDropsLaterLines) {
   const auto folder = std::filesystem::temp_directory_path() / "ftrun_train_log_test";
   std::filesystem::remove_all(folder);
   std::filesystem::create_directories(folder);
-  TrainerLogFile first(folder, 0);
+  TrainerLogFile first(folder, 0, 0);
   for (int step = 1; step <= 3; ++step) first.append({{"current_steps", step}});
-  TrainerLogFile resumed(folder, 2);
+  TrainerLogFile resumed(folder, 2, 1);
   EXPECT_EQ(read_file(folder / "trainer_log.jsonl"), "{\"current_steps\":1}\n{\"current_steps\":2}\n");
-  TrainerLogFile fresh(folder, 0);
+  resumed.append({{"current_steps", 2}, {"eval_loss", 1}});
+  TrainerLogFile again(folder, 2, 1);
+  EXPECT_EQ(read_file(folder / "trainer_log.jsonl"), "{\"current_steps\":1}\n{\"current_steps\":2}\n")
+      << "an evaluation that the checkpoint does not know is made again";
+  TrainerLogFile fresh(folder, 0, 0);
   EXPECT_FALSE(std::filesystem::exists(folder / "trainer_log.jsonl")) << "the file appears with its first line";
   std::filesystem::remove_all(folder);
 }
