@@ -1,0 +1,187 @@
+// Chat templates that none of ours equals: ids and masks are transformers' and TRL's
+// (tests/golden/foreign_templates.py).
+#include <gmock/gmock.h>
+
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "core/base/files.h"
+#include "core/data/jinja_encoder.h"
+#include "core/data/row_format.h"
+#include "tests/data/data_test_support.h"
+
+namespace ftrun::testing {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::Each;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using Json = nlohmann::ordered_json;
+using Ranges = std::vector<std::pair<size_t, size_t>>;
+
+const Json& golden() {
+  static const Json json = Json::parse(read_file(golden_folder() / "foreign_templates.json"));
+  return json;
+}
+
+std::string text_of(const std::string& name) { return golden().at("templates").at(name).get<std::string>(); }
+
+std::tm golden_time() {
+  const Json& numbers = golden().at("now");
+  std::tm time{};
+  time.tm_year = numbers[0].get<int>() - 1900;
+  time.tm_mon = numbers[1].get<int>() - 1;
+  time.tm_mday = numbers[2].get<int>();
+  time.tm_hour = numbers[3].get<int>();
+  time.tm_isdst = -1;
+  return time;
+}
+
+AlignedRow aligned(const Json& row) {
+  const RowFormat& format = find_row_format("openai");
+  return format.bind({{"messages", "messages"}, {"tools", "tools"}}, format.default_tags, RowKind::kSupervised)
+      ->convert(row);
+}
+
+std::vector<int32_t> ids_of(const std::string& text) {
+  std::vector<int32_t> ids;
+  std::istringstream stream(text);
+  for (int32_t id = 0; stream >> id;) ids.push_back(id);
+  return ids;
+}
+
+/// Ids of all turns, and the tokens that they say are to be learnt.
+std::pair<std::vector<int32_t>, Ranges> joined(const std::vector<EncodedTurn>& turns) {
+  std::vector<int32_t> ids;
+  Ranges learnt;
+  for (const EncodedTurn& turn : turns) {
+    ids.insert(ids.end(), turn.prompt_ids.begin(), turn.prompt_ids.end());
+    for (size_t t = 0; t < turn.response_ids.size(); ++t) {
+      ids.push_back(turn.response_ids[t]);
+      if (!turn.learnt.empty() && !turn.learnt[t]) continue;
+      if (learnt.empty() || learnt.back().second + 1 != ids.size()) learnt.emplace_back(ids.size() - 1, ids.size() - 1);
+      learnt.back().second = ids.size();
+    }
+  }
+  return {ids, learnt};
+}
+
+class ForeignTemplate : public DataTest {
+ protected:
+  std::shared_ptr<const Tokenizer> tokenizer_with(const std::string& chat_template, const std::string& folder) {
+    const std::string name = folder + std::to_string(std::hash<std::string>()(chat_template));
+    if (!std::filesystem::exists(folder_ / name)) {
+      Json config = Json::parse(read_file(golden_folder() / folder / "tokenizer_config.json"));
+      config["chat_template"] = chat_template;
+      write(name + "/tokenizer.json", read_file(golden_folder() / folder / "tokenizer.json"));
+      write(name + "/tokenizer_config.json", config.dump());
+    }
+    return Tokenizer::load(folder_ / name);
+  }
+
+  const JinjaEncoder& encoder(const Json& the_case) {
+    const auto key = std::pair{the_case.at("template").get<std::string>(), the_case.at("tokenizer").get<std::string>()};
+    auto& encoder = encoders_[key];
+    if (encoder == nullptr) {
+      JinjaOptions options;
+      options.now = golden_time();
+      // transformers was given neither.
+      options.thinking = ThinkingOptions{};
+      encoder = std::make_unique<JinjaEncoder>(tokenizer_with(text_of(key.first), key.second), options);
+    }
+    return *encoder;
+  }
+
+  static std::string refusal(const std::function<void()>& action) {
+    try {
+      action();
+    } catch (const RowError& error) {
+      return error.what();
+    }
+    return {};
+  }
+
+  std::map<std::pair<std::string, std::string>, std::unique_ptr<JinjaEncoder>> encoders_;
+};
+
+TEST_F(ForeignTemplate, PrefixesGiveTransformersMasksAndTrlsCompletions) {
+  std::set<std::string> templates;
+  size_t learnt_rows = 0, refused = 0, failed = 0;
+  for (const Json& the_case : golden().at("cases")) {
+    const std::string label = the_case.at("template").get<std::string>() + " " + the_case.at("row").get<std::string>() +
+                              " " + the_case.at("tokenizer").get<std::string>();
+    const JinjaEncoder& encoder = this->encoder(the_case);
+    const AlignedRow row = aligned(golden().at("rows").at(the_case.at("row").get<std::string>()));
+    const std::vector<Message> messages = whole_conversation(row);
+    const auto turns = [&](LearntAnswers learnt) {
+      return encoder.encode_turns(messages, row.system, row.tools, learnt);
+    };
+    const auto answers = [&] { return encoder.encode_answers(row.prompt, row.responses, row.system, row.tools); };
+    if (the_case.contains("error")) {
+      const std::string error = the_case.at("error").get<std::string>();
+      EXPECT_THAT(refusal([&] { turns(LearntAnswers::kAll); }), HasSubstr(error.substr(error.find(": ") + 2))) << label;
+      ++failed;
+      continue;
+    }
+    const std::vector<int32_t> ids = ids_of(the_case.at("ids").get<std::string>());
+    EXPECT_EQ(encoder.encode_prompt(messages, row.system, row.tools).prompt_ids,
+              ids_of(the_case.at("prompt_ids").get<std::string>()))
+        << label;
+    if (the_case.at("learnt").is_null()) {
+      EXPECT_THAT(refusal([&] { turns(LearntAnswers::kAll); }),
+                  AllOf(HasSubstr("tokenizer_config.json"),
+                        HasSubstr(fmt::format("answer {} of", the_case.at("refused").get<int>() + 1))))
+          << label;
+      ++refused;
+    } else {
+      const auto [all_ids, learnt] = joined(turns(LearntAnswers::kAll));
+      EXPECT_EQ(all_ids, ids) << label;
+      EXPECT_EQ(learnt, the_case.at("learnt").get<Ranges>()) << label;
+      templates.insert(the_case.at("template").get<std::string>());
+      ++learnt_rows;
+    }
+    if (the_case.at("last").is_null()) {
+      EXPECT_NE(refusal([&] { turns(LearntAnswers::kLast); }), "") << label;
+      EXPECT_NE(refusal(answers), "") << label;
+      continue;
+    }
+    const Ranges last = {the_case.at("last").get<Ranges>().back()};
+    EXPECT_EQ(joined(turns(LearntAnswers::kLast)).first, ids) << label;
+    EXPECT_EQ(joined(turns(LearntAnswers::kLast)).second.back().second, ids.size()) << label;
+    EXPECT_EQ(joined(answers()), std::pair(ids, last)) << label;
+  }
+  EXPECT_EQ(templates.size(), 10u);
+  EXPECT_GT(learnt_rows, 150u);
+  EXPECT_GT(refused, 4u);
+  EXPECT_GT(failed, 8u);
+}
+
+TEST_F(ForeignTemplate, MarksGiveTransformersMasks) {
+  std::set<std::string> templates;
+  for (const Json& the_case : golden().at("marked")) {
+    const std::string label = the_case.at("template").get<std::string>() + " " + the_case.at("row").get<std::string>() +
+                              " " + the_case.at("tokenizer").get<std::string>();
+    const AlignedRow row = aligned(golden().at("rows").at(the_case.at("row").get<std::string>()));
+    const JinjaEncoder& encoder = this->encoder(the_case);
+    const auto turns = [&](LearntAnswers learnt) {
+      return encoder.encode_turns(whole_conversation(row), row.system, row.tools, learnt);
+    };
+    EXPECT_THAT(encoder.name(), HasSubstr("its generation marks"));
+    if (the_case.contains("error")) {
+      EXPECT_NE(refusal([&] { turns(LearntAnswers::kAll); }), "") << label;
+      continue;
+    }
+    const auto [ids, learnt] = joined(turns(LearntAnswers::kAll));
+    EXPECT_EQ(ids, ids_of(the_case.at("ids").get<std::string>())) << label;
+    EXPECT_EQ(learnt, the_case.at("learnt").get<Ranges>()) << label;
+    EXPECT_EQ(turns(LearntAnswers::kLast).size(), row.prompt.size() / 2 + 1) << label;
+    templates.insert(the_case.at("template").get<std::string>());
+  }
+  EXPECT_EQ(templates.size(), 7u);
+}
+
+}  // namespace
+}  // namespace ftrun::testing
