@@ -56,6 +56,9 @@ class ConversationEncoder {
   virtual EncodedPrompt encode_prompt(std::span<const Message> messages, std::string_view system,
                                       std::string_view tools) const = 0;
 
+  /// The ids that a model continues. `asked` ends with what is asked.
+  std::vector<int32_t> ask(std::span<const Message> asked, std::string_view system, std::string_view tools) const;
+
   /// The id that ends a response: the template's where it says one, else the tokenizer's; nullopt if there is none.
   virtual std::optional<int32_t> eos_id() const = 0;
   /// Ids that end a generated answer, as far as the template knows them; sorted, unique.
@@ -67,6 +70,10 @@ class ConversationEncoder {
   virtual const Tokenizer& tokenizer() const = 0;
   /// For people: "template 'qwen'".
   virtual std::string name() const = 0;
+  /// For people: how it is known what of a conversation is learnt, "" where the template itself says it.
+  virtual std::string mask_source() const { return {}; }
+  /// Both.
+  std::string description() const;
   /// What a tokenizer saved with a model trained this way says. May log a warning.
   virtual SavedTemplate saved_template() const = 0;
   /// Covers all that decides ids.

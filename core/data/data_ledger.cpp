@@ -48,6 +48,8 @@ constexpr NamedCount kCounts[] = {
      &RenderingCounts::thoughts_left_out},
     {"empty_thoughts_trained", "rows: an empty thought is learnt where the row has none (enable_thinking: true)",
      &RenderingCounts::empty_thoughts_trained},
+    {"text_left_out", "rows: the chat_template leaves out, or writes otherwise, text or tool calls of a message",
+     &RenderingCounts::text_left_out},
     {"answers_not_learnt", "rows: answers are not learnt that loss, weight or train mark so",
      &RenderingCounts::answers_not_learnt},
 };
@@ -130,6 +132,7 @@ void RenderingCounts::add(const RenderingNotes& notes) {
   thoughts_preserved += notes.thoughts_preserved ? 1 : 0;
   thoughts_left_out += notes.thoughts_left_out ? 1 : 0;
   empty_thoughts_trained += notes.empty_thought_trained ? 1 : 0;
+  text_left_out += notes.text_left_out ? 1 : 0;
   answers_not_learnt += notes.answers_not_learnt ? 1 : 0;
 }
 
@@ -172,22 +175,31 @@ std::string DataLedger::to_text(size_t marks_per_category) const {
   return text;
 }
 
+std::string unread_column_warning(const UnreadColumn& column) {
+  const std::string advice =
+      column.might_mean.empty()
+          ? std::string("remove it, or let a column that is read say it")
+          : fmt::format("where it is meant as '{0}', let dataset_info.json say so (columns: {{\"{0}\": \"{1}\"}})",
+                        column.might_mean, column.column);
+  return fmt::format("dataset '{}': nothing reads the column '{}', and {} rows have something in it: {}",
+                     column.dataset, column.column, column.rows, advice);
+}
+
 std::vector<std::string> DataLedger::warnings() const {
   std::vector<std::string> lines;
   for (const UnreadColumn& column : unread_columns) {
-    if (column.is_metadata) continue;
-    const std::string advice =
-        column.might_mean.empty()
-            ? std::string("remove it, or let a column that is read say it")
-            : fmt::format("where it is meant as '{0}', let dataset_info.json say so (columns: {{\"{0}\": \"{1}\"}})",
-                          column.might_mean, column.column);
-    lines.push_back(fmt::format("dataset '{}': nothing reads the column '{}', and {} rows have something in it: {}",
-                                column.dataset, column.column, column.rows, advice));
+    if (!column.is_metadata) lines.push_back(unread_column_warning(column));
   }
   for (const int32_t file : json_as_text) {
     lines.push_back(fmt::format(
         "{}: looks like JSON and is read as text, every line as a row: name it .json or .jsonl to have its rows read",
         files[static_cast<size_t>(file)]));
+  }
+  if (rendering.text_left_out > 0) {
+    lines.push_back(
+        fmt::format("{} rows have text or tool calls that the chat_template leaves out or writes otherwise: see them "
+                    "by 'ftrun data'",
+                    rendering.text_left_out));
   }
   return lines;
 }

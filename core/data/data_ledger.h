@@ -50,6 +50,7 @@ struct RenderingCounts {
   int64_t thoughts_preserved = 0;
   int64_t thoughts_left_out = 0;
   int64_t empty_thoughts_trained = 0;
+  int64_t text_left_out = 0;
   int64_t answers_not_learnt = 0;
   void add(const RenderingNotes& notes);
 };
@@ -62,6 +63,9 @@ struct UnreadColumn {
   bool is_metadata = false;
   int64_t rows = 0;  ///< rows that fit their format and say something in it
 };
+
+/// The line that warns of a column that is no metadata.
+std::string unread_column_warning(const UnreadColumn& column);
 
 struct DataLedger {
   std::vector<std::string> files;

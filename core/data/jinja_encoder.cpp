@@ -64,22 +64,23 @@ struct JinjaEncoder::Chat {
   TokenizedText tokens;
 };
 
-JinjaEncoder::JinjaEncoder(std::shared_ptr<const Tokenizer> tokenizer, JinjaOptions options)
+JinjaEncoder::JinjaEncoder(std::shared_ptr<const Tokenizer> tokenizer, const std::string& chat_template,
+                           std::string file, JinjaOptions options)
     : tokenizer_(std::move(tokenizer)),
+      file_(std::move(file)),
       options_(std::move(options)),
-      renderer_(tokenizer_->config().chat_template, tokenizer_->config().chat_template_file),
+      renderer_(chat_template, file_),
       special_tokens_(chat_special_tokens(tokenizer_->config())),
-      variables_(thinking_variables(options_.thinking)) {
+      variables_(chat_variables(options_.thinking)) {
   if (!options_.now) options_.now = local_time();
   if (const auto eos = tokenizer_->eos_id()) stop_ids_.push_back(*eos);
   const std::string parts = fmt::format("jinja|{}|{}|{}|{}", tokenizer_->fingerprint(), special_tokens_.dump(),
                                         variables_.dump(), Json(options_.default_system).dump());
-  fingerprint_ = content_hash(parts, content_hash(tokenizer_->config().chat_template));
+  fingerprint_ = content_hash(parts, content_hash(chat_template));
 }
 
-std::string JinjaEncoder::name() const {
-  return fmt::format("the tokenizer's own chat_template ('{}'), masks from {}", tokenizer_->config().chat_template_file,
-                     renderer_.has_generation_marks() ? "its generation marks" : "rendered prefixes");
+std::string JinjaEncoder::mask_source() const {
+  return renderer_.has_generation_marks() ? "masks from its generation marks" : "masks from rendered prefixes";
 }
 
 SavedTemplate JinjaEncoder::saved_template() const { return unchanged_template(tokenizer_->config()); }
@@ -124,8 +125,7 @@ void JinjaEncoder::refuse(const Chat& chat, size_t answer) const {
   throw RowError(fmt::format(
       "chat_template of '{}': answer {} of {} cannot be told from its prompt: up to {} the template writes {}, and in "
       "the whole conversation {}",
-      tokenizer_->config().chat_template_file, answer + 1, chat.answers.size(), begins ? "that answer" : "it",
-      around(alone, at), around(whole, at)));
+      file_, answer + 1, chat.answers.size(), begins ? "that answer" : "it", around(alone, at), around(whole, at)));
 }
 
 std::vector<Ranges> JinjaEncoder::find_marked(const Chat& chat, const std::vector<bool>& wanted) const {
@@ -141,8 +141,8 @@ std::vector<Ranges> JinjaEncoder::find_marked(const Chat& chat, const std::vecto
     if (!is_last && !(all_wanted && one_each)) end = render(chat, chat.answers[answer] + 1, false).generated.size();
     if (end < done || end > marks.size())
       throw RowError(
-          fmt::format("chat_template of '{}': its generation marks are not the same once answer {} is followed",
-                      tokenizer_->config().chat_template_file, answer + 1));
+          fmt::format("chat_template of '{}': its generation marks are not the same once answer {} is followed", file_,
+                      answer + 1));
     for (; done < end; ++done) places[answer].push_back(marked_tokens(chat.tokens, marks[done]));
   }
   return places;
@@ -307,7 +307,7 @@ void JinjaEncoder::require_learnable() const {
   log_warning(
       "'{}': what this chat_template writes at the end of an answer is no special token: the model does not learn "
       "to stop",
-      tokenizer_->config().chat_template_file);
+      file_);
 }
 
 }  // namespace ftrun

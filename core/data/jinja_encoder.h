@@ -20,7 +20,7 @@ namespace ftrun {
 
 struct JinjaOptions {
   std::string default_system;  ///< of conversations without a system text; "" for none
-  ThinkingOptions thinking;    ///< handed on as variables: enable_thinking (nullopt: null), preserve_thinking when true
+  ThinkingOptions thinking;    ///< handed on as variables, see chat_variables
   std::optional<std::tm> now;  ///< what strftime_now shows; absent: the time at construction
 };
 
@@ -29,8 +29,9 @@ struct JinjaOptions {
 /// text of a beginning must begin the text of the whole, or the row is refused.
 class JinjaEncoder final : public ConversationEncoder {
  public:
-  /// Throws INVALID_ARGUMENT when the tokenizer's chat_template cannot be parsed.
-  JinjaEncoder(std::shared_ptr<const Tokenizer> tokenizer, JinjaOptions options);
+  /// `file` is what messages call the text. Throws INVALID_ARGUMENT when it cannot be parsed.
+  JinjaEncoder(std::shared_ptr<const Tokenizer> tokenizer, const std::string& chat_template, std::string file,
+               JinjaOptions options);
 
   std::vector<EncodedTurn> encode_turns(std::span<const Message> messages, std::string_view system,
                                         std::string_view tools, LearntAnswers learnt,
@@ -45,8 +46,9 @@ class JinjaEncoder final : public ConversationEncoder {
   std::optional<int32_t> eos_id() const override { return tokenizer_->eos_id(); }
   const std::vector<int32_t>& stop_ids() const override { return stop_ids_; }
   const Tokenizer& tokenizer() const override { return *tokenizer_; }
-  /// "the tokenizer's own chat_template ('FILE'), masks from its generation marks" or "... from rendered prefixes".
-  std::string name() const override;
+  std::string name() const override { return "chat_template of '" + file_ + "'"; }
+  /// "masks from its generation marks" or "masks from rendered prefixes".
+  std::string mask_source() const override;
   SavedTemplate saved_template() const override;
   uint64_t fingerprint() const override { return fingerprint_; }
 
@@ -67,6 +69,7 @@ class JinjaEncoder final : public ConversationEncoder {
   [[noreturn]] void refuse(const Chat& chat, size_t answer) const;
 
   std::shared_ptr<const Tokenizer> tokenizer_;
+  std::string file_;
   JinjaOptions options_;
   ChatTemplateRenderer renderer_;
   Json special_tokens_;

@@ -2,7 +2,6 @@
 #include "core/data/row_pipeline.h"
 
 #include <algorithm>
-#include <map>
 
 #include "core/base/error.h"
 #include "core/data/unread_columns.h"
@@ -21,25 +20,16 @@ struct RowPipeline::Outcome {
   std::vector<std::string> unread_columns;
 };
 
-/// How the rows of one source are read, and where its unread columns stand in the ledger.
+/// How the rows of one source are read.
 struct RowPipeline::Reading {
   std::unique_ptr<RowConverter> converter;
   UnreadColumns columns;
-  std::map<std::string, size_t, std::less<>> places = {};
+  UnreadColumnTally tally;
 
-  void count(const std::vector<std::string>& unread, const std::string& dataset, DataLedger& ledger) {
-    for (const std::string& column : unread) {
-      auto place = places.find(column);
-      if (place == places.end()) {
-        if (ledger.unread_columns.size() == DataLedger::kColumnLimit) continue;
-        place = places.emplace(column, ledger.unread_columns.size()).first;
-        const bool is_metadata = is_metadata_column(column);
-        ledger.unread_columns.push_back(
-            {dataset, column, is_metadata ? std::string() : columns.might_mean(column), is_metadata, 0});
-      }
-      ++ledger.unread_columns[place->second].rows;
-    }
-  }
+  Reading(const DataSource& source, RowKind kind, std::vector<UnreadColumn>& counted)
+      : converter(find_row_format(source.format).bind(source.columns, source.tags, kind)),
+        columns(source, kind),
+        tally(columns, source.name, counted) {}
 };
 
 RowPipeline::RowPipeline(SpoolFile& spool, DataLedger& ledger, const ParallelFor& parallel_for, RowEncoder encoder,
@@ -51,8 +41,7 @@ RowPipeline::RowPipeline(SpoolFile& spool, DataLedger& ledger, const ParallelFor
       max_samples_(max_samples) {}
 
 void RowPipeline::add(const DataSource& source) {
-  Reading reading{find_row_format(source.format).bind(source.columns, source.tags, ledger_.kind),
-                  UnreadColumns(source, ledger_.kind)};
+  Reading reading(source, ledger_.kind, ledger_.unread_columns);
   ledger_.datasets.push_back({source.name, source.format, 0, 0});
   int64_t left = max_samples_.value_or(INT64_MAX);
   for (const auto& path : source.files) {
@@ -92,7 +81,7 @@ void RowPipeline::add_batch(const MappedFile& file, const std::vector<RawRow>& r
     }
   });
   for (size_t i = 0; i < rows.size(); ++i) {
-    if (outcomes[i].fault.empty()) reading.count(outcomes[i].unread_columns, ledger_.datasets.back().name, ledger_);
+    if (outcomes[i].fault.empty()) reading.tally.add(outcomes[i].unread_columns);
     enter(rows[i], outcomes[i]);
   }
 }

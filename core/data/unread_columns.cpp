@@ -80,6 +80,10 @@ bool is_metadata_column(std::string_view column) {
 UnreadColumns::UnreadColumns(const DataSource& source, RowKind kind) {
   const RowFormat& format = find_row_format(source.format);
   for (const auto& [key, column] : source.columns) read_.insert(column);
+  // Prompts are read of rows of any kind: what such rows have beside them is not lost.
+  if (kind == RowKind::kPrompt) {
+    for (const std::string& key : format.column_keys(kind)) read_.insert(key);
+  }
   const ColumnMap defaults = format.default_columns(kind);
   for (const std::string& key : format.column_keys(kind)) {
     keys_.try_emplace(key, key);
@@ -114,6 +118,19 @@ std::string UnreadColumns::might_mean(std::string_view column) const {
   for (const auto& [name, key] : keys_) names.push_back(name);
   const std::string nearest = nearest_name(column, names);
   return nearest.empty() ? std::string() : keys_.find(nearest)->second;
+}
+
+void UnreadColumnTally::add(const std::vector<std::string>& unread) {
+  for (const std::string& column : unread) {
+    auto place = places_.find(column);
+    if (place == places_.end()) {
+      if (counted_.size() >= DataLedger::kColumnLimit) continue;
+      place = places_.emplace(column, counted_.size()).first;
+      const bool is_metadata = is_metadata_column(column);
+      counted_.push_back({dataset_, column, is_metadata ? std::string() : columns_.might_mean(column), is_metadata, 0});
+    }
+    ++counted_[place->second].rows;
+  }
 }
 
 }  // namespace ftrun

@@ -2,12 +2,14 @@
 // medium than text. Leaves out: keys inside messages (the formats read those) and counting (data_ledger.h).
 #pragma once
 
+#include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "core/data/data_ledger.h"
 #include "core/data/data_source.h"
 
 namespace ftrun {
@@ -29,6 +31,21 @@ class UnreadColumns {
  private:
   std::set<std::string, std::less<>> read_;
   ColumnMap keys_;  ///< usual name of a column, or the key itself -> key that the format reads
+};
+
+/// Counts the unread columns of one data set in a list of them, which it borrows.
+class UnreadColumnTally {
+ public:
+  UnreadColumnTally(const UnreadColumns& columns, std::string dataset, std::vector<UnreadColumn>& counted)
+      : columns_(columns), dataset_(std::move(dataset)), counted_(counted) {}
+  /// Of one row that fits its format.
+  void add(const std::vector<std::string>& unread);
+
+ private:
+  const UnreadColumns& columns_;
+  std::string dataset_;
+  std::vector<UnreadColumn>& counted_;
+  std::map<std::string, size_t, std::less<>> places_;
 };
 
 /// Whether `column` only says where a row comes from: names (id, uuid, ...) and origins (source, url, license, ...).

@@ -457,6 +457,5 @@ TEST_F(DatasetTest, DescriptionsShowMaskAndPositions) {
   }
 }
 
-
 }  // namespace
 }  // namespace ftrun::testing

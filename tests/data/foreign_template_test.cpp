@@ -88,9 +88,9 @@ class ForeignTemplate : public DataTest {
     if (encoder == nullptr) {
       JinjaOptions options;
       options.now = golden_time();
-      // transformers was given neither.
-      options.thinking = ThinkingOptions{};
-      encoder = std::make_unique<JinjaEncoder>(tokenizer_with(text_of(key.first), key.second), options);
+      options.thinking.enable_thinking = std::nullopt;  // transformers was not given it
+      encoder = std::make_unique<JinjaEncoder>(tokenizer_with(text_of(key.first), key.second), text_of(key.first),
+                                               "tokenizer_config.json", options);
     }
     return *encoder;
   }
@@ -169,7 +169,7 @@ TEST_F(ForeignTemplate, MarksGiveTransformersMasks) {
     const auto turns = [&](LearntAnswers learnt) {
       return encoder.encode_turns(whole_conversation(row), row.system, row.tools, learnt);
     };
-    EXPECT_THAT(encoder.name(), HasSubstr("its generation marks"));
+    EXPECT_THAT(encoder.description(), HasSubstr("masks from its generation marks"));
     if (the_case.contains("error")) {
       EXPECT_NE(refusal([&] { turns(LearntAnswers::kAll); }), "") << label;
       continue;

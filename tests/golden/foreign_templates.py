@@ -9,8 +9,8 @@ is held against that of the text without marks. Where trl has a training variant
 
 Each case has the whole conversation's ids, the prompt's, and as ranges of tokens what is learnt of all answers (`learnt`,
 transformers' mask of the marked text) and of the last one (`last`, trl's completion mask). `refused` is the first turn before
-which the template writes something else than it does in the whole conversation; then `learnt` is null, and `last` too if it
-is the last turn. `marked` cases are templates with marks of their own.
+which the template writes something else than it does in the whole conversation: then `learnt` is null, and `last` if the
+last turn is such a one. `marked` cases are templates with marks of their own.
 """
 import json
 from datetime import datetime
@@ -167,13 +167,11 @@ class Renderer:
             add_generation_prompt=generation, return_assistant_tokens_mask=mask)
 
 
-def first_turn_that_does_not_nest(render, messages):
+def turns_that_do_not_nest(render, messages):
     whole = render(messages)
     answers = [i for i, message in enumerate(messages) if message["role"] == "assistant"]
-    for turn, index in enumerate(answers):
-        if not whole.startswith(render(messages[:index], True)) and not whole.startswith(render(messages[:index])):
-            return turn
-    return None
+    return [turn for turn, i in enumerate(answers)
+            if not whole.startswith(render(messages[:i], True)) and not whole.startswith(render(messages[:i]))]
 
 
 def plain_cases(tokenizers):
@@ -191,16 +189,16 @@ def plain_cases(tokenizers):
                     continue
                 ids = render(messages, tokenize=True)
                 prompt = render(messages[:-1], True, tokenize=True)
-                turn = first_turn_that_does_not_nest(render, messages)
+                not_nested = turns_that_do_not_nest(render, messages)
                 last_turn = sum(message["role"] == "assistant" for message in messages) - 1
                 output = render(messages, tokenize=True, template=with_marks, mask=True)
                 assert render(messages, template=with_marks) == whole, (name, key)
                 assert output["input_ids"] == ids
                 prompt_length = common_prefix_length(prompt, ids)
                 yield case | {"ids": " ".join(map(str, ids)), "prompt_ids": " ".join(map(str, prompt)),
-                              "learnt": None if turn is not None else ranges(output["assistant_masks"]),
-                              "last": None if turn == last_turn else ranges([i >= prompt_length for i in range(len(ids))]),
-                              "refused": turn}
+                              "learnt": None if not_nested else ranges(output["assistant_masks"]),
+                              "last": None if last_turn in not_nested else ranges([i >= prompt_length for i in range(len(ids))]),
+                              "refused": min(not_nested, default=None)}
 
 
 def marked_cases(tokenizers):
