@@ -122,10 +122,14 @@ void JinjaEncoder::refuse(const Chat& chat, size_t answer) const {
   const std::string alone = begins ? render(chat, chat.answers[answer] + 1, false).text : prompt;
   const auto parts = std::mismatch(alone.begin(), alone.end(), whole.begin(), whole.end());
   const auto at = static_cast<size_t>(parts.first - alone.begin());
+  const std::string advice = answer + 1 < chat.answers.size()
+                                 ? "; with mask_history: true only the last answer has to be told"
+                                 : std::string();
   throw RowError(fmt::format(
       "chat_template of '{}': answer {} of {} cannot be told from its prompt: up to {} the template writes {}, and in "
-      "the whole conversation {}",
-      file_, answer + 1, chat.answers.size(), begins ? "that answer" : "it", around(alone, at), around(whole, at)));
+      "the whole conversation {}{}",
+      file_, answer + 1, chat.answers.size(), begins ? "that answer" : "it", around(alone, at), around(whole, at),
+      advice));
 }
 
 std::vector<Ranges> JinjaEncoder::find_marked(const Chat& chat, const std::vector<bool>& wanted) const {

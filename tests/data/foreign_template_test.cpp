@@ -183,5 +183,145 @@ TEST_F(ForeignTemplate, MarksGiveTransformersMasks) {
   EXPECT_EQ(templates.size(), 7u);
 }
 
+/// Prepared data of a folder whose tokenizer has the template, none being named.
+class ForeignData : public ForeignTemplate {
+ protected:
+  DataSpec own(const std::string& rows, RowKind kind = RowKind::kSupervised) {
+    write("d.jsonl", rows);
+    DataSpec options = spec("d.jsonl");
+    options.template_name.clear();
+    options.kind = kind;
+    return options;
+  }
+  PreparedData prepared(const DataSpec& options, const std::string& chat_template) {
+    return prepare_data(options, tokenizer_with(chat_template, "foreign_tokenizer"), run_serially);
+  }
+  static std::string learnt(const PreparedData& data, int64_t index = 0) {
+    const EncodedRow row = data.train->row(index);
+    std::vector<int32_t> ids;
+    for (size_t t = 0; t < row.ids.size(); ++t) {
+      if (row.labels[t] != kIgnoredLabel) ids.push_back(row.ids[t]);
+    }
+    return data.encoder->tokenizer().decode(ids, false);
+  }
+};
+
+constexpr const char* kTwoTurns =
+    R"({"messages": [{"role": "user", "content": "q1"}, {"role": "assistant", "content": "a1"},
+        {"role": "user", "content": "q2"}, {"role": "assistant", "content": "a2"}]})";
+
+std::string one_line(std::string text) {
+  std::erase(text, '\n');
+  return text;
+}
+
+TEST_F(ForeignData, MasksFollowTheKeysAndTheRows) {
+  const std::string zephyr = text_of("zephyr");
+  DataSpec options = own(one_line(kTwoTurns));
+  EXPECT_EQ(learnt(prepared(options, zephyr)), "a1</s>\na2</s>\n");
+  EXPECT_EQ(prepared(options, zephyr).encoder->description(),
+            "chat_template of '" + tokenizer_with(zephyr, "foreign_tokenizer")->config().chat_template_file +
+                "', masks from rendered prefixes");
+  options.mask_history = true;
+  EXPECT_EQ(learnt(prepared(options, zephyr)), "a2</s>\n");
+  options.mask_history = false;
+  options.train_on_prompt = true;
+  EXPECT_EQ(learnt(prepared(options, zephyr)),
+            "<|user|>\nq1</s>\n<|assistant|>\na1</s>\n<|user|>\nq2</s>\n<|assistant|>\na2</s>\n");
+  options = own(one_line(R"({"messages": [{"role": "user", "content": "q1"},
+      {"role": "assistant", "content": "a1", "weight": 0}, {"role": "user", "content": "q2"},
+      {"role": "assistant", "content": "a2", "weight": 1}]})"));
+  EXPECT_EQ(learnt(prepared(options, zephyr)), "a2</s>\n");
+  const PreparedData marked = prepared(options, text_of("gemma_training"));
+  EXPECT_EQ(learnt(marked), "a2<end_of_turn>\n");
+  EXPECT_THAT(marked.ledger.to_text(), HasSubstr("1 rows: answers are not learnt"));
+}
+
+TEST_F(ForeignData, ACutoffCutsTurnsAsInOtherTemplates) {
+  DataSpec options = own(one_line(kTwoTurns));
+  options.cutoff_len = 14;
+  const PreparedData data = prepared(options, text_of("zephyr"));
+  EXPECT_LE(data.train->row(0).ids.size(), 14u);
+  EXPECT_EQ(data.ledger.truncated.count, 1);
+  EXPECT_THAT(learnt(data), HasSubstr("a1</s>"));
+}
+
+TEST_F(ForeignData, DefaultSystemAndThinkingReachTheTemplate) {
+  DataSpec options = own(R"({"instruction": "q", "output": "a"})");
+  options.default_system = "Be kind.";
+  options.enable_thinking = false;
+  options.preserve_thinking = true;
+  const PreparedData data = prepared(
+      options,
+      "{{ enable_thinking }}{{ preserve_thinking }}{% for m in messages %}<{{ m.role }}>{{ m.content }}</s>{% endfor %}"
+      "{% if add_generation_prompt %}<assistant>{% endif %}");
+  EXPECT_EQ(data.encoder->tokenizer().decode(data.train->row(0).ids, false),
+            "FalseTrue<system>Be kind.</s><user>q</s><assistant>a</s>");
+  EXPECT_EQ(learnt(data), "a</s>");
+}
+
+TEST_F(ForeignData, PairsShareTheirPromptAndLabelsHaveOne) {
+  const std::string pair = R"({"prompt": [{"role": "user", "content": "q"}],
+      "chosen": [{"role": "assistant", "content": "good"}], "rejected": [{"role": "assistant", "content": "gone"}]})";
+  const PreparedData pairs = prepared(own(one_line(pair), RowKind::kPairwise), text_of("phi3"));
+  const auto ids = pairs.train->row(0);
+  EXPECT_EQ(pairs.encoder->tokenizer().decode(ids.ids, false),
+            "<|user|>\nq<|end|>\n<|assistant|>\ngood<|end|>\n</s><|user|>\nq<|end|>\n<|assistant|>\ngone<|end|>\n</s>");
+  EXPECT_EQ(learnt(pairs), "good<|end|>\n</s>gone<|end|>\n</s>");
+  const std::string label = R"({"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}],
+      "label": true})";
+  EXPECT_EQ(learnt(prepared(own(one_line(label), RowKind::kLabelled), text_of("granite_3_1"))), "a<|end_of_text|>\n");
+}
+
+TEST_F(ForeignData, RowsThatDoNotNestAreBadByName) {
+  const std::string system = R"({"messages": [{"role": "system", "content": "s"}, {"role": "user", "content": "q"},
+      {"role": "assistant", "content": "a"}]})";
+  DataSpec options = own(one_line(kTwoTurns) + "\n" + one_line(system) + "\n");
+  options.max_bad_rows = 1;
+  const PreparedData data = prepared(options, text_of("mistral_v0_3"));
+  EXPECT_EQ(data.ledger.rows_kept, 1);
+  ASSERT_EQ(data.ledger.bad.count, 1);
+  EXPECT_THAT(data.ledger.bad.marks[0].reason,
+              AllOf(HasSubstr("tokenizer_config.json"), HasSubstr("answer 1 of 1"), HasSubstr("s\\n\\nq")));
+  // Thoughts that only the last answer keeps: how an earlier one is learnt cannot be told, the last one can.
+  options = own(one_line(kTwoTurns));
+  const std::string drops =
+      "{% for m in messages %}<{{ m.role }}>{% if m.role == 'assistant' and loop.last %}<think></think>{% endif %}"
+      "{{ m.content }}</s>{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}";
+  options.max_bad_rows = 0;
+  EXPECT_THAT([&] { prepared(options, drops); },
+              ::testing::ThrowsMessage<Error>(AllOf(HasSubstr("answer 1 of 2"), HasSubstr("mask_history"))));
+  options.mask_history = true;
+  EXPECT_EQ(learnt(prepared(options, drops)), "<think></think>a2</s>");
+}
+
+TEST_F(ForeignData, WhatTheTemplateLeavesOutIsCounted) {
+  const std::string calls = R"({"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "",
+      "tool_calls": [{"type": "function", "function": {"name": "add", "arguments": {}}}]},
+      {"role": "tool", "content": "7"}, {"role": "assistant", "content": "seven"}]})";
+  const PreparedData data = prepared(own(one_line(calls) + "\n" + one_line(kTwoTurns)), text_of("zephyr"));
+  EXPECT_EQ(data.ledger.rendering.text_left_out, 1);
+  EXPECT_THAT(data.ledger.warnings(), ElementsAre(HasSubstr("1 rows have text or tool calls")));
+}
+
+TEST_F(ForeignData, TheFolderKeepsItsTemplateByteForByte) {
+  for (const char* name : {"zephyr", "phi3", "granite_3_1"}) {
+    const auto tokenizer = tokenizer_with(text_of(name), "foreign_tokenizer");
+    const JinjaEncoder encoder(tokenizer, text_of(name), "f", {});
+    const SavedTemplate saved = encoder.saved_template();
+    EXPECT_EQ(saved.chat_template, std::nullopt) << name;
+    EXPECT_TRUE(saved.special_tokens.empty()) << name;
+    EXPECT_EQ(saved.eos_id, tokenizer->eos_id());
+    EXPECT_EQ(saved.pad_id, tokenizer->pad_id());
+  }
+}
+
+TEST_F(ForeignData, PromptsOfAnsweredRowsAreTheTemplates) {
+  const PreparedData data = prepared(own(one_line(kTwoTurns)), text_of("deepseek_r1_distill"));
+  const std::vector<Message> asked = {{MessageRole::kUser, "q"}};
+  EXPECT_EQ(data.encoder->tokenizer().decode(data.encoder->ask(asked, "", ""), false),
+            "<s><\uff5cUser\uff5c>q<\uff5cAssistant\uff5c><think>\n");
+}
+
 }  // namespace
 }  // namespace ftrun::testing

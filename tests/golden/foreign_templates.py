@@ -8,7 +8,7 @@ none of the ten has: `marked` writes it around what an assistant adds to the pro
 is held against that of the text without marks. Where trl has a training variant that renders alike, its marks are taken.
 
 Each case has the whole conversation's ids, the prompt's, and as ranges of tokens what is learnt of all answers (`learnt`,
-transformers' mask of the marked text) and of the last one (`last`, trl's completion mask). `refused` is the first turn before
+transformers' mask of the marked text; see begin_where_prompts_part) and of the last one (`last`, trl's completion mask). `refused` is the first turn before
 which the template writes something else than it does in the whole conversation: then `learnt` is null, and `last` if the
 last turn is such a one. `marked` cases are templates with marks of their own.
 """
@@ -174,6 +174,16 @@ def turns_that_do_not_nest(render, messages):
             if not whole.startswith(render(messages[:i], True)) and not whole.startswith(render(messages[:i]))]
 
 
+def begin_where_prompts_part(render, messages, learnt, ids):
+    """An answer that its generation prompt does not precede (it opens a thought): trl's beginning, for every turn."""
+    whole = render(messages)
+    answers = [i for i, message in enumerate(messages) if message["role"] == "assistant"]
+    for span, i in zip(learnt, answers) if len(learnt) == len(answers) else []:
+        if not whole.startswith(render(messages[:i], True)):
+            span[0] = max(span[0], common_prefix_length(render(messages[:i], True, tokenize=True), ids))
+    return learnt
+
+
 def plain_cases(tokenizers):
     for name in TEMPLATES:
         template, with_marks = text_of(name), marked(name)
@@ -196,7 +206,8 @@ def plain_cases(tokenizers):
                 assert output["input_ids"] == ids
                 prompt_length = common_prefix_length(prompt, ids)
                 yield case | {"ids": " ".join(map(str, ids)), "prompt_ids": " ".join(map(str, prompt)),
-                              "learnt": None if not_nested else ranges(output["assistant_masks"]),
+                              "learnt": None if not_nested else begin_where_prompts_part(
+                                  render, messages, ranges(output["assistant_masks"]), ids),
                               "last": None if last_turn in not_nested else ranges([i >= prompt_length for i in range(len(ids))]),
                               "refused": min(not_nested, default=None)}
 
