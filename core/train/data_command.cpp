@@ -29,7 +29,7 @@ int data_command(const CommandContext& context) {
     return 0;
   }
   fmt::print("{}", prepared.ledger.to_text(20));
-  fmt::print("  {}\n", prepared.encoder->description());
+  if (prepared.ledger.kind != RowKind::kPlain) fmt::print("  {}\n", prepared.encoder->description());
   if (prepared.train) fmt::print("\n{}", describe_rows(*prepared.train, rows, *run.setup().tokenizer));
   return 0;
 }
