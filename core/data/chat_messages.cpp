@@ -3,6 +3,7 @@
 
 #include "core/base/json_text.h"
 #include "core/data/tokenizer/tokenizer.h"
+#include "core/data/written_answer.h"
 
 namespace ftrun {
 namespace {
@@ -57,6 +58,13 @@ Json chat_special_tokens(const TokenizerConfig& config) {
     if (*token) tokens[name] = (*token)->text;
   }
   return tokens;
+}
+
+Json chat_variables(const ThinkingOptions& thinking) {
+  Json variables = Json::object();
+  if (thinking.enable_thinking) variables["enable_thinking"] = *thinking.enable_thinking;
+  if (thinking.preserve_thinking) variables["preserve_thinking"] = true;
+  return variables;
 }
 
 }  // namespace ftrun

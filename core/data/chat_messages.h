@@ -10,6 +10,7 @@
 
 namespace ftrun {
 
+struct ThinkingOptions;
 struct TokenizerConfig;
 
 /// The role's name in chat templates: "user", "assistant", "tool".
@@ -27,5 +28,8 @@ nlohmann::ordered_json chat_tools(std::string_view tools);
 
 /// {"bos_token": ...} of those that the tokenizer has: what apply_chat_template lets a template see. [any-thread]
 nlohmann::ordered_json chat_special_tokens(const TokenizerConfig& config);
+
+/// Variables of the template: enable_thinking unless it is null, preserve_thinking where it is true. [any-thread]
+nlohmann::ordered_json chat_variables(const ThinkingOptions& thinking);
 
 }  // namespace ftrun

@@ -52,6 +52,8 @@ constexpr NamedCount kCounts[] = {
      &RenderingCounts::thoughts_left_out},
     {"empty_thoughts_trained", "rows: an empty thought is learnt where the row has none (enable_thinking: true)",
      &RenderingCounts::empty_thoughts_trained},
+    {"text_left_out", "rows: the chat_template leaves out, or writes otherwise, text or tool calls of a message",
+     &RenderingCounts::text_left_out},
     {"answers_not_learnt", "rows: answers are not learnt that loss, weight or train mark so",
      &RenderingCounts::answers_not_learnt},
 };
@@ -88,6 +90,29 @@ SplitTotals split_from(const Json& json) {
           json.at("longest_row").get<int64_t>(), json.at("desirable").get<int64_t>()};
 }
 
+Json to_json(const UnreadColumn& column) {
+  return {{"dataset", column.dataset},
+          {"column", column.column},
+          {"might_mean", column.might_mean},
+          {"metadata", column.is_metadata},
+          {"rows", column.rows}};
+}
+
+UnreadColumn unread_column_from(const Json& json) {
+  return {json.at("dataset").get<std::string>(), json.at("column").get<std::string>(),
+          json.at("might_mean").get<std::string>(), json.at("metadata").get<bool>(), json.at("rows").get<int64_t>()};
+}
+
+/// Names and counts of the columns of a data set that only say where its rows come from.
+std::string metadata_text(const std::vector<UnreadColumn>& columns, const std::string& dataset) {
+  std::string text;
+  for (const UnreadColumn& column : columns) {
+    if (!column.is_metadata || column.dataset != dataset) continue;
+    text += fmt::format("{}{} ({})", text.empty() ? "" : ", ", column.column, column.rows);
+  }
+  return text;
+}
+
 std::string split_line(const char* name, const SplitTotals& split, const DataLedger& ledger) {
   if (split.documents == 0) return {};
   const double share =
@@ -112,6 +137,7 @@ void RenderingCounts::add(const RenderingNotes& notes) {
   thoughts_preserved += notes.thoughts_preserved ? 1 : 0;
   thoughts_left_out += notes.thoughts_left_out ? 1 : 0;
   empty_thoughts_trained += notes.empty_thought_trained ? 1 : 0;
+  text_left_out += notes.text_left_out ? 1 : 0;
   answers_not_learnt += notes.answers_not_learnt ? 1 : 0;
 }
 
@@ -141,8 +167,46 @@ std::string DataLedger::to_text(size_t marks_per_category) const {
     const int64_t count = rendering.*named.count;
     if (count > 0) text += fmt::format("  {} {}\n", count, named.text);
   }
+  for (const UnreadColumn& column : unread_columns) {
+    if (!column.is_metadata)
+      text += fmt::format("  {} rows of '{}' have the column '{}', which nothing reads\n", column.rows, column.dataset,
+                          column.column);
+  }
+  for (const DatasetTotals& dataset : datasets) {
+    const std::string columns = metadata_text(unread_columns, dataset.name);
+    if (!columns.empty()) text += fmt::format("  '{}': not read: {}\n", dataset.name, columns);
+  }
   for (const std::string& notice : notices) text += fmt::format("  {}\n", notice);
   return text;
+}
+
+std::string unread_column_warning(const UnreadColumn& column) {
+  const std::string advice =
+      column.might_mean.empty()
+          ? std::string("remove it, or let a column that is read say it")
+          : fmt::format("where it is meant as '{0}', let dataset_info.json say so (columns: {{\"{0}\": \"{1}\"}})",
+                        column.might_mean, column.column);
+  return fmt::format("dataset '{}': nothing reads the column '{}', and {} rows have something in it: {}",
+                     column.dataset, column.column, column.rows, advice);
+}
+
+std::vector<std::string> DataLedger::warnings() const {
+  std::vector<std::string> lines;
+  for (const UnreadColumn& column : unread_columns) {
+    if (!column.is_metadata) lines.push_back(unread_column_warning(column));
+  }
+  for (const int32_t file : json_as_text) {
+    lines.push_back(fmt::format(
+        "{}: looks like JSON and is read as text, every line as a row: name it .json or .jsonl to have its rows read",
+        files[static_cast<size_t>(file)]));
+  }
+  if (rendering.text_left_out > 0) {
+    lines.push_back(
+        fmt::format("{} rows have text or tool calls that the chat_template leaves out or writes otherwise: see them "
+                    "by 'ftrun data'",
+                    rendering.text_left_out));
+  }
+  return lines;
 }
 
 nlohmann::json DataLedger::to_json() const {
@@ -156,7 +220,11 @@ nlohmann::json DataLedger::to_json() const {
                {"train", ftrun::to_json(train)},
                {"eval", ftrun::to_json(eval)},
                {"notices", notices},
+               {"warnings", warnings()},
+               {"unread_columns", Json::array()},
+               {"json_as_text", json_as_text},
                {"datasets", Json::array()}};
+  for (const UnreadColumn& column : unread_columns) json["unread_columns"].push_back(ftrun::to_json(column));
   for (const DatasetTotals& dataset : datasets) {
     json["datasets"].push_back({{"name", dataset.name},
                                 {"format", dataset.format},
@@ -177,9 +245,11 @@ DataLedger DataLedger::from_json(const nlohmann::json& json) {
   json.at("cutoff_len").get_to(ledger.cutoff_len);
   json.at("packing").get_to(ledger.packing);
   json.at("neat_packing").get_to(ledger.neat_packing);
+  json.at("json_as_text").get_to(ledger.json_as_text);
   json.at("notices").get_to(ledger.notices);
   ledger.train = split_from(json.at("train"));
   ledger.eval = split_from(json.at("eval"));
+  for (const Json& column : json.at("unread_columns")) ledger.unread_columns.push_back(unread_column_from(column));
   for (const Json& dataset : json.at("datasets")) {
     ledger.datasets.push_back({dataset.at("name").get<std::string>(), dataset.at("format").get<std::string>(),
                                dataset.at("rows_read").get<int64_t>(), dataset.at("rows_kept").get<int64_t>()});

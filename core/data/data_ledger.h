@@ -51,9 +51,22 @@ struct RenderingCounts {
   int64_t thoughts_preserved = 0;
   int64_t thoughts_left_out = 0;
   int64_t empty_thoughts_trained = 0;
+  int64_t text_left_out = 0;
   int64_t answers_not_learnt = 0;
   void add(const RenderingNotes& notes);
 };
+
+/// A column that rows have and that nothing reads.
+struct UnreadColumn {
+  std::string dataset;  ///< as DatasetTotals::name
+  std::string column;
+  std::string might_mean;  ///< key of `columns` that it might be meant as, or ""
+  bool is_metadata = false;
+  int64_t rows = 0;  ///< rows that fit their format and say something in it
+};
+
+/// The line that warns of a column that is no metadata.
+std::string unread_column_warning(const UnreadColumn& column);
 
 struct DataLedger {
   std::vector<std::string> files;
@@ -75,11 +88,16 @@ struct DataLedger {
   int32_t cutoff_len = 0;
   bool packing = false;
   bool neat_packing = false;
-  std::vector<std::string> notices;  ///< one line each: cache hit, cache rebuilt, ignored columns
+  std::vector<UnreadColumn> unread_columns;  ///< in the order in which they were met, at most kColumnLimit
+  std::vector<int32_t> json_as_text;         ///< indices of text files that look like JSON and are read line by line
+  std::vector<std::string> notices;          ///< one line each: cache hit, cache rebuilt
+  static constexpr size_t kColumnLimit = 1000;
 
   /// Compact report for people, lines end in "\n", no colours. Categories without rows are left out.
   std::string to_text(size_t marks_per_category = 5) const;
   nlohmann::json to_json() const;
+  /// What a person should know before training, one line each: columns that nothing reads, JSON read as text.
+  std::vector<std::string> warnings() const;
   /// Inverse of to_json(). Throws nlohmann::json::exception when `json` is not one.
   static DataLedger from_json(const nlohmann::json& json);
 };

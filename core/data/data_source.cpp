@@ -26,6 +26,12 @@ constexpr std::array kMediaColumns = {"images", "videos", "audios"};
 constexpr std::array kTagKeys = {"role_tag",        "content_tag",  "user_tag",  "assistant_tag",
                                  "observation_tag", "function_tag", "system_tag"};
 
+// As LLaMA-Factory read them until 0.6.
+constexpr std::string_view kPairsInOneColumn =
+    "pairs with both answers in one column ([good, bad]) are an old form: give each answer a column of its own and "
+    "name "
+    "them as columns.chosen and columns.rejected";
+
 template <typename Keys>
 bool contains(const Keys& keys, std::string_view key) {
   return std::find(keys.begin(), keys.end(), key) != keys.end();
@@ -120,6 +126,8 @@ class InfoEntry {
     if (!entry_.contains("columns") || known.empty()) return;
     for (const auto& item : columns()) {
       if (contains(known, item.first)) continue;
+      if (kind_ == RowKind::kPairwise && item.first == "response")
+        throw error(mark("columns"), "columns.response: {}", kPairsInOneColumn);
       throw error(mark("columns"), "columns.{}: the {} format has no use for it; its columns are {}", item.first,
                   format.name, fmt::to_string(fmt::join(known, ", ")));
     }
@@ -291,6 +299,14 @@ std::string_view wanted_columns(RowKind kind) {
   return "messages (openai), conversations (sharegpt) or instruction (alpaca)";
 }
 
+/// What rows that fit no format might be, for messages.
+std::string hint_of(const nlohmann::ordered_json& row, RowKind kind) {
+  if (!row.is_object()) return {};
+  if (kind == RowKind::kPairwise && row.contains("output") && row["output"].is_array())
+    return fmt::format(" ({})", kPairsInOneColumn);
+  return !takes_text(kind) && row.contains("text") ? " (plain text rows are for pretraining)" : "";
+}
+
 DataSource detect_source(const std::string& value, const fs::path& path, std::string_view place, RowKind kind) {
   DataSource source;
   source.name = value;
@@ -314,8 +330,7 @@ DataSource detect_source(const std::string& value, const fs::path& path, std::st
       "{}:{}: cannot tell the format of dataset '{}': {}: expected {} in this row, found {}; "
       "describe its columns in dataset_info.json{}",
       source.files.front().string(), detection.line, value, row_kind_use(kind), wanted_columns(kind),
-      keys.empty() ? std::string(json_kind(row)) : fmt::to_string(fmt::join(keys, ", ")),
-      !takes_text(kind) && row.is_object() && row.contains("text") ? " (plain text rows are for pretraining)" : "");
+      keys.empty() ? std::string(json_kind(row)) : fmt::to_string(fmt::join(keys, ", ")), hint_of(row, kind));
 }
 
 DataSource named_source(const std::string& name, const fs::path& dataset_dir, std::string_view place, RowKind kind) {

@@ -13,12 +13,14 @@
 #include "core/base/files.h"
 #include "core/base/logging.h"
 #include "core/data/encoded_cache.h"
+#include "core/data/jinja_encoder.h"
 #include "core/data/permutation.h"
 #include "core/data/plain_encoder.h"
 #include "core/data/preference_encoder.h"
 #include "core/data/row_pipeline.h"
 #include "core/data/row_reader.h"
 #include "core/data/supervised_encoder.h"
+#include "core/data/template_encoder.h"
 
 namespace ftrun {
 namespace {
@@ -34,7 +36,7 @@ struct Sources {
 
 bool packs(const DataSpec& spec) { return spec.packing || spec.neat_packing; }
 
-void check_spec(const DataSpec& spec, const TemplateEncoder& encoder) {
+void check_spec(const DataSpec& spec, const ConversationEncoder& encoder) {
   if (spec.datasets.empty() && spec.eval_datasets.empty())
     throw invalid_argument("{}: expected at least one data set, a name of dataset_info.json or a file",
                            spec.place_of("dataset"));
@@ -54,9 +56,9 @@ void check_spec(const DataSpec& spec, const TemplateEncoder& encoder) {
     throw invalid_argument("{}: {} are not packed", spec.place_of("packing"), row_kind_text(spec.kind));
   if (spec.train_on_prompt && spec.mask_history)
     throw invalid_argument("train_on_prompt and mask_history exclude each other: give one of them");
-  if (spec.train_on_prompt && encoder.chat_template().efficient_eos)
-    throw invalid_argument("{}: '{}' writes one end token per conversation and cannot train_on_prompt",
-                           spec.place_of("template"), encoder.chat_template().name);
+  if (spec.train_on_prompt && encoder.ends_once())
+    throw invalid_argument("{}: {} writes one end token per conversation and cannot train_on_prompt",
+                           spec.place_of("template"), encoder.name());
 }
 
 std::vector<DataSource> resolve_all(const DataSpec& spec, const char* key, const std::vector<std::string>& values) {
@@ -74,7 +76,7 @@ std::string describe_columns(const ColumnMap& columns) {
 }
 
 /// Everything that decides the rows, their order or the ledger, and nothing else.
-CacheKey key_of(const DataSpec& spec, const Sources& sources, const TemplateEncoder& encoder) {
+CacheKey key_of(const DataSpec& spec, const Sources& sources, const ConversationEncoder& encoder) {
   std::string text =
       fmt::format("version {} encoder {:x} cutoff {} prompt {} history {} packing {} neat {} samples {}", kCacheVersion,
                   encoder.fingerprint(), spec.cutoff_len, spec.train_on_prompt, spec.mask_history,
@@ -166,7 +168,7 @@ RowPlan plan_rows(const std::vector<int64_t>& rows, const std::vector<SpooledDoc
                                       : plan_packed(members, lengths, spec.cutoff_len);
 }
 
-RowEncoder row_encoder(const DataSpec& spec, const TemplateEncoder& encoder) {
+RowEncoder row_encoder(const DataSpec& spec, const ConversationEncoder& encoder) {
   const int32_t cutoff = spec.cutoff_len;
   switch (spec.kind) {
     case RowKind::kPairwise:
@@ -192,7 +194,7 @@ RowEncoder row_encoder(const DataSpec& spec, const TemplateEncoder& encoder) {
 }
 
 /// Tokenises everything and writes the result to `path`; the ledger is complete afterwards.
-DataLedger build(const DataSpec& spec, const Sources& sources, const TemplateEncoder& encoder, const CacheKey& key,
+DataLedger build(const DataSpec& spec, const Sources& sources, const ConversationEncoder& encoder, const CacheKey& key,
                  const ParallelFor& parallel_for, const fs::path& path) {
   DataLedger ledger;
   ledger.kind = spec.kind;
@@ -232,7 +234,7 @@ CacheContent open_or_throw(const fs::path& path, const CacheKey& key) {
 }
 
 /// A cache in name only: the file loses its name as soon as it is mapped.
-CacheContent build_without_cache(const DataSpec& spec, const Sources& sources, const TemplateEncoder& encoder,
+CacheContent build_without_cache(const DataSpec& spec, const Sources& sources, const ConversationEncoder& encoder,
                                  const CacheKey& key, const ParallelFor& parallel_for) {
   std::string folder = (fs::temp_directory_path() / "ftrun-data-XXXXXX").string();
   if (::mkdtemp(folder.data()) == nullptr) throw io_error("cannot create a temporary folder '{}'", folder);
@@ -248,7 +250,7 @@ CacheContent build_without_cache(const DataSpec& spec, const Sources& sources, c
   return open_or_throw(path, key);
 }
 
-CacheContent load_or_build(const DataSpec& spec, const Sources& sources, const TemplateEncoder& encoder,
+CacheContent load_or_build(const DataSpec& spec, const Sources& sources, const ConversationEncoder& encoder,
                            const ParallelFor& parallel_for) {
   const CacheKey key = key_of(spec, sources, encoder);
   const fs::path folder = data_cache_dir(spec);
@@ -312,10 +314,21 @@ std::shared_ptr<const TemplateEncoder> make_template_encoder(const DataSpec& spe
   }
 }
 
+std::shared_ptr<const ConversationEncoder> make_conversation_encoder(const DataSpec& spec,
+                                                                     std::shared_ptr<const Tokenizer> tokenizer) {
+  if (!spec.template_name.empty()) return make_template_encoder(spec, std::move(tokenizer));
+  const TokenizerConfig& config = tokenizer->config();
+  if (config.chat_template.empty())
+    throw invalid_argument("{}: it is not set, and the tokenizer has no chat_template", spec.place_of("template"));
+  const ThinkingOptions thinking{spec.enable_thinking, spec.preserve_thinking};
+  return std::make_shared<const JinjaEncoder>(tokenizer, config.chat_template, config.chat_template_file,
+                                              JinjaOptions{spec.default_system.value_or(""), thinking, {}});
+}
+
 PreparedData prepare_data(const DataSpec& spec, std::shared_ptr<const Tokenizer> tokenizer,
                           const ParallelFor& parallel_for) {
   PreparedData prepared;
-  prepared.encoder = make_template_encoder(spec, std::move(tokenizer));
+  prepared.encoder = make_conversation_encoder(spec, std::move(tokenizer));
   check_spec(spec, *prepared.encoder);
   const Sources sources{resolve_all(spec, "dataset", spec.datasets),
                         resolve_all(spec, "eval_dataset", spec.eval_datasets)};

@@ -12,13 +12,13 @@
 #include <string_view>
 #include <vector>
 
+#include "core/data/conversation_encoder.h"
 #include "core/data/data_ledger.h"
 #include "core/data/encoded_dataset.h"
-#include "core/data/template_encoder.h"
 
 namespace ftrun {
 
-class Tokenizer;
+class TemplateEncoder;
 
 /// Runs body(0) .. body(count - 1), in any order and on any threads, and returns when all are done. The first exception
 /// of a body leaves the call.
@@ -32,7 +32,7 @@ struct DataSpec {
   std::vector<std::string> datasets;
   std::vector<std::string> eval_datasets;  ///< excludes val_size
   std::filesystem::path dataset_dir = "data";
-  std::string template_name;
+  std::string template_name;  ///< "": the tokenizer's own chat_template
   std::vector<std::filesystem::path> template_search_path;
   int32_t cutoff_len = 2048;
   bool train_on_prompt = false;
@@ -63,7 +63,7 @@ struct DataSpec {
 struct PreparedData {
   std::shared_ptr<const EncodedDataset> train;  ///< null when spec.datasets is empty
   std::shared_ptr<const EncodedDataset> eval;   ///< null without val_size and eval_datasets
-  std::shared_ptr<const TemplateEncoder> encoder;
+  std::shared_ptr<const ConversationEncoder> encoder;
   DataLedger ledger;
 };
 
@@ -74,7 +74,12 @@ struct PreparedData {
 PreparedData prepare_data(const DataSpec& spec, std::shared_ptr<const Tokenizer> tokenizer,
                           const ParallelFor& parallel_for);
 
-/// The template of the spec bound to the tokenizer, for generation without data.
+/// The template of the spec, or the tokenizer's own, bound to the tokenizer. Throws INVALID_ARGUMENT naming the
+/// setting.
+std::shared_ptr<const ConversationEncoder> make_conversation_encoder(const DataSpec& spec,
+                                                                     std::shared_ptr<const Tokenizer> tokenizer);
+
+/// The same of a spec that names a template.
 std::shared_ptr<const TemplateEncoder> make_template_encoder(const DataSpec& spec,
                                                              std::shared_ptr<const Tokenizer> tokenizer);
 

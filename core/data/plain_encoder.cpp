@@ -6,17 +6,15 @@
 
 namespace ftrun {
 
-PlainOptions plain_options(const TemplateEncoder& encoder, std::optional<bool> add_bos, const std::string& place) {
+PlainOptions plain_options(const ConversationEncoder& encoder, std::optional<bool> add_bos, const std::string& place) {
   const Tokenizer& tokenizer = encoder.tokenizer();
-  const std::string& named = encoder.chat_template().document_end;
+  const std::string named = encoder.document_end();
   const std::optional<int32_t> end = named.empty() ? tokenizer.eos_id() : tokenizer.token_to_id(named);
   if (!end && named.empty())
     throw invalid_argument(
         "tokenizer_config.json: eos_token: plain text needs an end-of-sequence token between texts, "
         "and the tokenizer has none");
-  if (!end)
-    throw invalid_argument("template: '{}' ends texts with '{}', which the tokenizer does not have",
-                           encoder.chat_template().name, named);
+  if (!end) throw invalid_argument("{} ends texts with '{}', which the tokenizer does not have", encoder.name(), named);
   PlainOptions options;
   options.end_id = *end;
   if (add_bos.value_or(tokenizer.add_bos_token())) {

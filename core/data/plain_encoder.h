@@ -6,8 +6,8 @@
 #include <optional>
 #include <string>
 
+#include "core/data/conversation_encoder.h"
 #include "core/data/encoded_example.h"
-#include "core/data/template_encoder.h"
 
 namespace ftrun {
 
@@ -21,7 +21,7 @@ struct PlainOptions {
 /// token; the tokenizer's beginning-of-sequence token when `add_bos` (unset: when its add_bos_token says so). Throws
 /// INVALID_ARGUMENT when the tokenizer lacks one of them. Source: LLaMA-Factory 0.9.5 PretrainDatasetProcessor, which
 /// with packing overwrites each row's first token by the beginning token instead.
-PlainOptions plain_options(const TemplateEncoder& encoder, std::optional<bool> add_bos,
+PlainOptions plain_options(const ConversationEncoder& encoder, std::optional<bool> add_bos,
                            const std::string& place = "add_bos");
 
 /// [any-thread]

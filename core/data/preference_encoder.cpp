@@ -9,14 +9,18 @@
 namespace ftrun {
 namespace {
 
-EncodedTurn encode_answer(const TemplateEncoder& encoder, const AlignedRow& row, size_t response,
-                          RenderingNotes& notes) {
-  if (!row.responses[response].is_trained)
-    throw RowError("has an answer that is marked as not to be learnt, and it is what is compared");
-  EncodedTurn turn = encoder.encode_last_turn(whole_conversation(row, response), row.system, row.tools, &notes);
+std::vector<EncodedTurn> encode_answers(const ConversationEncoder& encoder, const AlignedRow& row,
+                                        RenderingNotes& notes) {
+  for (const Message& response : row.responses) {
+    if (!response.is_trained)
+      throw RowError("has an answer that is marked as not to be learnt, and it is what is compared");
+  }
+  std::vector<EncodedTurn> turns = encoder.encode_answers(row.prompt, row.responses, row.system, row.tools, &notes);
   notes.answers_not_learnt = false;  // of the prompt, which is not learnt anyway
-  if (encoder.chat_template().efficient_eos) turn.response_ids.push_back(encoder.eos_id().value_or(0));
-  return turn;
+  for (EncodedTurn& turn : turns) {
+    if (encoder.ends_once()) turn.response_ids.push_back(encoder.eos_id().value_or(0));
+  }
+  return turns;
 }
 
 EncodedExample cut_to(const std::vector<int32_t>& prompt_ids, const std::vector<int32_t>& response_ids,
@@ -42,10 +46,11 @@ EncodedItem too_long() {
 
 }  // namespace
 
-EncodedItem encode_pair(const TemplateEncoder& encoder, int32_t cutoff_len, const AlignedRow& row) {
+EncodedItem encode_pair(const ConversationEncoder& encoder, int32_t cutoff_len, const AlignedRow& row) {
   RenderingNotes notes;
-  const EncodedTurn chosen = encode_answer(encoder, row, 0, notes);
-  const EncodedTurn rejected = encode_answer(encoder, row, 1, notes);
+  const std::vector<EncodedTurn> answers = encode_answers(encoder, row, notes);
+  const EncodedTurn& chosen = answers[0];
+  const EncodedTurn& rejected = answers[1];
   if (chosen.response_ids == rejected.response_ids) throw RowError("chosen and rejected are the same answer");
   const auto prompt_length = static_cast<int64_t>(chosen.prompt_ids.size());
   if (prompt_length > cutoff_len) return too_long();
@@ -62,9 +67,9 @@ EncodedItem encode_pair(const TemplateEncoder& encoder, int32_t cutoff_len, cons
   return item;
 }
 
-EncodedItem encode_labelled(const TemplateEncoder& encoder, int32_t cutoff_len, const AlignedRow& row) {
+EncodedItem encode_labelled(const ConversationEncoder& encoder, int32_t cutoff_len, const AlignedRow& row) {
   RenderingNotes notes;
-  const EncodedTurn turn = encode_answer(encoder, row, 0, notes);
+  const EncodedTurn turn = std::move(encode_answers(encoder, row, notes).front());
   const auto prompt_length = static_cast<int64_t>(turn.prompt_ids.size());
   if (prompt_length > cutoff_len) return too_long();
   const auto [prompt, response] =

@@ -8,6 +8,7 @@ struct RenderingNotes {
   bool thoughts_preserved = false;         ///< preserve_thinking writes what the published template does not
   bool thoughts_left_out = false;          ///< of the answer: enable_thinking is false, or the template writes none
   bool empty_thought_trained = false;      ///< an answer without a thought is learnt with an empty one
+  bool text_left_out = false;              ///< text of a message or a tool call that the template does not write
   bool answers_not_learnt = false;         ///< the row says so of some, by loss, weight or train
 };
 

@@ -2,9 +2,9 @@
 #include "core/data/row_pipeline.h"
 
 #include <algorithm>
-#include <set>
 
 #include "core/base/error.h"
+#include "core/data/unread_columns.h"
 
 namespace ftrun {
 namespace {
@@ -37,6 +37,19 @@ struct RowPipeline::Outcome {
   bool has_empty_answer = false;
   bool has_empty_prompt = false;
   std::string fault;  ///< why the row is bad, or ""
+  std::vector<std::string> unread_columns;
+};
+
+/// How the rows of one source are read.
+struct RowPipeline::Reading {
+  std::unique_ptr<RowConverter> converter;
+  UnreadColumns columns;
+  UnreadColumnTally tally;
+
+  Reading(const DataSource& source, RowKind kind, std::vector<UnreadColumn>& counted)
+      : converter(find_row_format(source.format).bind(source.columns, source.tags, kind)),
+        columns(source, kind),
+        tally(columns, source.name, counted) {}
 };
 
 RowPipeline::RowPipeline(SpoolFile& spool, DataLedger& ledger, const ParallelFor& parallel_for, RowEncoder encoder,
@@ -48,65 +61,52 @@ RowPipeline::RowPipeline(SpoolFile& spool, DataLedger& ledger, const ParallelFor
       max_samples_(max_samples) {}
 
 void RowPipeline::add(const DataSource& source) {
-  const auto converter = find_row_format(source.format).bind(source.columns, source.tags, ledger_.kind);
+  Reading reading(source, ledger_.kind, ledger_.unread_columns);
   ledger_.datasets.push_back({source.name, source.format, 0, 0});
   int64_t left = max_samples_.value_or(INT64_MAX);
   for (const auto& path : source.files) {
     const MappedFile file(path);
     ledger_.files.push_back(path.string());
+    if (is_json_in_text_file(file)) ledger_.json_as_text.push_back(static_cast<int32_t>(ledger_.files.size()) - 1);
     RowReader reader(file);
     std::vector<RawRow> batch;
     size_t bytes = 0;
     for (auto row = reader.next(); row && left > 0; row = reader.next()) {
-      if (max_samples_.value_or(INT64_MAX) == left) note_unused_columns(source, file, *row);
       --left;
       bytes += row->text.size();
       batch.push_back(*row);
       if (batch.size() < kBatchRows && bytes < kBatchBytes) continue;
-      add_batch(file, batch, *converter);
+      add_batch(file, batch, reading);
       batch.clear();
       bytes = 0;
     }
-    add_batch(file, batch, *converter);
+    add_batch(file, batch, reading);
   }
   if (ledger_.datasets.back().rows_read == 0)
     throw invalid_argument("{}:1: dataset '{}' has no rows", source.files.front().string(), source.name);
 }
 
-void RowPipeline::note_unused_columns(const DataSource& source, const MappedFile& file, const RawRow& raw) {
-  nlohmann::ordered_json row;
-  try {
-    row = parse_row(file, raw);
-  } catch (const RowError&) {
-    return;  // entered as a bad row with its batch
-  }
-  if (!row.is_object()) return;
-  std::set<std::string> used;
-  for (const auto& [key, column] : source.columns) used.insert(column);
-  std::vector<std::string> unused;
-  for (const auto& item : row.items()) {
-    if (!used.contains(item.key())) unused.push_back(item.key());
-  }
-  if (!unused.empty())
-    ledger_.notices.push_back(fmt::format("dataset '{}': columns not used: {}", source.name, fmt::join(unused, ", ")));
-}
-
-void RowPipeline::add_batch(const MappedFile& file, const std::vector<RawRow>& rows, const RowConverter& converter) {
+void RowPipeline::add_batch(const MappedFile& file, const std::vector<RawRow>& rows, Reading& reading) {
   std::vector<Outcome> outcomes(rows.size());
   parallel_for_(static_cast<int64_t>(rows.size()), [&](int64_t index) {
     const auto i = static_cast<size_t>(index);
     try {
-      const AlignedRow row = converter.convert(parse_row(file, rows[i]));
-      outcomes[i].item = encoder_(row);
-      outcomes[i].has_empty_answer = learns_empty_answer(row, ledger_.kind);
-      outcomes[i].has_empty_prompt = asks_nothing(row, ledger_.kind);
+      const nlohmann::ordered_json row = parse_row(file, rows[i]);
+      outcomes[i].unread_columns = reading.columns.of_row(row);
+      const AlignedRow aligned = reading.converter->convert(row);
+      outcomes[i].item = encoder_(aligned);
+      outcomes[i].has_empty_answer = learns_empty_answer(aligned, ledger_.kind);
+      outcomes[i].has_empty_prompt = asks_nothing(aligned, ledger_.kind);
     } catch (const RowError& reason) {
       outcomes[i].fault = reason.what();
     } catch (const nlohmann::json::exception& reason) {
       outcomes[i].fault = reason.what();
     }
   });
-  for (size_t i = 0; i < rows.size(); ++i) enter(rows[i], outcomes[i]);
+  for (size_t i = 0; i < rows.size(); ++i) {
+    if (outcomes[i].fault.empty()) reading.tally.add(outcomes[i].unread_columns);
+    enter(rows[i], outcomes[i]);
+  }
 }
 
 void RowPipeline::enter(const RawRow& row, Outcome& outcome) {

@@ -32,9 +32,9 @@ class RowPipeline {
 
  private:
   struct Outcome;
-  void add_batch(const MappedFile& file, const std::vector<RawRow>& rows, const RowConverter& converter);
+  struct Reading;
+  void add_batch(const MappedFile& file, const std::vector<RawRow>& rows, Reading& reading);
   void enter(const RawRow& row, Outcome& outcome);
-  void note_unused_columns(const DataSource& source, const MappedFile& file, const RawRow& row);
 
   SpoolFile& spool_;
   DataLedger& ledger_;

@@ -188,6 +188,24 @@ std::optional<RawRow> RowReader::next_element() {
   return row;
 }
 
+bool is_json_in_text_file(const MappedFile& file) {
+  if (!is_text_file(file)) return false;
+  std::string_view text = file.text();
+  if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
+  const auto skip_space = [&] {
+    while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
+  };
+  skip_space();
+  if (text.starts_with('[')) {
+    text.remove_prefix(1);
+    skip_space();
+  }
+  if (!text.starts_with('{')) return false;
+  text.remove_prefix(1);
+  skip_space();
+  return text.starts_with('"');
+}
+
 nlohmann::ordered_json parse_row(const MappedFile& file, const RawRow& row) {
   if (is_text_file(file)) return {{"text", text_of_line(row)}};
   const auto fault = sdk::find_json_fault(row.text);

@@ -55,6 +55,9 @@ class RowReader {
   bool ended_ = false;
 };
 
+/// Whether a .txt file begins as JSON does: its lines are rows all the same.
+bool is_json_in_text_file(const MappedFile& file);
+
 /// Parses a row; a line of a .txt file becomes {"text": line}. Throws RowError with line and column inside the file, or
 /// naming a key that one object has twice; also for text that is not UTF-8. [any-thread]
 nlohmann::ordered_json parse_row(const MappedFile& file, const RawRow& row);

@@ -5,6 +5,7 @@
 
 #include "core/base/files.h"
 #include "core/base/logging.h"
+#include "core/data/template_encoder.h"
 #include "core/data/tokenizer/tokenizer.h"
 
 namespace ftrun {
@@ -40,6 +41,24 @@ bool renders_as_trained(const TemplateEncoder& encoder) {
   return std::ranges::find(trained.equal_jinja, content_hash(kept)) != trained.equal_jinja.end();
 }
 
+std::string eos_text(const TokenizerConfig& config) { return config.eos ? config.eos->text : std::string(); }
+
+SavedTemplate with_end_token(const TokenizerConfig& config, const std::string& eos_token,
+                             std::optional<int32_t> eos_id) {
+  SavedTemplate saved;
+  saved.eos_id = eos_id;
+  saved.special_tokens = config.contested_tokens;
+  if (config.bos) saved.bos_id = config.bos->id;
+  if (eos_token != eos_text(config)) saved.special_tokens["eos_token"] = eos_token;
+  if (config.pad) {
+    saved.pad_id = config.pad->id;
+  } else if (!eos_token.empty()) {
+    saved.special_tokens["pad_token"] = eos_token;
+    saved.pad_id = saved.eos_id;
+  }
+  return saved;
+}
+
 void warn_of_kept_template(const TemplateEncoder& encoder) {
   log_warning(
       "{}: this chat_template is kept, and template '{}', which is trained with, may write chats differently: train "
@@ -65,21 +84,9 @@ std::string jinja_of(const TemplateEncoder& encoder) {
 
 SavedTemplate saved_template(const TemplateEncoder& encoder) {
   const TokenizerConfig& config = encoder.tokenizer().config();
-  SavedTemplate saved;
-  saved.eos_id = encoder.eos_id();
-  saved.special_tokens = config.contested_tokens;
-  if (config.bos) saved.bos_id = config.bos->id;
-  std::string eos_token = config.eos ? config.eos->text : std::string();
-  if (encoder.chat_template().replace_eos && eos_token != encoder.chat_template().stop_words.front()) {
-    eos_token = encoder.chat_template().stop_words.front();
-    saved.special_tokens["eos_token"] = eos_token;
-  }
-  if (config.pad) {
-    saved.pad_id = config.pad->id;
-  } else if (!eos_token.empty()) {
-    saved.special_tokens["pad_token"] = eos_token;
-    saved.pad_id = saved.eos_id;
-  }
+  const ChatTemplate& trained = encoder.chat_template();
+  SavedTemplate saved =
+      with_end_token(config, trained.replace_eos ? trained.stop_words.front() : eos_text(config), encoder.eos_id());
   const std::string jinja = jinja_of(encoder);
   const bool wanted = config.named_chat_templates.empty() || encoder.chat_template().replace_jinja_template;
   if (wanted && !jinja.empty()) {
@@ -88,6 +95,10 @@ SavedTemplate saved_template(const TemplateEncoder& encoder) {
     warn_of_kept_template(encoder);
   }
   return saved;
+}
+
+SavedTemplate unchanged_template(const TokenizerConfig& config) {
+  return with_end_token(config, eos_text(config), config.eos ? config.eos->id : std::nullopt);
 }
 
 }  // namespace ftrun

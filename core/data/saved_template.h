@@ -7,9 +7,10 @@
 #include <optional>
 #include <string>
 
-#include "core/data/template_encoder.h"
-
 namespace ftrun {
+
+class TemplateEncoder;
+struct TokenizerConfig;
 
 /// Only what differs from the folder that the tokenizer was loaded from, and the named tokens about which
 /// tokenizer_config.json and special_tokens_map.json differ there, so that both say the same afterwards.
@@ -29,5 +30,9 @@ std::string jinja_of(const TemplateEncoder& encoder);
 /// tokenizer lacks, TemplateEncoder has refused. Logs a warning where the folder's chat template stays that is neither
 /// the template's text nor known to render as it does (ChatTemplate::equal_jinja). [any-thread]
 SavedTemplate saved_template(const TemplateEncoder& encoder);
+
+/// After training with the tokenizer's own chat_template, which stays as it is, byte for byte: a tokenizer without pad
+/// token pads with the end token.
+SavedTemplate unchanged_template(const TokenizerConfig& config);
 
 }  // namespace ftrun

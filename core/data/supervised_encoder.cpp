@@ -26,10 +26,10 @@ namespace {
 /// Turns in the order in which they claim budget; appended, or with mask_history prepended.
 class TurnAssembler {
  public:
-  TurnAssembler(const TemplateEncoder& encoder, const SupervisedOptions& options)
+  TurnAssembler(const ConversationEncoder& encoder, const SupervisedOptions& options)
       : options_(options),
         eos_id_(encoder.eos_id().value_or(0)),
-        efficient_eos_(encoder.chat_template().efficient_eos),
+        efficient_eos_(encoder.ends_once()),
         used_(efficient_eos_ ? 1 : 0) {}
 
   bool is_full() const { return used_ >= options_.cutoff_len; }
@@ -42,7 +42,7 @@ class TurnAssembler {
     const bool trains_response = turn.is_trained && (!options_.mask_history || rank == 0);
     result_.truncated |= prompt < prompt_size || response < response_size;
     result_.lost_prompt_tail |= prompt < prompt_size;
-    result_.lost_eos |= trains_response && response < response_size && !efficient_eos_;
+    result_.lost_eos |= trains_response && response < learnt_size(turn) && !efficient_eos_;
 
     std::vector<int32_t> ids(turn.prompt_ids.begin(), turn.prompt_ids.begin() + prompt);
     std::vector<int32_t> labels = options_.train_on_prompt ? ids : std::vector<int32_t>(ids.size(), kIgnoredLabel);
@@ -51,10 +51,9 @@ class TurnAssembler {
       labels.front() = eos_id_;
     previous_trained_ = turn.is_trained;
     ids.insert(ids.end(), turn.response_ids.begin(), turn.response_ids.begin() + response);
-    if (trains_response) {
-      labels.insert(labels.end(), turn.response_ids.begin(), turn.response_ids.begin() + response);
-    } else {
-      labels.resize(ids.size(), kIgnoredLabel);
+    for (size_t t = 0; t < static_cast<size_t>(response); ++t) {
+      const bool is_learnt = trains_response && (turn.learnt.empty() || turn.learnt[t] || options_.train_on_prompt);
+      labels.push_back(is_learnt ? turn.response_ids[t] : kIgnoredLabel);
     }
     const auto at = [&](std::vector<int32_t>& all) { return options_.mask_history ? all.begin() : all.end(); };
     result_.ids.insert(at(result_.ids), ids.begin(), ids.end());
@@ -72,6 +71,13 @@ class TurnAssembler {
   }
 
  private:
+  /// Up to the last id of the response that is learnt.
+  static int64_t learnt_size(const EncodedTurn& turn) {
+    if (turn.learnt.empty()) return static_cast<int64_t>(turn.response_ids.size());
+    const auto last = std::find(turn.learnt.rbegin(), turn.learnt.rend(), true);
+    return turn.learnt.rend() - last;
+  }
+
   SupervisedOptions options_;
   int32_t eos_id_;
   bool efficient_eos_;
@@ -82,10 +88,11 @@ class TurnAssembler {
 
 }  // namespace
 
-EncodedExample encode_supervised(const TemplateEncoder& encoder, const SupervisedOptions& options,
+EncodedExample encode_supervised(const ConversationEncoder& encoder, const SupervisedOptions& options,
                                  const AlignedRow& row) {
   RenderingNotes notes;
-  std::vector<EncodedTurn> turns = encoder.encode_turns(whole_conversation(row), row.system, row.tools, &notes);
+  const LearntAnswers learnt = options.mask_history ? LearntAnswers::kLast : LearntAnswers::kAll;
+  std::vector<EncodedTurn> turns = encoder.encode_turns(whole_conversation(row), row.system, row.tools, learnt, &notes);
   const bool last_is_trained = turns.back().is_trained;
   if (options.mask_history) std::reverse(turns.begin(), turns.end());
   TurnAssembler assembler(encoder, options);

@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <utility>
 
+#include "core/data/conversation_encoder.h"
 #include "core/data/encoded_example.h"
-#include "core/data/template_encoder.h"
 
 namespace ftrun {
 
@@ -21,7 +21,7 @@ std::pair<int64_t, int64_t> turn_lengths(int64_t prompt, int64_t response, int64
 
 /// Turn by turn inside cutoff_len, as LLaMA-Factory's SupervisedDatasetProcessor. Throws RowError when the row does not
 /// fit the template. [any-thread]
-EncodedExample encode_supervised(const TemplateEncoder& encoder, const SupervisedOptions& options,
+EncodedExample encode_supervised(const ConversationEncoder& encoder, const SupervisedOptions& options,
                                  const AlignedRow& row);
 
 }  // namespace ftrun

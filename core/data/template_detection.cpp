@@ -6,7 +6,10 @@
 #include <vector>
 
 #include "core/base/error.h"
+#include "core/data/chat_messages.h"
+#include "core/data/jinja_encoder.h"
 #include "core/data/saved_template.h"
+#include "core/data/template_encoder.h"
 #include "core/data/tokenizer/tokenizer.h"
 #include "core/jinja/chat_template_renderer.h"
 
@@ -34,15 +37,6 @@ const std::vector<Probe>& probes() {
        Json::array({{{"type", "function"}, {"function", {{"name", "f"}, {"description", ""}, {"parameters", {}}}}}})},
   };
   return all;
-}
-
-Json special_tokens(const TokenizerConfig& config) {
-  Json tokens = Json::object();
-  if (config.bos) tokens["bos_token"] = config.bos->text;
-  if (config.eos) tokens["eos_token"] = config.eos->text;
-  if (config.pad) tokens["pad_token"] = config.pad->text;
-  if (config.unk) tokens["unk_token"] = config.unk->text;
-  return tokens;
 }
 
 /// What the template makes of the probes; "" for a probe that it refuses, and for tools of which it writes nothing.
@@ -92,7 +86,7 @@ ChatTemplateRenderer own_renderer(const TokenizerConfig& config) {
 std::string template_of_tokenizer(const DataSpec& spec, const std::shared_ptr<const Tokenizer>& tokenizer) {
   const TokenizerConfig& config = tokenizer->config();
   if (config.chat_template.empty()) return "empty";
-  const Json tokens = special_tokens(config);
+  const Json tokens = chat_special_tokens(config);
   const std::vector<std::string> wanted = rendered_probes(own_renderer(config), tokens);
   const std::vector<std::string> names = chat_template_names(spec.template_search_path);
   for (const std::string& name : names) {
@@ -102,10 +96,23 @@ std::string template_of_tokenizer(const DataSpec& spec, const std::shared_ptr<co
     const std::string jinja = jinja_with(spec, name, tokenizer);
     if (!jinja.empty() && rendered_probes(ChatTemplateRenderer(jinja, name), tokens) == wanted) return name;
   }
-  throw invalid_argument(
-      "template: it is not set, and no template here writes chats as the chat_template of '{}' does: name one ({}); "
-      "'empty' writes texts without marks between them",
-      config.chat_template_file, fmt::join(names, ", "));
+  return {};
+}
+
+void require_learnable_template(const DataSpec& spec, const std::shared_ptr<const Tokenizer>& tokenizer) {
+  const TokenizerConfig& config = tokenizer->config();
+  try {
+    JinjaEncoder(tokenizer, config.chat_template, config.chat_template_file,
+                 {spec.default_system.value_or(""), {spec.enable_thinking, spec.preserve_thinking}, {}})
+        .require_learnable();
+  } catch (const Error& error) {
+    throw Error(error.code(),
+                fmt::format("template: it is not set, no template here writes chats as the chat_template of '{}' does, "
+                            "and it cannot be learnt by itself: {}: name one ({}); 'empty' writes texts without marks "
+                            "between them",
+                            config.chat_template_file, error.what(),
+                            fmt::join(chat_template_names(spec.template_search_path), ", ")));
+  }
 }
 
 }  // namespace ftrun

@@ -1,5 +1,5 @@
 // The template of a model folder whose configuration names none: the shipped one that writes chats as the folder's
-// chat_template does. Leaves out: making a template from Jinja text.
+// chat_template does, else that chat_template itself. Leaves out: writing by it (jinja_encoder.h).
 #pragma once
 
 #include <memory>
@@ -11,8 +11,12 @@ namespace ftrun {
 
 /// The name of the template on the search path whose Jinja text is the tokenizer's chat_template, or else of the first
 /// one (by name) that renders a few conversations exactly as that does, one with tools among them unless that writes
-/// none. "empty" where the tokenizer has no chat_template. Throws INVALID_ARGUMENT naming the file of the chat_template
-/// and the known templates when none does. `spec` without template_name.
+/// none. "" where none does: the chat_template itself. "empty" where the tokenizer has none. `spec` without
+/// template_name. Throws INVALID_ARGUMENT naming the file of a chat_template that cannot be read.
 std::string template_of_tokenizer(const DataSpec& spec, const std::shared_ptr<const Tokenizer>& tokenizer);
+
+/// Throws INVALID_ARGUMENT naming the file, the reason and the known templates when not even a question with its answer
+/// can be learnt by the tokenizer's own chat_template; logs a warning when it writes no token that ends an answer.
+void require_learnable_template(const DataSpec& spec, const std::shared_ptr<const Tokenizer>& tokenizer);
 
 }  // namespace ftrun

@@ -150,7 +150,8 @@ void TemplateEncoder::append_question(std::span<const Message> asked, std::vecto
 }
 
 std::vector<EncodedTurn> TemplateEncoder::encode_turns(std::span<const Message> messages, std::string_view system,
-                                                       std::string_view tools, RenderingNotes* notes) const {
+                                                       std::string_view tools, LearntAnswers,
+                                                       RenderingNotes* notes) const {
   RenderingNotes unread;
   const std::string first_text = system_text(system, tools);
   std::vector<EncodedTurn> turns;
@@ -179,7 +180,7 @@ std::vector<EncodedTurn> TemplateEncoder::encode_turns(std::span<const Message> 
 
 EncodedTurn TemplateEncoder::encode_last_turn(std::span<const Message> messages, std::string_view system,
                                               std::string_view tools, RenderingNotes* notes) const {
-  std::vector<EncodedTurn> turns = encode_turns(messages, system, tools, notes);
+  std::vector<EncodedTurn> turns = encode_turns(messages, system, tools, LearntAnswers::kLast, notes);
   EncodedTurn last = std::move(turns.back());
   std::vector<int32_t> prompt_ids;
   for (size_t i = 0; i + 1 < turns.size(); ++i) {
@@ -190,6 +191,23 @@ EncodedTurn TemplateEncoder::encode_last_turn(std::span<const Message> messages,
   last.prompt_ids = std::move(prompt_ids);
   return last;
 }
+
+std::vector<EncodedTurn> TemplateEncoder::encode_answers(std::span<const Message> prompt,
+                                                         std::span<const Message> answers, std::string_view system,
+                                                         std::string_view tools, RenderingNotes* notes) const {
+  std::vector<EncodedTurn> turns;
+  std::vector<Message> messages(prompt.begin(), prompt.end());
+  for (const Message& answer : answers) {
+    messages.push_back(answer);
+    turns.push_back(encode_last_turn(messages, system, tools, notes));
+    messages.pop_back();
+    // One prompt, as written for the first answer.
+    turns.back().prompt_ids = turns.front().prompt_ids;
+  }
+  return turns;
+}
+
+SavedTemplate TemplateEncoder::saved_template() const { return ftrun::saved_template(*this); }
 
 EncodedPrompt TemplateEncoder::encode_prompt(std::span<const Message> messages, std::string_view system,
                                              std::string_view tools) const {

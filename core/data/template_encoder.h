@@ -1,5 +1,5 @@
-// Messages to token ids by a chat template and a tokenizer: one (prompt, response) pair of id lists per turn.
-// Leaves out: truncation and loss masks (supervised_encoder.h).
+// Messages to token ids by the slots of a chat template and a tokenizer: a (prompt, response) pair of id lists per
+// turn. Leaves out: truncation and loss masks (supervised_encoder.h).
 #pragma once
 
 #include <cstdint>
@@ -11,59 +11,49 @@
 #include <vector>
 
 #include "core/data/chat_template.h"
-#include "core/data/conversation.h"
-#include "core/data/rendering_notes.h"
+#include "core/data/conversation_encoder.h"
 #include "core/data/written_answer.h"
 
 namespace ftrun {
 
-class Tokenizer;
-
-struct EncodedTurn {
-  std::vector<int32_t> prompt_ids;
-  std::vector<int32_t> response_ids;
-  std::string response_text;  ///< what response_ids say, without end tokens
-  bool is_trained = true;     ///< as the row says of the answer
-};
-
-/// Prompt for generation and the text the model was or would be trained to answer with.
-struct EncodedPrompt {
-  std::vector<int32_t> prompt_ids;  ///< up to and including the assistant header
-  std::string response_text;        ///< without end tokens
-};
-
 /// Immutable after construction; every method may be called from any thread.
-class TemplateEncoder {
+class TemplateEncoder final : public ConversationEncoder {
  public:
   /// `default_system` replaces the template's own when given, also by "". Throws INVALID_ARGUMENT when the tokenizer
   /// lacks the template's end token or a token it names.
   TemplateEncoder(ChatTemplate chat_template, std::shared_ptr<const Tokenizer> tokenizer, ThinkingOptions thinking = {},
                   std::optional<std::string> default_system = std::nullopt);
 
-  /// One entry per answer; the first prompt starts with prefix and system. `messages` alternates as AlignedRow says and
-  /// ends with an answer. All of it is one rendering: the text that the template's jinja makes of the conversation (see
-  /// write_answer). Throws RowError for tools or calls that this template cannot write.
+  /// The first prompt starts with prefix and system. All of it is one rendering, whatever is learnt of it: the text
+  /// that the template's jinja makes of the conversation (see write_answer). Throws RowError for tools or calls that
+  /// this template cannot write.
   std::vector<EncodedTurn> encode_turns(std::span<const Message> messages, std::string_view system,
-                                        std::string_view tools, RenderingNotes* notes = nullptr) const;
+                                        std::string_view tools, LearntAnswers learnt = LearntAnswers::kAll,
+                                        RenderingNotes* notes = nullptr) const override;
+  std::vector<EncodedTurn> encode_answers(std::span<const Message> prompt, std::span<const Message> answers,
+                                          std::string_view system, std::string_view tools,
+                                          RenderingNotes* notes = nullptr) const override;
+  EncodedPrompt encode_prompt(std::span<const Message> messages, std::string_view system,
+                              std::string_view tools) const override;
 
-  /// The same ids as one turn: the last message is its response, everything before it the prompt.
+  /// The same ids as encode_turns as one turn: the last message is its response, everything before it the prompt.
   EncodedTurn encode_last_turn(std::span<const Message> messages, std::string_view system, std::string_view tools,
                                RenderingNotes* notes = nullptr) const;
 
-  /// The last message is the response being asked for (content "" when unknown); everything before it is the prompt.
-  EncodedPrompt encode_prompt(std::span<const Message> messages, std::string_view system, std::string_view tools) const;
-
-  /// The id that ends a response: the template's when it replaces EOS, else the tokenizer's; nullopt if there is none.
-  std::optional<int32_t> eos_id() const noexcept { return eos_id_; }
-  /// eos_id and the template's stop words that the tokenizer knows; sorted, unique.
-  const std::vector<int32_t>& stop_ids() const noexcept { return stop_ids_; }
+  std::optional<int32_t> eos_id() const override { return eos_id_; }
+  /// eos_id and the template's stop words that the tokenizer knows.
+  const std::vector<int32_t>& stop_ids() const override { return stop_ids_; }
+  bool ends_once() const override { return template_.efficient_eos; }
+  std::string document_end() const override { return template_.document_end; }
+  std::string name() const override { return "template '" + template_.name + "'"; }
+  SavedTemplate saved_template() const override;
+  const Tokenizer& tokenizer() const override { return *tokenizer_; }
   const ChatTemplate& chat_template() const noexcept { return template_; }
-  const Tokenizer& tokenizer() const noexcept { return *tokenizer_; }
   const ThinkingOptions& thinking() const noexcept { return thinking_; }
   /// The system text of conversations that have none; "" when there is none.
   const std::string& default_system() const noexcept { return default_system_; }
   /// Covers template file, tokenizer, thinking options and default system.
-  uint64_t fingerprint() const noexcept { return fingerprint_; }
+  uint64_t fingerprint() const override { return fingerprint_; }
 
  private:
   void append_pieces(std::span<const SlotPiece> pieces, std::vector<int32_t>& ids) const;

@@ -92,6 +92,11 @@ std::shared_ptr<const TemplateEncoder> encoder_of(RunSetup& setup) {
       return nullptr;
     }
   }
+  if (spec.template_name.empty()) {
+    log_warning("the Modelfile has no TEMPLATE: no template here writes chats as the chat_template of '{}' does",
+                setup.tokenizer->config().chat_template_file);
+    return nullptr;
+  }
   return make_template_encoder(spec, setup.tokenizer);
 }
 
@@ -186,7 +191,7 @@ ExportSetup prepare_export(const CommandContext& context) {
   run.tokenizer = Tokenizer::load(run.arguments.tokenizer_name_or_path);
   warn_of_replaced_tokenizer(run.arguments.tokenizer_name_or_path);
   setup.encoder = encoder_of(run);
-  if (setup.encoder) run.saved_template = saved_template(*setup.encoder);
+  if (setup.encoder) run.saved_template = setup.encoder->saved_template();
   return setup;
 }
 

@@ -12,6 +12,16 @@ namespace {
 // An answer should have some room: dropping old turns starts before the last position is taken.
 constexpr int64_t kAnswerShareOfPositions = 4;
 
+/// What a template refuses to write is a fault of the question.
+std::vector<int32_t> written(const ConversationEncoder& prompts, const std::vector<Message>& messages,
+                             const std::string& system) {
+  try {
+    return prompts.ask(messages, system, "");
+  } catch (const RowError& reason) {
+    throw invalid_argument("{}", reason.what());
+  }
+}
+
 }  // namespace
 
 ChatSession::ChatSession(const InferenceSetup& setup, InferenceModel& model)
@@ -31,7 +41,7 @@ std::vector<int32_t> ChatSession::prompt_of(const std::string& question, int64_t
     const auto old = static_cast<std::ptrdiff_t>(2 * dropped_turns);
     std::vector<Message> messages(messages_.begin() + old, messages_.end());
     messages.push_back({MessageRole::kUser, question});
-    std::vector<int32_t> ids = setup_.prompts->write(messages, system_, "");
+    std::vector<int32_t> ids = written(*setup_.prompts, messages, system_);
     const auto length = static_cast<int64_t>(ids.size());
     if (positions == 0 || length + room <= positions) return ids;
     if (2 * dropped_turns < static_cast<int64_t>(messages_.size())) {

@@ -9,7 +9,6 @@
 #include "core/config/folder_setting.h"
 #include "core/data/replaced_tokenizer.h"
 #include "core/inference/idle_flags.h"
-#include "core/inference/jinja_prompts.h"
 #include "core/io/model_weights.h"
 #include "core/plugin/launcher.h"
 #include "core/train/adapter_as_model.h"
@@ -72,7 +71,7 @@ bool computes_in_bf16(const RunSetup& run) {
   return ModelWeights(run.arguments.model_name_or_path).main_dtype() == StoredDtype::kBF16;
 }
 
-std::shared_ptr<const PromptWriter> choose_prompts(RunSetup& run) {
+std::shared_ptr<const ConversationEncoder> choose_prompts(RunSetup& run) {
   const ResolvedConfig& config = run.config();
   const TokenizerConfig& tokenizer = run.tokenizer->config();
   if (run.data.template_name.empty() && !tokenizer.chat_template.empty()) {
@@ -81,16 +80,14 @@ std::shared_ptr<const PromptWriter> choose_prompts(RunSetup& run) {
       log_warning("{}: preserve_thinking: has no effect: the chat_template of '{}' decides",
                   config.origin("preserve_thinking"), tokenizer.chat_template_file);
     }
-    return std::make_shared<JinjaPrompts>(run.tokenizer, tokenizer.chat_template, tokenizer.chat_template_file,
-                                          run.data.default_system.value_or(""),
-                                          ThinkingOptions{run.data.enable_thinking, run.data.preserve_thinking});
+    return make_conversation_encoder(run.data, run.tokenizer);
   }
   if (run.data.template_name.empty()) {
     log_warning(
         "template: not set, and the tokenizer has no chat_template: 'empty' writes texts without marks between turns");
     run.data.template_name = "empty";
   }
-  return std::make_shared<TemplatePrompts>(make_template_encoder(run.data, run.tokenizer));
+  return make_conversation_encoder(run.data, run.tokenizer);
 }
 
 void add_unique(std::vector<int32_t>& ids, int64_t id) {

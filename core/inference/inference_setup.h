@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "core/config/command_context.h"
+#include "core/data/conversation_encoder.h"
 #include "core/inference/generation_settings.h"
-#include "core/inference/prompts.h"
 #include "core/train/run_setup.h"
 
 namespace ftrun {
@@ -17,7 +17,7 @@ namespace ftrun {
 struct InferenceSetup {
   RunSetup run;  ///< without paradigm and saved template
   GenerationSettings generation;
-  std::shared_ptr<const PromptWriter> prompts;
+  std::shared_ptr<const ConversationEncoder> prompts;
   /// Of the tokenizer, generation_config.json and the template, without duplicates.
   std::vector<int32_t> stop_ids;
 

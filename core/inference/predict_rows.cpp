@@ -6,6 +6,7 @@
 #include "core/base/logging.h"
 #include "core/data/data_source.h"
 #include "core/data/row_reader.h"
+#include "core/data/unread_columns.h"
 
 namespace ftrun {
 namespace {
@@ -17,11 +18,13 @@ constexpr size_t kListedRows = 10;
 /// Collects rows of all sources; what does not fit is kept for one message.
 class Reader {
  public:
-  Reader(const DataSpec& spec, const PromptWriter& prompts, const HeldOutRows* held_out)
+  Reader(const DataSpec& spec, const ConversationEncoder& prompts, const HeldOutRows* held_out)
       : spec_(spec), prompts_(prompts), held_out_(held_out) {}
 
   void add(const DataSource& source) {
     const auto converter = find_row_format(source.format).bind(source.columns, source.tags, RowKind::kPrompt);
+    const UnreadColumns columns(source, RowKind::kPrompt);
+    UnreadColumnTally tally(columns, source.name, unread_columns_);
     int64_t left = spec_.max_samples.value_or(INT64_MAX);
     for (const auto& path : source.files) {
       const MappedFile file(path);
@@ -30,7 +33,10 @@ class Reader {
         if (held_out_ != nullptr && !held_out_->contains(path.string(), row->byte_offset)) continue;
         const std::string place = row_place(path.string(), row->line, row->element);
         try {
-          rows_.push_back(convert(*converter, parse_row(file, *row), place));
+          const Json parsed = parse_row(file, *row);
+          const std::vector<std::string> its_columns = columns.of_row(parsed);
+          rows_.push_back(convert(*converter, parsed, place));
+          tally.add(its_columns);
         } catch (const RowError& reason) {
           ++bad_;
           if (listed_.size() < kListedRows) listed_.push_back(fmt::format("\n  {}: {}", place, reason.what()));
@@ -46,6 +52,9 @@ class Reader {
                              bad_ > static_cast<int64_t>(listed_.size()) ? "\n  ..." : "");
     }
     if (bad_ > 0) log_warning("{} rows do not fit their data format and are left out:{}", bad_, fmt::join(listed_, ""));
+    for (const UnreadColumn& column : unread_columns_) {
+      if (!column.is_metadata) log_warning("{}", unread_column_warning(column));
+    }
     if (rows_.empty()) throw invalid_argument("{}: there are no rows to answer", place);
     return std::move(rows_);
   }
@@ -54,7 +63,7 @@ class Reader {
   PredictRow convert(const RowConverter& converter, const Json& row, const std::string& place) const {
     AlignedRow aligned = converter.convert(row);
     PredictRow result;
-    result.prompt_ids = write_prompt(aligned);
+    result.prompt_ids = prompts_.ask(aligned.prompt, aligned.system, aligned.tools);
     if (result.prompt_ids.empty()) throw RowError("the prompt is empty");
     if (!aligned.responses.empty()) {
       std::string label = answer_text(aligned.responses.front());
@@ -64,27 +73,18 @@ class Reader {
     return result;
   }
 
-  /// What a chat_template refuses is a fault of the row.
-  std::vector<int32_t> write_prompt(const AlignedRow& row) const {
-    try {
-      return prompts_.write(row.prompt, row.system, row.tools);
-    } catch (const Error& error) {
-      if (error.code() != FTRUN_INVALID_ARGUMENT) throw;
-      throw RowError(error.what());
-    }
-  }
-
   const DataSpec& spec_;
-  const PromptWriter& prompts_;
+  const ConversationEncoder& prompts_;
   const HeldOutRows* held_out_;
   std::vector<PredictRow> rows_;
   std::vector<std::string> listed_;
+  std::vector<UnreadColumn> unread_columns_;
   int64_t bad_ = 0;
 };
 
 }  // namespace
 
-std::vector<PredictRow> read_predict_rows(const DataSpec& spec, const PromptWriter& prompts,
+std::vector<PredictRow> read_predict_rows(const DataSpec& spec, const ConversationEncoder& prompts,
                                           const HeldOutRows* held_out) {
   const bool evaluates = !spec.eval_datasets.empty();
   const char* key = evaluates ? "eval_dataset" : "dataset";

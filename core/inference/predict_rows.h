@@ -9,7 +9,6 @@
 
 #include "core/data/dataset.h"
 #include "core/inference/held_out_rows.h"
-#include "core/inference/prompts.h"
 
 namespace ftrun {
 
@@ -23,7 +22,7 @@ struct PredictRow {
 /// be of any kind, and lack its last answer: then it has no label; nor has a row whose answer is labelled bad. Plain
 /// text is the user's turn. With `held_out` only rows that are in it. Throws INVALID_ARGUMENT listing places for more
 /// than max_bad_rows rows that do not fit their format or the template.
-std::vector<PredictRow> read_predict_rows(const DataSpec& spec, const PromptWriter& prompts,
+std::vector<PredictRow> read_predict_rows(const DataSpec& spec, const ConversationEncoder& prompts,
                                           const HeldOutRows* held_out = nullptr);
 
 }  // namespace ftrun

@@ -60,7 +60,7 @@ ChatTemplateRenderer::~ChatTemplateRenderer() = default;
 ChatTemplateRenderer::ChatTemplateRenderer(ChatTemplateRenderer&&) noexcept = default;
 ChatTemplateRenderer& ChatTemplateRenderer::operator=(ChatTemplateRenderer&&) noexcept = default;
 
-std::string ChatTemplateRenderer::render_chat(const ChatTemplateInput& input) const {
+RenderedChat ChatTemplateRenderer::render_marked_chat(const ChatTemplateInput& input) const {
   Json variables = Json::object();
   for (const Json* given : {&input.special_tokens, &input.extra})
     for (const auto& item : given->items()) variables[item.key()] = item.value();
@@ -74,10 +74,16 @@ std::string ChatTemplateRenderer::render_chat(const ChatTemplateInput& input) co
   variables["tools"] = input.tools;
   variables["documents"] = input.documents;
   variables["add_generation_prompt"] = input.add_generation_prompt;
-  return render(variables, input.now);
+  return render_marked(variables, input.now);
 }
 
 std::string ChatTemplateRenderer::render(const Json& variables, const std::optional<std::tm>& now) const {
+  return render_marked(variables, now).text;
+}
+
+bool ChatTemplateRenderer::has_generation_marks() const { return state_->parsed.has_generation_marks; }
+
+RenderedChat ChatTemplateRenderer::render_marked(const Json& variables, const std::optional<std::tm>& now) const {
   return with_errors_of(state_->name, [&] {
     jinja::Rendering rendering;
     rendering.variables = jinja::global_functions();
@@ -86,9 +92,11 @@ std::string ChatTemplateRenderer::render(const Json& variables, const std::optio
     rendering.now = now;
     jinja::FrameScope root(rendering, state_->parsed.layout, nullptr);
     root.frame().enter(rendering);
-    std::string output;
-    state_->parsed.body.run(rendering, root.frame(), output);
-    return output;
+    RenderedChat chat;
+    rendering.whole_output = &chat.text;
+    state_->parsed.body.run(rendering, root.frame(), chat.text);
+    for (const jinja::MarkedRange& range : rendering.generated) chat.generated.push_back({range.begin, range.end});
+    return chat;
   });
 }
 

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace ftrun {
 
@@ -21,6 +22,16 @@ struct ChatTemplateInput {
   nlohmann::ordered_json
       extra;  ///< object of further variables (enable_thinking, date_string, ...), or null; wins over special tokens
   std::optional<std::tm> now;  ///< the time strftime_now shows; absent: the local time
+};
+
+/// The text of a chat and what of it {% generation %} blocks have written.
+struct RenderedChat {
+  struct Range {
+    size_t begin = 0;  ///< bytes of `text`
+    size_t end = 0;    ///< beyond the last one
+  };
+  std::string text;
+  std::vector<Range> generated;  ///< in the order of the blocks' ends; transformers' generation_indices
 };
 
 /// A parsed template. Immutable; may be used by several threads.
@@ -48,13 +59,20 @@ class ChatTemplateRenderer {
   /// reasoning). Throws INVALID_ARGUMENT "NAME: line N of the template: ..." with the message of raise_exception or of
   /// the Python error; UNIMPLEMENTED for what is not supported; RESOURCE_EXHAUSTED for a template that does not end.
   /// [any-thread]
-  std::string render_chat(const ChatTemplateInput& input) const;
+  std::string render_chat(const ChatTemplateInput& input) const { return render_marked_chat(input).text; }
+
+  /// As render_chat, with the places of its {% generation %} blocks. [any-thread]
+  RenderedChat render_marked_chat(const ChatTemplateInput& input) const;
+
+  /// Whether a {% generation %} block stands anywhere in the template. [any-thread]
+  bool has_generation_marks() const;
 
   /// The template with these variables (an object) and nothing else but the global functions. [any-thread]
   std::string render(const nlohmann::ordered_json& variables, const std::optional<std::tm>& now = std::nullopt) const;
 
  private:
   struct State;
+  RenderedChat render_marked(const nlohmann::ordered_json& variables, const std::optional<std::tm>& now) const;
   std::unique_ptr<const State> state_;
 };
 

@@ -6,12 +6,19 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "core/jinja/budget.h"
 #include "core/jinja/scope.h"
 #include "core/jinja/value.h"
 
 namespace ftrun::jinja {
+
+/// A stretch of the text that {% generation %} marks, in bytes: [begin, end).
+struct MarkedRange {
+  size_t begin = 0;
+  size_t end = 0;
+};
 
 /// Lives for one render call, on one thread. Owns what values may point to in a circle: frames and namespaces.
 struct Rendering {
@@ -20,6 +27,9 @@ struct Rendering {
   std::optional<std::tm> now;                           ///< what strftime_now shows; absent: the local clock
   std::deque<Frame> frames;
   std::deque<Namespace> namespaces;
+  /// The text of the whole template so far; what a macro or a set block writes is not yet in it.
+  const std::string* whole_output = nullptr;
+  std::vector<MarkedRange> generated;  ///< in the order in which the blocks ended
   size_t frames_kept = 0;  ///< counts what may look at a frame after its statement: macros, loop variables stored away
 
   const Value* variable(std::string_view name) const {

@@ -223,10 +223,17 @@ void Generation::bind(const Symbols& symbols) {
   body_.bind(inner);
 }
 
+// As transformers' AssistantTracker: the place is counted in what the template has written so far, also inside a macro.
 Flow Generation::execute(Rendering& rendering, Frame& frame, std::string& output) const {
   FrameScope scope(rendering, layout_, &frame);
   scope.frame().enter(rendering);
-  return body_.run(rendering, scope.frame(), output);
+  std::string text;
+  body_.run(rendering, scope.frame(), text);
+  const size_t begin = rendering.whole_output->size();
+  rendering.generated.push_back({begin, begin + text.size()});
+  output += text;
+  check_text_size(output.size());
+  return Flow::kNext;
 }
 
 }  // namespace ftrun::jinja

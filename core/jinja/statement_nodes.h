@@ -123,7 +123,7 @@ class With final : public Statement {
   ScopeLayout layout_;
 };
 
-/// {% generation %}: marks what the model generates; its text is written as it is.
+/// {% generation %}: marks what the model generates (Rendering::generated); its text is written as it is.
 class Generation final : public Statement {
  public:
   Generation(int line, Body body) : Statement(line), body_(std::move(body)) {}

@@ -32,7 +32,10 @@ void refuse_unsupported_globals(const Body& body) {
 
 Template parse_template(std::string_view source) {
   TokenStream stream(tokenize(source));
-  Template result{StatementParser(stream).whole(), {}};
+  StatementParser parser(stream);
+  Template result;
+  result.body = parser.whole();
+  result.has_generation_marks = parser.has_generation_marks();
   refuse_unsupported_globals(result.body);
   Symbols symbols(nullptr);
   result.body.declare(symbols);
@@ -186,6 +189,7 @@ std::unique_ptr<Statement> StatementParser::call_tag(int line) {
 }
 
 std::unique_ptr<Statement> StatementParser::generation_tag(int line) {
+  has_generation_marks_ = true;
   return std::make_unique<Generation>(line, function_body("endgeneration"));
 }
 

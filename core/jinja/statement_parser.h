@@ -14,6 +14,7 @@ namespace ftrun::jinja {
 struct Template {
   Body body;
   ScopeLayout layout;
+  bool has_generation_marks = false;  ///< {% generation %} stands in it
 };
 
 /// Throws TemplateSyntaxError with its line, also for what is not supported here.
@@ -25,6 +26,8 @@ class StatementParser {
 
   /// Up to the end of the template.
   Body whole();
+  /// Whether what was read has a generation block.
+  bool has_generation_marks() const { return has_generation_marks_; }
 
  private:
   using Names = std::initializer_list<std::string_view>;
@@ -60,6 +63,7 @@ class StatementParser {
   ExpressionParser expressions_;
   int loops_ = 0;      // around here, within the same function
   int all_loops_ = 0;  // around here
+  bool has_generation_marks_ = false;
 };
 
 }  // namespace ftrun::jinja

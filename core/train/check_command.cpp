@@ -69,6 +69,11 @@ Json run_json(Run& run) {
   const SaveBytes saved = save_bytes(run);
   Json result;
   result["plugins"] = plugins_json(*run.setup().plugins);
+  if (run.opened_data() != nullptr) {
+    const PreparedData& prepared = prepared_data(*run.opened_data());
+    result["template"] = prepared.encoder->description();
+    result["warnings"] = prepared.ledger.warnings();
+  }
   result["parameters"] = run.model().total_elements();
   result["models"] = models_json(run);
   result["num_examples"] = plan.num_examples;
@@ -117,6 +122,7 @@ void print_run(const Json& json) {
       json["parameters"].get<int64_t>(), json["num_examples"].get<int64_t>(), json["eval_examples"].get<int64_t>(),
       json["rows_per_update"].get<int64_t>(), json["updates_per_epoch"].get<int64_t>(),
       json["total_steps"].get<int64_t>());
+  if (json.contains("template")) fmt::print("  conversations by {}\n", json["template"].get<std::string>());
   for (const Json& model : json["models"]) {
     if (model.contains("shares")) {
       fmt::print("  model '{}': '{}' with {}; {} parameters of its own\n", model["role"].get<std::string>(),

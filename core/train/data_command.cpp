@@ -23,12 +23,13 @@ int data_command(const CommandContext& context) {
   const PreparedData& prepared = prepared_data(*run.opened_data());
   const int64_t rows = context.rows.value_or(kDefaultRows);
   if (context.json) {
-    nlohmann::json result = {{"ledger", prepared.ledger.to_json()}};
+    nlohmann::json result = {{"ledger", prepared.ledger.to_json()}, {"template", prepared.encoder->description()}};
     if (prepared.train) result["rows"] = describe_rows_json(*prepared.train, rows, *run.setup().tokenizer);
     fmt::print("{}\n", result.dump());
     return 0;
   }
   fmt::print("{}", prepared.ledger.to_text(20));
+  if (prepared.ledger.kind != RowKind::kPlain) fmt::print("  {}\n", prepared.encoder->description());
   if (prepared.train) fmt::print("\n{}", describe_rows(*prepared.train, rows, *run.setup().tokenizer));
   return 0;
 }

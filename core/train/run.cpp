@@ -435,7 +435,12 @@ void Run::begin(const std::function<void(const DataLedger&)>& on_ledger) {
   data_.rank = link_.rank();
   data_.seed = a.seed;
   data_.shuffle = !a.disable_shuffling;
-  if (is_main()) data_.on_ledger = on_ledger;
+  if (is_main()) {
+    data_.on_ledger = [on_ledger](const DataLedger& ledger) {
+      if (on_ledger) on_ledger(ledger);
+      for (const std::string& line : ledger.warnings()) log_warning("{}", line);
+    };
+  }
   // The main rank fills the cache of encoded rows that the others then open.
   if (!is_main()) communicator().barrier("waiting for the data");
   begin_paradigm();

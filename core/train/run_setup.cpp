@@ -53,6 +53,27 @@ bool reads_plain_text(const RunSetup& setup) {
   return setup.plugins->paradigm.plugin->data_format() == row_kind_name(RowKind::kPlain);
 }
 
+// The chat_template is saved as it is, and the caller of apply_chat_template has to know what was set around it.
+void warn_of_unsaved_settings(const RunSetup& setup) {
+  const ResolvedConfig& config = setup.config();
+  const std::string& file = setup.tokenizer->config().chat_template_file;
+  if (setup.data.default_system && !setup.data.default_system->empty()) {
+    log_warning(
+        "{}: default_system: the chat_template of '{}' is saved as it is: give the text to whoever asks the model",
+        config.origin("default_system"), file);
+  }
+  for (const char* key : {"enable_thinking", "preserve_thinking"}) {
+    const bool reads_it = setup.tokenizer->config().chat_template.find(key) != std::string::npos;
+    if (!config.is_given(key)) continue;
+    if (reads_it) {
+      log_warning("{}: {}: the chat_template of '{}' is saved as it is: give the same to whoever asks the model",
+                  config.origin(key), key, file);
+    } else {
+      log_warning("{}: {}: has no effect: the chat_template of '{}' does not read it", config.origin(key), key, file);
+    }
+  }
+}
+
 // Nobody should train on texts without marks and not know it. Plain text has none anyway.
 void choose_template(RunSetup& setup) {
   if (!setup.data.template_name.empty()) return;
@@ -65,6 +86,10 @@ void choose_template(RunSetup& setup) {
     log_warning(
         "template: not set, and the tokenizer has no chat_template: 'empty' writes texts without marks between turns "
         "and without an end");
+  } else if (setup.data.template_name.empty()) {
+    require_learnable_template(setup.data, setup.tokenizer);
+    log_info("template: not set: the {}", make_conversation_encoder(setup.data, setup.tokenizer)->description());
+    warn_of_unsaved_settings(setup);
   } else {
     log_info("template: not set: '{}' writes chats as the tokenizer's chat_template does", setup.data.template_name);
   }
@@ -105,7 +130,9 @@ void warn_of_idle_settings(const RunSetup& setup) {
   context.has_turns = !reads_plain_text(setup);
   // Read only when a key depends on it; what is wrong with the template is said when the data is opened.
   const bool thinks = config.is_given("enable_thinking") || config.is_given("preserve_thinking");
-  if (thinks || !context.has_turns) {
+  if (setup.data.template_name.empty()) {
+    context.template_reasons = true;  // the chat_template decides, see warn_of_unsaved_settings
+  } else if (thinks || !context.has_turns) {
     const ChatTemplate chat =
         find_chat_template(setup.data.template_name, setup.data.template_search_path, setup.data.place_of("template"));
     context.template_reasons = chat.reasoning;
@@ -251,7 +278,7 @@ RunSetup prepare_setup(const CommandContext& context, bool writes) {
   choose_template(setup);
   // What was trained on plain text does not know how to talk, and its tokenizer must not say it does.
   if (!reads_plain_text(setup)) {
-    setup.saved_template = saved_template(*make_template_encoder(setup.data, setup.tokenizer));
+    setup.saved_template = make_conversation_encoder(setup.data, setup.tokenizer)->saved_template();
   }
   check_evaluation(setup);
   warn_of_idle_settings(setup);

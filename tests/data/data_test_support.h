@@ -16,6 +16,7 @@
 #include "core/base/error.h"
 #include "core/data/call_text.h"
 #include "core/data/dataset.h"
+#include "core/data/template_encoder.h"
 #include "core/data/tokenizer/tokenizer.h"
 
 namespace ftrun::testing {

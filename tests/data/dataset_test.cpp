@@ -457,10 +457,5 @@ TEST_F(DatasetTest, DescriptionsShowMaskAndPositions) {
   }
 }
 
-TEST_F(DatasetTest, UnusedColumnsAreMentioned) {
-  write("d.jsonl", R"({"instruction": "a", "output": "b", "source": "web"})");
-  EXPECT_THAT(prepare(spec("d.jsonl")).ledger.to_text(), HasSubstr("columns not used: source"));
-}
-
 }  // namespace
 }  // namespace ftrun::testing

@@ -104,7 +104,7 @@ TEST_F(RealData, MessagesOfTheKtoFileFitByPath) {
   DataSpec spec = real_spec((shared() / "data" / "kto_en_demo.json").string());
   const PreparedData data = prepare_data(spec, tokenizer, run_on_threads);
   EXPECT_EQ(data.ledger.rows_kept, 300);
-  EXPECT_THAT(data.ledger.to_text(), HasSubstr("columns not used: label"));
+  EXPECT_THAT(data.ledger.to_text(), HasSubstr("have the column 'label', which nothing reads"));
 }
 
 TEST_F(RealData, ASecondStartIsInstant) {

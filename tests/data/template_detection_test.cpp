@@ -65,11 +65,27 @@ TEST_F(TemplateDetection, PublishedTextsAreFoundByWhatTheyRender) {
 
 TEST_F(TemplateDetection, WithoutAChatTemplateItIsEmpty) { EXPECT_EQ(detected(""), "empty"); }
 
-TEST_F(TemplateDetection, WhatNoneWritesIsRefused) {
-  EXPECT_THAT([&] { detected("{% for m in messages %}[{{ m.role }}] {{ m.content }}{% endfor %}"); },
-              ThrowsMessage<Error>(AllOf(HasSubstr("template: it is not set"), HasSubstr("tokenizer_config.json"),
-                                         HasSubstr("chatml"), HasSubstr("qwen3"))));
+TEST_F(TemplateDetection, WhatNoneWritesIsTheChatTemplateItself) {
+  const Json foreign = read_json_file(golden_folder() / "foreign_templates.json").at("templates");
+  for (const char* name : {"zephyr", "smollm2", "mistral_v0_1", "gemma", "phi3", "granite_3_1", "yi_1_5"})
+    EXPECT_EQ(detected(foreign.at(name).get<std::string>()), "") << name;
+}
+
+TEST_F(TemplateDetection, WhatCannotBeReadOrLearntIsRefused) {
   EXPECT_THAT([&] { detected("{% for %}"); }, ThrowsMessage<Error>(HasSubstr("line 1 of the template")));
+  const auto require = [&](const char* text) {
+    detected(text);
+    require_learnable_template(spec(), Tokenizer::load(folder_ / "model"));
+  };
+  // The answer changes how the question is written.
+  EXPECT_THAT([&] { require("{{ messages | length }}{% for m in messages %}{{ m.content }}{% endfor %}"); },
+              ThrowsMessage<Error>(AllOf(HasSubstr("template: it is not set"), HasSubstr("tokenizer_config.json"),
+                                         HasSubstr("cannot be told from its prompt"), HasSubstr("chatml"),
+                                         HasSubstr("qwen3"))));
+  EXPECT_THAT([&] { require("{{ raise_exception('not for you') }}"); }, ThrowsMessage<Error>(HasSubstr("not for you")));
+  EXPECT_THAT([&] { require("{% generation %}{% endgeneration %}{% for m in messages %}{{ m.content }}{% endfor %}"); },
+              ThrowsMessage<Error>(HasSubstr("marks nothing")));
+  require("{% for m in messages %}<|im_start|>{{ m.role }} {{ m.content }}<|im_end|>{% endfor %}");
 }
 
 }  // namespace

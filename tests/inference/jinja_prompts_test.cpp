@@ -1,5 +1,5 @@
 // Ids of chats by a Jinja template against transformers' apply_chat_template (tests/golden/generate.py).
-#include "core/inference/jinja_prompts.h"
+#include "core/data/jinja_encoder.h"
 
 #include <gtest/gtest.h>
 
@@ -43,9 +43,9 @@ TEST(JinjaPrompts, IdsEqualApplyChatTemplate) {
     const auto tokenizer = Tokenizer::load(folder);
     std::string text = tokenizer->chat_template();
     if (row.at("template").is_string()) text = templates.at(row["template"].get<std::string>());
-    const JinjaPrompts prompts(tokenizer, text, "golden", "", ThinkingOptions{std::nullopt});
+    const JinjaEncoder prompts(tokenizer, text, "golden", {"", ThinkingOptions{std::nullopt}, {}});
     const AlignedRow aligned = row_of(row.at("messages"), row.at("tools"));
-    EXPECT_EQ(prompts.write(aligned.prompt, aligned.system, aligned.tools), row.at("ids").get<std::vector<int32_t>>())
+    EXPECT_EQ(prompts.ask(aligned.prompt, aligned.system, aligned.tools), row.at("ids").get<std::vector<int32_t>>())
         << row.dump().substr(0, 300);
     ++compared;
   }
@@ -58,19 +58,19 @@ TEST(JinjaPrompts, DefaultSystemAndThinkingReachTheTemplate) {
       "{% for m in messages %}[{{ m.role }}:{{ m.content }}]{% endfor %}{{ eos_token }}"
       "{% if enable_thinking is defined %}{{ enable_thinking }}{% endif %}";
   const std::vector<Message> question = {{MessageRole::kUser, "Hi"}};
-  const JinjaPrompts plain(tokenizer, text, "t", "", ThinkingOptions{std::nullopt});
-  EXPECT_EQ(tokenizer->decode(plain.write(question, "", ""), false), "[user:Hi]<|im_end|>");
-  const JinjaPrompts set(tokenizer, text, "t", "Be brief", ThinkingOptions{false});
-  EXPECT_EQ(tokenizer->decode(set.write(question, "", ""), false), "[system:Be brief][user:Hi]<|im_end|>False");
-  EXPECT_EQ(tokenizer->decode(set.write(question, "Own", ""), false), "[system:Own][user:Hi]<|im_end|>False");
+  const JinjaEncoder plain(tokenizer, text, "t", {"", ThinkingOptions{std::nullopt}, {}});
+  EXPECT_EQ(tokenizer->decode(plain.ask(question, "", ""), false), "[user:Hi]<|im_end|>");
+  const JinjaEncoder set(tokenizer, text, "t", {"Be brief", ThinkingOptions{false}, {}});
+  EXPECT_EQ(tokenizer->decode(set.ask(question, "", ""), false), "[system:Be brief][user:Hi]<|im_end|>False");
+  EXPECT_EQ(tokenizer->decode(set.ask(question, "Own", ""), false), "[system:Own][user:Hi]<|im_end|>False");
 }
 
 TEST(JinjaPrompts, RefusesWhatItCannotWrite) {
   const auto tokenizer = Tokenizer::load(FTRUN_SOURCE_DIR "/configs/demo/model");
-  EXPECT_THROW(JinjaPrompts(tokenizer, "{% if %}", "t", "", ThinkingOptions{std::nullopt}), Error);
-  const JinjaPrompts prompts(tokenizer, "{{ raise_exception('no') }}", "t", "", ThinkingOptions{std::nullopt});
-  EXPECT_THROW(prompts.write({{MessageRole::kUser, "Hi"}}, "", ""), Error);
-  EXPECT_THROW(prompts.write({{MessageRole::kUser, "Hi"}}, "", "{}"), RowError);
+  EXPECT_THROW(JinjaEncoder(tokenizer, "{% if %}", "t", {}), Error);
+  const JinjaEncoder prompts(tokenizer, "{{ raise_exception('no') }}", "t", {"", ThinkingOptions{std::nullopt}, {}});
+  EXPECT_THROW(prompts.ask(std::vector<Message>{{MessageRole::kUser, "Hi"}}, "", ""), RowError);
+  EXPECT_THROW(prompts.ask(std::vector<Message>{{MessageRole::kUser, "Hi"}}, "", "{}"), RowError);
 }
 
 }  // namespace

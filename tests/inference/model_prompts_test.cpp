@@ -8,8 +8,8 @@
 #include <memory>
 
 #include "core/base/error.h"
+#include "core/data/jinja_encoder.h"
 #include "core/data/row_format.h"
-#include "core/inference/jinja_prompts.h"
 
 namespace ftrun {
 namespace {
@@ -55,14 +55,14 @@ TEST(ModelPrompts, EqualApplyChatTemplate) {
       SCOPED_TRACE(one.at("template").get<std::string>() + ", " + one.at("conversation").get<std::string>() +
                    ", enable_thinking " + key);
       const Json& expected = prompts.contains(key) ? prompts[key] : prompts.at("true");
-      const JinjaPrompts writer(tokenizer, templates.at(one.at("template").get<std::string>()), "golden", "",
-                                ThinkingOptions{thinking});
+      const JinjaEncoder writer(tokenizer, templates.at(one.at("template").get<std::string>()), "golden",
+                                {"", ThinkingOptions{thinking}, {}});
       if (expected.is_null()) {
-        EXPECT_THROW(writer.write(row.prompt, row.system, row.tools), Error);
+        EXPECT_THROW(writer.ask(row.prompt, row.system, row.tools), RowError);
         ++refused;
         continue;
       }
-      const std::vector<int32_t> ids = writer.write(row.prompt, row.system, row.tools);
+      const std::vector<int32_t> ids = writer.ask(row.prompt, row.system, row.tools);
       EXPECT_EQ(ids, tokenizer->encode(with_today(expected.get<std::string>())))
           << tokenizer->decode(ids, false) << "\nexpected\n"
           << expected;

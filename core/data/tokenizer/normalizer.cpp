@@ -113,6 +113,18 @@ bool is_nfc_inert(uint32_t value) {
          (value >= 0x1F300 && value <= 0x1FAFF) || (value >= 0x20000 && value <= 0x2F7FF);
 }
 
+size_t Normalizer::first_piece(std::string_view text) const {
+  const bool only_nfc =
+      std::all_of(forms_.begin(), forms_.end(), [](NormalizationForm form) { return form == NormalizationForm::kNfc; });
+  size_t end = code_point_at(text, 0).size_bytes;
+  while (end < text.size()) {
+    const CodePoint next = code_point_at(text, end);
+    if (next.value < 0x80 || (only_nfc && is_nfc_inert(next.value))) break;
+    end += next.size_bytes;
+  }
+  return end;
+}
+
 std::string_view Normalizer::normalize(std::string_view text, std::string& storage) const {
   if (forms_.empty() || ascii_prefix(text) == text.size()) return text;
   std::string current;

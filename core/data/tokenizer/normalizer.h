@@ -22,6 +22,9 @@ class Normalizer {
   /// Code points that the Unicode version of `tokenizers` does not know are left alone and separate their neighbours.
   std::string_view normalize(std::string_view text, std::string& storage) const;
 
+  /// Size of the piece that starts well-formed `text` (not empty) and that normalizes alone as it does inside the text.
+  size_t first_piece(std::string_view text) const;
+
  private:
   std::vector<NormalizationForm> forms_;
 };

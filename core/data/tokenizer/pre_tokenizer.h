@@ -1,5 +1,5 @@
 // Cuts a piece of text into the words that BPE works on: Split and Digits steps, then ByteLevel.
-// Leaves out: the byte alphabet itself (the BPE model works on raw bytes), offsets, other pre-tokenizers.
+// Leaves out: the byte alphabet itself (the BPE model works on raw bytes), other pre-tokenizers.
 #pragma once
 
 #include <memory>
@@ -47,12 +47,13 @@ class PreTokenizer {
   /// `use_regex` adds the ByteLevel expression as last step, after the prefix space.
   PreTokenizer(std::vector<SplitStep> steps, bool add_prefix_space, bool use_regex);
 
-  /// Calls `word(std::string_view)` for each word of well-formed `text` in order. Views are valid during the call.
+  /// Calls `word(std::string_view, TextRange)` for each word of well-formed `text` in order, with the bytes of `text`
+  /// that it stands for: all of it but a space put before it. Views are valid during the call.
   template <typename Word>
   void for_each_word(std::string_view text, PreTokenizerScratch& scratch, Word&& word) const {
     cut(text, scratch);
     if (!add_prefix_space_) {
-      for (const TextRange& piece : scratch.pieces) word(text.substr(piece.begin, piece.end - piece.begin));
+      for (const TextRange& piece : scratch.pieces) word(text.substr(piece.begin, piece.end - piece.begin), piece);
       return;
     }
     for (const TextRange& piece : scratch.pieces) {
@@ -60,7 +61,10 @@ class PreTokenizer {
           with_prefix(text.substr(piece.begin, piece.end - piece.begin), scratch.prefixed);
       scratch.next_pieces.clear();
       apply_last(prefixed, scratch);
-      for (const TextRange& part : scratch.next_pieces) word(prefixed.substr(part.begin, part.end - part.begin));
+      const size_t added = prefixed.size() - (piece.end - piece.begin);
+      const auto source = [&](size_t at) { return piece.begin + (at > added ? at - added : 0); };
+      for (const TextRange& part : scratch.next_pieces)
+        word(prefixed.substr(part.begin, part.end - part.begin), TextRange{source(part.begin), source(part.end)});
     }
   }
 

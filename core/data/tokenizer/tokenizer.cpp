@@ -1,5 +1,5 @@
 // Tokenizer: encoding, decoding and look-ups.
-// Leaves out: loading (tokenizer_load.cpp), streaming (stream_decoder.cpp).
+// Leaves out: loading (tokenizer_load.cpp), offsets (token_offsets.cpp), streaming (stream_decoder.cpp).
 #include "core/data/tokenizer/tokenizer.h"
 
 #include "core/base/utf8_text.h"
@@ -53,18 +53,21 @@ void Tokenizer::State::return_scratch(std::unique_ptr<EncodeScratch> scratch) co
   idle_.push_back(std::move(scratch));
 }
 
+void Tokenizer::State::encode_word(std::string_view word, EncodeScratch& scratch, std::vector<int32_t>& ids) const {
+  if (!WordCache::fits(word)) return model.encode_word(word, scratch.bpe, ids);
+  const WordCache::Key key = WordCache::key_of(word);
+  if (const auto known = scratch.cache.find(key); !known.empty()) {
+    ids.insert(ids.end(), known.begin(), known.end());
+    return;
+  }
+  const size_t before = ids.size();
+  model.encode_word(word, scratch.bpe, ids);
+  scratch.cache.put(key, std::span<const int32_t>(ids).subspan(before));
+}
+
 void Tokenizer::State::encode_text(std::string_view text, EncodeScratch& scratch, std::vector<int32_t>& ids) const {
-  pre_tokenizer.for_each_word(text, scratch.pre_tokenizer, [&](std::string_view word) {
-    if (!WordCache::fits(word)) return model.encode_word(word, scratch.bpe, ids);
-    const WordCache::Key key = WordCache::key_of(word);
-    if (const auto known = scratch.cache.find(key); !known.empty()) {
-      ids.insert(ids.end(), known.begin(), known.end());
-      return;
-    }
-    const size_t before = ids.size();
-    model.encode_word(word, scratch.bpe, ids);
-    scratch.cache.put(key, std::span<const int32_t>(ids).subspan(before));
-  });
+  pre_tokenizer.for_each_word(text, scratch.pre_tokenizer,
+                              [&](std::string_view word, TextRange) { encode_word(word, scratch, ids); });
 }
 
 void Tokenizer::State::encode_part(std::string_view text, EncodeScratch& scratch, std::vector<int32_t>& ids) const {

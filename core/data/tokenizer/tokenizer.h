@@ -47,6 +47,18 @@ struct TokenizerFile {
   std::string content;  ///< the bytes as read
 };
 
+/// Bytes [begin, end) of a text.
+struct TokenOffsets {
+  size_t begin = 0;
+  size_t end = 0;
+};
+
+/// Ids of a text, and for each the bytes that it stands for.
+struct TokenizedText {
+  std::vector<int32_t> ids;
+  std::vector<TokenOffsets> offsets;  ///< one for each id; both ends never decrease
+};
+
 /// An immutable tokenizer. Every member function is [any-thread] and may run concurrently with every other.
 /// Token texts are in the vocabulary's own form: byte-level tokens use the GPT-2 byte alphabet ("\u0120the").
 /// Source: huggingface/tokenizers (Tokenizer.encode, Tokenizer.decode), compared by tests/golden/tokenizer*.
@@ -74,6 +86,12 @@ class Tokenizer {
 
   /// Same, appended to `ids`.
   void encode_append(std::string_view text, bool add_special_tokens, std::vector<int32_t>& ids) const;
+
+  /// encode(text) with the place of each token, in whole characters, as `Encoding.offsets` of `tokenizers` gives it (in
+  /// characters there, bytes of `text` here) without trim_offsets: every token of a character of several has all of it.
+  /// What a normalizer has changed belongs to each token of the stretch it changed; a token that stands for no byte of
+  /// `text` (an added space) is empty. Of ill-formed text: offsets in the text with U+FFFD in it.
+  TokenizedText encode_with_offsets(std::string_view text) const;
 
   /// Text of `ids`, always valid UTF-8: ill-formed bytes become U+FFFD (Rust's from_utf8_lossy). Ids that are in
   /// neither the vocabulary nor the added tokens are dropped, as are special tokens if `skip_special_tokens`.

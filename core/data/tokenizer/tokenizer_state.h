@@ -53,10 +53,16 @@ struct Tokenizer::State {
   /// Needs model and normalizer.
   void set_added_tokens(std::vector<AddedToken> tokens);
 
+  /// Appends the ids of a word.
+  void encode_word(std::string_view word, EncodeScratch& scratch, std::vector<int32_t>& ids) const;
   /// Appends the ids of text without added tokens.
   void encode_text(std::string_view text, EncodeScratch& scratch, std::vector<int32_t>& ids) const;
   /// Appends the ids of text in which non-normalized added tokens were already found.
   void encode_part(std::string_view text, EncodeScratch& scratch, std::vector<int32_t>& ids) const;
+
+  /// encode_text and encode_part with offsets in `text`.
+  void locate_text(std::string_view text, EncodeScratch& scratch, TokenizedText& tokens) const;
+  void locate_part(std::string_view text, EncodeScratch& scratch, TokenizedText& tokens) const;
 
   /// Appends what `id` stands for, in bytes; nothing for unknown and skipped ids. `any_token`: one came before.
   void append_bytes(int32_t id, bool skip_special_tokens, bool& any_token, std::string& bytes) const;
