@@ -17,7 +17,7 @@ namespace {
 constexpr size_t kSampledBytes = 4096;
 constexpr const char* kBaseKey = "model_name_or_path";
 constexpr const char* kAdapterKey = "adapter_name_or_path";
-constexpr const char* kStartKey = "start";  ///< the adapter whose training goes on, where its start is kept
+constexpr const char* kStartKey = "start";  ///< the adapter whose training goes on
 
 /// Of what config.json says about the model, not about who wrote it.
 uint64_t hash_of_config(const fs::path& file) {
@@ -71,14 +71,18 @@ std::string fingerprint_at(const nlohmann::json& models, const std::string& key)
   return text_at(models, kBaseKey, "fingerprint");
 }
 
-// A run that kept no start takes up the one that is there now.
+// What is trained comes from the checkpoint; only what keeps or computes the start needs the adapter that it was.
 void check_start(const Run& run, const nlohmann::json& before, const nlohmann::json& now, const fs::path& checkpoint) {
   if (!before.contains(kStartKey) || !now.contains(kStartKey)) return;
   if (text_at(before, kStartKey, "fingerprint") == text_at(now, kStartKey, "fingerprint")) return;
-  throw invalid_argument(
-      "{}: {}: '{}' is not what the run of '{}' started from and keeps as its start, which was '{}': restore it",
-      folder_of(run, kAdapterKey)->origin, kAdapterKey, text_at(now, kStartKey, "path"), checkpoint.string(),
-      text_at(before, kStartKey, "path"));
+  const std::string message = fmt::format(
+      "{}: {}: '{}' is not what the run of '{}' started from, which was '{}'", folder_of(run, kAdapterKey)->origin,
+      kAdapterKey, text_at(now, kStartKey, "path"), checkpoint.string(), text_at(before, kStartKey, "path"));
+  if (run.start_elements() > 0) throw invalid_argument("{}, and the start is kept as a reference: restore it", message);
+  log_warning(
+      "{}: weights are those of the checkpoint, but what is computed with the initial model is computed with this "
+      "one",
+      message);
 }
 
 void check_key(const Run& run, const std::string& key, const nlohmann::json& before, const nlohmann::json& now,
@@ -131,7 +135,7 @@ nlohmann::json base_models(const Run& run) {
     paths += (paths.empty() ? "" : ", ") + fs::weakly_canonical(adapter->folder()).string();
   }
   if (!paths.empty()) models[kAdapterKey] = identity(paths, hash);
-  if (const auto& start = run.adapters().continued; start && run.start_elements() > 0) {
+  if (const auto& start = run.adapters().continued) {
     models[kStartKey] = identity(fs::weakly_canonical(start->folder()).string(), start->content_hash());
   }
   return models;

@@ -10,7 +10,7 @@
 namespace ftrun {
 
 /// By key of the configuration (model_name_or_path, keys of other roles, adapter_name_or_path for what is merged,
-/// "start" for an adapter that is trained on and whose start is kept): {"path": ..., "fingerprint": ...}. The
+/// "start" for an adapter that is trained on): {"path": ..., "fingerprint": ...}. The
 /// fingerprint is of config.json and of every tensor's name, dtype, shape and 4 KiB from its middle; of the
 /// configuration alone where weights are drawn.
 nlohmann::json base_models(const Run& run);

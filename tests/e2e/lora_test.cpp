@@ -200,6 +200,14 @@ TEST_F(Lora, TargetsEqualToTheAdaptersAreNoConflict) {
     EXPECT_EQ(refused.exit_code, 2) << refused.err;
     for (const std::string& message : one.messages) EXPECT_THAT(refused.err, HasSubstr(message));
   }
+  // PEFT saves embeddings that were resized and not trained; going on, it does not train them either.
+  const fs::path config = folder_ / "all/adapter_config.json";
+  json untrained = json::parse(bytes_of(config));
+  untrained["modules_to_save"] = nullptr;
+  write_text(config, untrained.dump());
+  const ProgramResult refused = on("all", {});
+  EXPECT_EQ(refused.exit_code, 2) << refused.err;
+  EXPECT_THAT(refused.err, HasSubstr("its modules_to_save does not name it"));
 }
 
 TEST_F(Lora, ARelativeBaseIsLookedForBesideTheAdapterAndFromHere) {

@@ -469,7 +469,11 @@ TEST(Preference, TheStartIsThatOfTheRunNotOfTheCheckpoint) {
            fs::copy_options::overwrite_existing);
   const ProgramResult other = run_small(folder, "resumed", resuming);
   EXPECT_EQ(other.exit_code, 2) << other.err;
-  EXPECT_THAT(other.err, HasSubstr("is not what the run of"));
+  EXPECT_THAT(other.err, HasSubstr("and the start is kept as a reference: restore it"));
+  const ProgramResult computed =
+      run_small(folder, "computed", joined(resuming, {{"precompute_ref_log_probs", "true"}}));
+  EXPECT_EQ(computed.exit_code, 0) << computed.err;
+  EXPECT_THAT(computed.err, HasSubstr("but what is computed with the initial model is computed with this one"));
 }
 
 TEST(Preference, CheckTellsWhatTheReferenceIsAndWhatItTakes) {
