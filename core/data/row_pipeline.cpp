@@ -129,8 +129,8 @@ void RowPipeline::enter(const RawRow& row, Outcome& outcome) {
       item.documents, [](const EncodedExample& document) { return count_targets(document.labels) == 0; });
   if (learns_nothing) return ledger_.without_supervision.add(mark);
   if (!item.documents.empty()) ledger_.rendering.add(item.documents.front().notes);
-  if (outcome.has_empty_answer) ledger_.empty_answers.add(file, row.line);
-  if (outcome.has_empty_prompt) ledger_.empty_prompts.add(file, row.line);
+  if (outcome.has_empty_answer) ledger_.empty_answers.add(mark);
+  if (outcome.has_empty_prompt) ledger_.empty_prompts.add(mark);
   ++ledger_.rows_kept;
   ++ledger_.datasets.back().rows_kept;
   for (const EncodedExample& example : item.documents) {
