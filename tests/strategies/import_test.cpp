@@ -157,9 +157,9 @@ TEST(DeepSpeed, NumbersWithoutEndAreRefusedWithTheirKey) {
 }
 
 TEST(DeepSpeed, TextBehindAZeroByteIsNotIgnored) {
-  expect_refused("deepspeed", std::string("{\"zero_optimization\": {\"stage\": 2}}\0junk", 42),
-                 {"line 1, column 38: not valid JSON: a zero byte"});
-  expect_refused("fsdp", std::string("{\"fsdp\": \"full_shard\"}\0junk", 29), {"a zero byte"});
+  expect_refused("deepspeed", std::string("{\"zero_optimization\": {\"stage\": 2}}\0junk", 40),
+                 {"line 1, column 36: not valid JSON: a zero byte"});
+  expect_refused("fsdp", std::string("{\"fsdp\": \"full_shard\"}\0junk", 27), {"a zero byte"});
 }
 
 TEST(DeepSpeed, NamesOfMsSwift) {
@@ -204,7 +204,7 @@ TEST(DeepSpeed, WhatCannotBeHonouredIsNamed) {
   expect_refused("deepspeed", R"({"data_types": {"grad_acum_dtype": "bf16"}})",
                  {"data_types.grad_acum_dtype: unknown key", "'grad_accum_dtype'"});
   expect_refused("deepspeed", R"({"zero_optimization": {"stage": 3}, "zero_optimization": {"stage": 1}})",
-                 {"line 1, column 36: key 'zero_optimization' appears twice in one object"});
+                 {"line 1, column 37: key 'zero_optimization' appears twice in one object"});
   expect_refused("deepspeed", R"({"zero_optimization": 2})", {"zero_optimization: expected a map"});
 }
 
