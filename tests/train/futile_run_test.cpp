@@ -22,7 +22,7 @@ PreparedData prepared(int64_t read, int64_t kept) {
 }
 
 void fill(RowCategory& category, int64_t count) {
-  for (int64_t line = 1; line <= count; ++line) category.add(0, line);
+  for (int64_t line = 1; line <= count; ++line) category.add({0, line, 0, ""});
 }
 
 DataSpec spec() {
