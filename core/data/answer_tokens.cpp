@@ -29,7 +29,8 @@ std::optional<size_t> begin_of(std::string_view whole, const TokenizedText& toke
                                const Tokenizer& tokenizer) {
   if (whole.starts_with(prefixes.prompt)) return first_with(tokens, prefixes.prompt.size());
   if (!whole.starts_with(prefixes.asked)) return std::nullopt;
-  return common_tokens(tokenizer.encode(prefixes.prompt), tokens.ids);
+  const size_t common = common_tokens(tokenizer.encode(prefixes.prompt), tokens.ids);
+  return common < first_with(tokens, prefixes.asked.size()) ? std::nullopt : std::optional(common);
 }
 
 std::optional<size_t> end_of(std::string_view whole, const TokenizedText& tokens, const AnswerPrefixes& prefixes,

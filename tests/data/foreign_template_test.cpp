@@ -283,6 +283,12 @@ TEST_F(ForeignData, RowsThatDoNotNestAreBadByName) {
   ASSERT_EQ(data.ledger.bad.count, 1);
   EXPECT_THAT(data.ledger.bad.marks[0].reason,
               AllOf(HasSubstr("tokenizer_config.json"), HasSubstr("answer 1 of 1"), HasSubstr("s\\n\\nq")));
+  // What is asked is itself written otherwise once it is answered.
+  const std::string closes =
+      "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% if add_generation_prompt %}</s>{% endif %}{% endfor %}"
+      "{% if add_generation_prompt %}<assistant>{% endif %}";
+  EXPECT_THAT([&] { prepared(own(one_line(kTwoTurns)), closes); },
+              ::testing::ThrowsMessage<Error>(HasSubstr("cannot be told from its prompt")));
   // Thoughts that only the last answer keeps: how an earlier one is learnt cannot be told, the last one can.
   options = own(one_line(kTwoTurns));
   const std::string drops =

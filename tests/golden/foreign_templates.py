@@ -171,7 +171,8 @@ def turns_that_do_not_nest(render, messages):
     whole = render(messages)
     answers = [i for i, message in enumerate(messages) if message["role"] == "assistant"]
     return [turn for turn, i in enumerate(answers)
-            if not whole.startswith(render(messages[:i], True)) and not whole.startswith(render(messages[:i]))]
+            if not whole.startswith(render(messages[:i], True))
+            and not (whole.startswith(render(messages[:i])) and render(messages[:i], True).startswith(render(messages[:i])))]
 
 
 def begin_where_prompts_part(render, messages, learnt, ids):

@@ -72,13 +72,13 @@ TEST(TokenOffsets, WhatNfcComposesBelongsToTheWholeStretch) {
     EXPECT_TRUE(token.end <= 1 || token.begin >= 4 || (token.begin <= 1 && token.end >= 4));
 }
 
-TEST(TokenOffsets, AnAddedSpaceStandsNowhere) {
+TEST(TokenOffsets, AnAddedSpaceStandsForTheFirstCharacter) {
   const auto tokenizer = Tokenizer::from_json(
       tokenizer_test::patched_base(
           {{"pre_tokenizer",
             {{"type", "ByteLevel"}, {"add_prefix_space", true}, {"trim_offsets", false}, {"use_regex", true}}}}),
       "prefix");
-  EXPECT_THAT(tokenizer->encode_with_offsets("<|im_start|>q").offsets, ElementsAre(At(0, 12), At(12, 12), At(12, 13)));
+  EXPECT_THAT(tokenizer->encode_with_offsets("<|im_start|>q").offsets, ElementsAre(At(0, 12), At(12, 13), At(12, 13)));
 }
 
 }  // namespace

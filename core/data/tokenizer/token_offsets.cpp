@@ -95,8 +95,10 @@ void append_word(std::span<const int32_t> ids, const TokenTable& vocabulary, siz
   const auto source = [&](size_t at) { return place.begin + (at > added ? at - added : 0); };
   size_t at = 0;
   for (const size_t length : lengths) {
-    const TokenOffsets range =
+    TokenOffsets range =
         is_exact ? TokenOffsets{source(at), source(at + length)} : TokenOffsets{place.begin, place.end};
+    // As `tokenizers` says of a token that is nothing but an added space: it stands for the first character.
+    if (range.begin == range.end && range.end < place.end) ++range.end;
     offsets.push_back(whole_characters(text, range));
     at += length;
   }
