@@ -98,7 +98,7 @@ void append_word(std::span<const int32_t> ids, const TokenTable& vocabulary, siz
     TokenOffsets range =
         is_exact ? TokenOffsets{source(at), source(at + length)} : TokenOffsets{place.begin, place.end};
     // As `tokenizers` says of a token that is nothing but an added space: it stands for the first character.
-    if (range.begin == range.end && range.end < place.end) ++range.end;
+    if (range.begin == range.end && range.end < text.size()) ++range.end;
     offsets.push_back(whole_characters(text, range));
     at += length;
   }
