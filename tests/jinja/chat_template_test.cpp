@@ -52,6 +52,28 @@ TEST(ChatTemplate, RendersAsTransformersDoes) {
   EXPECT_GT(refused, 5u);
 }
 
+// tests/golden/call_text.py: calls as JSON, between marks or behind a thought.
+Json message_with_calls(const std::string& text) {
+  std::string content, calls_text = text;
+  const size_t open = text.find("<tool_call>");
+  const size_t thought_end = text.find("</think>");
+  if (open != std::string::npos) {
+    const size_t begin = open + std::string_view("<tool_call>").size();
+    content = text.substr(0, open);
+    calls_text = text.substr(begin, text.find("</tool_call>") - begin);
+  } else if (thought_end != std::string::npos) {
+    const size_t begin = text.find('{', thought_end);
+    content = text.substr(0, begin);
+    calls_text = text.substr(begin);
+  }
+  if (content.ends_with('\n')) content.pop_back();
+  Json calls = Json::parse(calls_text);
+  if (!calls.is_array()) calls = Json::array({calls});
+  Json tool_calls = Json::array();
+  for (const Json& call : calls) tool_calls.push_back({{"type", "function"}, {"function", call}});
+  return {{"role", "assistant"}, {"content", content}, {"tool_calls", tool_calls}};
+}
+
 // The messages of tests/golden/chat_templates.py's conversations.
 Json messages_of(const Json& conversation) {
   Json messages = Json::array();
@@ -63,13 +85,7 @@ Json messages_of(const Json& conversation) {
       messages.push_back({{"role", role == "observation" ? "tool" : role}, {"content", message[1]}});
       continue;
     }
-    Json calls = Json::parse(message[1].get<std::string>());
-    Json tool_calls = Json::array();
-    for (Json& call : calls.is_array() ? calls : calls = Json::array({calls})) {
-      if (call["arguments"].is_string()) call["arguments"] = call["arguments"].dump();
-      tool_calls.push_back({{"type", "function"}, {"function", call}});
-    }
-    messages.push_back({{"role", "assistant"}, {"content", ""}, {"tool_calls", tool_calls}});
+    messages.push_back(message_with_calls(message[1].get<std::string>()));
   }
   return messages;
 }
