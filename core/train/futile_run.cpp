@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "core/data/row_reader.h"
 #include "core/train/schedule.h"
 
 namespace ftrun {
@@ -20,7 +21,7 @@ std::string places_of(const RowCategory& category, const DataLedger& ledger) {
   const size_t shown = std::min(kListedRows, category.marks.size());
   for (size_t i = 0; i < shown; ++i) {
     const RowMark& mark = category.marks[i];
-    text += fmt::format("{}{}:{}", i == 0 ? "" : ", ", ledger.files[static_cast<size_t>(mark.file)], mark.line);
+    text += (i == 0 ? "" : ", ") + row_place(ledger.files[static_cast<size_t>(mark.file)], mark.line, mark.element);
   }
   const int64_t more = category.count - static_cast<int64_t>(shown);
   return more > 0 ? fmt::format("{} and {} more", text, more) : text;

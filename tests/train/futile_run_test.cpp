@@ -37,8 +37,8 @@ TEST(FutileData, CutsOfMostRowsAreNamedWithCountsAndLines) {
   fill(data.ledger.lost_prompt_tail, 5);
   fill(data.ledger.lost_eos, 5);
   EXPECT_THAT(futile_data(data, spec()), IsEmpty()) << "half is not most";
-  data.ledger.lost_prompt_tail.add(0, 9);
-  data.ledger.lost_eos.add(0, 9);
+  data.ledger.lost_prompt_tail.add({0, 9, 0, ""});
+  data.ledger.lost_eos.add({0, 9, 0, ""});
   EXPECT_THAT(futile_data(data, spec()),
               ElementsAre(AllOf(HasSubstr("run.yaml:6: cutoff_len: 6 of 10 rows lost the end of a prompt"),
                                 HasSubstr("rows.jsonl:1, rows.jsonl:2, rows.jsonl:3 and 3 more")),
@@ -68,7 +68,7 @@ TEST(FutileData, EveryEmptyAnswerCounts) {
   PreparedData data = prepared(100, 100);
   fill(data.ledger.empty_prompts, 90);
   EXPECT_THAT(futile_data(data, spec()), IsEmpty()) << "a line of the ledger";
-  data.ledger.empty_answers.add(0, 17);
+  data.ledger.empty_answers.add({0, 17, 0, ""});
   EXPECT_THAT(futile_data(data, spec()),
               ElementsAre("run.yaml:4: dataset: the answer of 1 of 100 rows is empty, which teaches the model to say "
                           "nothing: rows.jsonl:17"));
