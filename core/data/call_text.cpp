@@ -1,10 +1,13 @@
 // Forms after LLaMA-Factory 0.9.5's FunctionFormatter; the thought may also stand without line breaks around it.
 #include "core/data/call_text.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
 #include "core/base/json_text.h"
+#include "core/data/message_fields.h"
 
 namespace ftrun {
 namespace {
@@ -43,6 +46,12 @@ ToolCall tool_call_of(const Json& function, Json given) {
   if (!function.is_object() || !function.contains("name") || !function.contains("arguments"))
     throw RowError("a tool call needs the keys name and arguments");
   if (!function["name"].is_string()) throw RowError("a tool call has a name that is not a string");
+  for (const auto& item : function.items()) {
+    const std::string& key = item.key();
+    if (key == "name" || key == "arguments" || key == "type" || key == "index" || key == "call_id") continue;
+    if (is_harmless_field(key, item.value())) continue;
+    throw RowError(fmt::format("a tool call has '{}' beside name and arguments: its meaning would be lost", key));
+  }
   return {function["name"].get<std::string>(), function["arguments"], std::move(given)};
 }
 

@@ -13,7 +13,8 @@ namespace ftrun {
 /// a call is the template's, not the text's. Throws RowError saying what was expected. [any-thread]
 Message message_with_calls(std::string_view text);
 
-/// A call as structure: {"name": TEXT, "arguments": ...}. `given` is what chat templates get of it. Throws RowError.
+/// A call as structure: {"name": TEXT, "arguments": ...}. `given` is what chat templates get of it. Throws RowError,
+/// also for another key that says something.
 ToolCall tool_call_of(const nlohmann::ordered_json& function, nlohmann::ordered_json given);
 
 }  // namespace ftrun

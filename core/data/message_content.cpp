@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "core/data/call_text.h"
+#include "core/data/message_fields.h"
 #include "core/data/row_format.h"
 
 namespace ftrun {
@@ -20,6 +21,20 @@ const Json* text_of_part(const Json& part) {
   return nullptr;
 }
 
+/// What else a part says would be lost. `cache_control` is for those who serve models.
+void check_part(const Json& part, const std::string& place) {
+  const bool has_both =
+      part.contains("text") && part.contains("value") && !part["text"].is_null() && !part["value"].is_null();
+  if (has_both && part["text"] != part["value"])
+    throw RowError(fmt::format("{} has a part with another 'value' than 'text'", place));
+  for (const auto& item : part.items()) {
+    const std::string& key = item.key();
+    if (key == "type" || key == "text" || key == "value" || key == "cache_control") continue;
+    if (is_harmless_field(key, item.value())) continue;
+    throw RowError(fmt::format("{} has a part with '{}': its meaning would be lost", place, key));
+  }
+}
+
 void add_part(const Json& part, const std::string& place, MessageContent& content) {
   const bool has_type = part.is_object() && part.contains("type") && part["type"].is_string();
   const std::string type = has_type ? part["type"].get<std::string>() : "";
@@ -29,6 +44,7 @@ void add_part(const Json& part, const std::string& place, MessageContent& conten
                                type.empty() ? "" : fmt::format(" but of type {}", type)));
   const Json* text = text_of_part(part);
   if (text == nullptr) throw RowError(fmt::format("{} has a part of type {} without 'text' or 'value'", place, type));
+  check_part(part, place);
   if (is_call) {
     Message message = message_with_calls(text->is_string() ? text->get<std::string>() : text->dump());
     for (ToolCall& call : message.calls) content.calls.push_back(std::move(call));

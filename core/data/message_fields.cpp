@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 
 #include "core/base/nearest_name.h"
 #include "core/data/row_format.h"
@@ -40,8 +41,13 @@ bool read_weight(const Json& value, const std::string& key, size_t index) {
                              index + 1, key, value.dump()));
 }
 
-void take_weight(const Json& value, const std::string& key, size_t index, Message& message) {
+/// `mark` is what an earlier key of the message has said.
+void take_weight(const Json& value, const std::string& key, size_t index, std::optional<bool>& mark, Message& message) {
   const bool weight = read_weight(value, key, index);
+  if (mark.value_or(weight) != weight)
+    throw RowError(fmt::format("message {}: '{}' is {}, and another mark of the message says otherwise", index + 1, key,
+                               value.dump()));
+  mark = weight;
   if (message.is_answer()) {
     message.is_trained = message.is_trained && weight;
   } else if (weight) {
@@ -63,8 +69,13 @@ void take_thought(const Json& value, const std::string& key, size_t index, Messa
 
 }  // namespace
 
+bool is_harmless_field(std::string_view key, const Json& value) {
+  return says_nothing(value) || has(kMetadataKeys, key);
+}
+
 void read_message_fields(const Json& json, std::span<const std::string_view> known_keys, size_t index,
                          Message& message) {
+  std::optional<bool> mark;
   for (const auto& item : json.items()) {
     const std::string& key = item.key();
     if (has(known_keys, key)) continue;
@@ -73,11 +84,11 @@ void read_message_fields(const Json& json, std::span<const std::string_view> kno
       take_thought(item.value(), key, index, message);
       continue;
     }
-    if (says_nothing(item.value()) || has(kMetadataKeys, key)) continue;
+    if (is_harmless_field(key, item.value())) continue;
     if (is_thought) {
       take_thought(item.value(), key, index, message);
     } else if (has(kWeightKeys, key)) {
-      take_weight(item.value(), key, index, message);
+      take_weight(item.value(), key, index, mark, message);
     } else {
       std::vector<std::string> known(known_keys.begin(), known_keys.end());
       for (const std::string_view other : kThoughtKeys) known.emplace_back(other);

@@ -163,6 +163,24 @@ TEST(Message, HarmlessKeysAreAcceptedAndOthersAreNamed) {
       HasSubstr("message 1: 'picture'"));
 }
 
+TEST(Message, PartsCallsAndMarksLoseNothing) {
+  const auto part = [](const std::string& more) {
+    return fault(row_with(R"("content": "a")", R"("content": [{"type": "text", "text": "q")" + more + "}]"));
+  };
+  EXPECT_EQ(part(R"(, "id": "1", "annotations": [], "cache_control": {"type": "ephemeral"}, "value": "q")"), "fits");
+  EXPECT_THAT(part(R"(, "weight": 0)"), HasSubstr("message 1: 'content' has a part with 'weight'"));
+  EXPECT_THAT(part(R"(, "value": "r")"), HasSubstr("has a part with another 'value' than 'text'"));
+  const auto call = [](const std::string& more) {
+    return fault(row_with(R"("content": "", "tool_calls": [{"index": 0, "function": {"name": "f", "arguments": {})" +
+                          more + "}}]"));
+  };
+  EXPECT_EQ(call(R"(, "id": "1", "description": null)"), "fits");
+  EXPECT_THAT(call(R"(, "thought": "x")"), HasSubstr("a tool call has 'thought' beside name and arguments"));
+  EXPECT_EQ(fault(row_with(R"("content": "a", "weight": 0, "train": false)")), "fits");
+  EXPECT_THAT(fault(row_with(R"("content": "a", "weight": 0, "train": true)")),
+              HasSubstr("message 2: 'train' is true, and another mark of the message says otherwise"));
+}
+
 TEST(Message, PartsOfLlamaFactoryAreRead) {
   const std::string row =
       R"({"messages": [{"role": "user", "content": [{"type": "text", "value": "q"}], "loss_weight": 0.0},
