@@ -17,8 +17,8 @@ namespace ftrun {
 /// - id, name, tool_call_id and what only describes a message (its time, model, language, score and the like): no part
 ///   of the text, and left to chat templates;
 /// - null, "", [] and {} under any key: nothing.
-/// Anything else cannot be honoured, and neither can marks that contradict each other: throws RowError naming message and
-/// key. `index` counts from 0.
+/// Anything else cannot be honoured, and neither can marks that contradict each other: throws RowError naming message
+/// and key. `index` counts from 0.
 void read_message_fields(const nlohmann::ordered_json& json, std::span<const std::string_view> known_keys, size_t index,
                          Message& message);
 
@@ -26,7 +26,8 @@ void read_message_fields(const nlohmann::ordered_json& json, std::span<const std
 void check_system_fields(const nlohmann::ordered_json& json, std::span<const std::string_view> known_keys,
                          size_t index);
 
-/// Whether a key says nothing of what is learnt: it only describes (id, time, model and the like), or its value is null,
+/// Whether a key says nothing of what is learnt: it only describes (id, time, model and the like), or its value is
+/// null,
 /// "", [] or {}.
 bool is_harmless_field(std::string_view key, const nlohmann::ordered_json& value);
 

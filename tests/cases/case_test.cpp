@@ -98,7 +98,8 @@ void run_case(const std::string& name) {
   for (const CaseRun& run : file.runs) {
     for (const Preparation& step : run.before) prepare(step, folder.path());
     std::map<std::string, std::string> environment = {{"HOME", folder / "home"}};
-    for (const auto& [key, value] : run.environment) environment[key] = value;
+    for (const auto& [key, value] : run.environment)
+      environment[key] = key == "HOME" ? (folder / value).string() : value;
     const ProgramResult result = run_ftrun_in(folder.path(), run.arguments, environment, run.input, run.cpu_seconds);
     const std::vector<std::string> differences = differences_of(run, result, folder.path());
     if (!run.pending.empty()) {

@@ -89,8 +89,8 @@ class Tokenizer {
 
   /// encode(text) with the place of each token, in whole characters, as `Encoding.offsets` of `tokenizers` gives it (in
   /// characters there, bytes of `text` here) without trim_offsets: every token of a character of several has all of it.
-  /// What a normalizer has changed belongs to each token of the stretch it changed, a word with bytes that have no token
-  /// to each of its tokens. Of ill-formed text: offsets in the text with U+FFFD in it.
+  /// What a normalizer has changed belongs to each token of the stretch it changed, a word with bytes that have no
+  /// token to each of its tokens. Of ill-formed text: offsets in the text with U+FFFD in it.
   TokenizedText encode_with_offsets(std::string_view text) const;
 
   /// Text of `ids`, always valid UTF-8: ill-formed bytes become U+FFFD (Rust's from_utf8_lossy). Ids that are in
