@@ -77,6 +77,9 @@ class OpenaiConverter final : public RowConverter {
     if (calls != json.end() && !calls->empty())
       throw RowError(fmt::format("message {}: has 'tool_calls', and only an assistant calls", index + 1));
     MessageContent content = content_of(json, index);
+    if (role == "function" && json.contains("name") && json["name"].is_string())
+      throw RowError(fmt::format("message {}: a result of the function '{}' has the role '{}' here", index + 1,
+                                 json["name"].get<std::string>(), tags_.at("observation_tag")));
     // Calls that stand in text or parts are no form of chat templates.
     const bool calls_in_text = role == tags_.at("function_tag") && role != tags_.at("assistant_tag");
     const bool is_as_given = !calls_in_text && content.calls.empty();

@@ -10,7 +10,7 @@
 #include "core/base/files.h"
 #include "core/base/json_text.h"
 #include "core/base/logging.h"
-#include "core/data/tokenizer/tokenizer_json.h"
+#include "core/data/tokenizer/tokenizer.h"
 
 namespace ftrun {
 namespace fs = std::filesystem;
@@ -70,29 +70,27 @@ std::pair<std::string, bool> class_of(const Json& known, const std::string& mode
 
 }  // namespace
 
-std::optional<ReplacedTokenizer> replaced_tokenizer(const fs::path& folder) {
+std::optional<ReplacedTokenizer> replaced_tokenizer(const Json& rules, const fs::path& folder) {
   const Json known = read_if_there(shipped_file());
-  const fs::path file = folder / "tokenizer.json";
-  if (known.empty() || !fs::is_regular_file(file)) return {};
+  if (known.empty()) return {};
   const Json settings = read_if_there(folder / "tokenizer_config.json");
   const std::string model_type = text_at(read_if_there(folder / "config.json"), "model_type");
   ReplacedTokenizer replaced;
   std::tie(replaced.class_name, replaced.is_always) = class_of(known, model_type, text_at(settings, "tokenizer_class"));
   const auto rebuilt = known.at("rebuilt").find(replaced.class_name);
   if (rebuilt == known.at("rebuilt").end()) return {};
-  const Json has = read_tokenizer_json(read_file(file), file.string()).rest;
   const bool prefix_space = settings.value("add_prefix_space", Json(false)) == true;
   for (const char* key : {"normalizer", "pre_tokenizer"}) {
     Json theirs = rebuilt->value(key, Json());
     set_prefix_space(theirs, prefix_space);
-    if (canonical(theirs) != canonical(has.value(key, Json()))) replaced.parts.emplace_back(key);
+    if (canonical(theirs) != canonical(rules.value(key, Json()))) replaced.parts.emplace_back(key);
   }
-  if (has.value("model", Json::object()).value("ignore_merges", false)) replaced.parts.emplace_back("ignore_merges");
+  if (rules.value("ignore_merges", false)) replaced.parts.emplace_back("ignore_merges");
   return replaced.parts.empty() ? std::nullopt : std::optional(replaced);
 }
 
-void warn_of_replaced_tokenizer(const fs::path& folder) {
-  const std::optional<ReplacedTokenizer> replaced = replaced_tokenizer(folder);
+void warn_of_replaced_tokenizer(const Tokenizer& tokenizer, const fs::path& folder) {
+  const std::optional<ReplacedTokenizer> replaced = replaced_tokenizer(tokenizer.rules(), folder);
   if (!replaced) return;
   const std::string avoided =
       replaced->is_always

@@ -4,11 +4,14 @@
 #pragma once
 
 #include <filesystem>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <vector>
 
 namespace ftrun {
+
+class Tokenizer;
 
 struct ReplacedTokenizer {
   std::string class_name;          ///< of transformers
@@ -16,12 +19,13 @@ struct ReplacedTokenizer {
   bool is_always = false;          ///< whatever tokenizer_class says
 };
 
-/// What AutoTokenizer of transformers 5 replaces when it opens `folder` (tokenizer.json, tokenizer_config.json,
-/// config.json; the last two may be missing). Nothing: ids are those of tokenizer.json, or there is no shipped data.
-/// Throws INVALID_ARGUMENT naming the file for malformed JSON.
-std::optional<ReplacedTokenizer> replaced_tokenizer(const std::filesystem::path& folder);
+/// What AutoTokenizer of transformers 5 replaces when it opens `folder` with a tokenizer.json of these rules
+/// (Tokenizer::rules). Nothing: ids are those of tokenizer.json, or there is no shipped data. Reads
+/// tokenizer_config.json and config.json, which may be missing. Throws INVALID_ARGUMENT naming the file for malformed
+/// JSON.
+std::optional<ReplacedTokenizer> replaced_tokenizer(const nlohmann::json& rules, const std::filesystem::path& folder);
 
-/// Warns where something is replaced: what, and how it is avoided.
-void warn_of_replaced_tokenizer(const std::filesystem::path& folder);
+/// Warns where something of `tokenizer`, which is that of `folder`, is replaced: what, and how it is avoided.
+void warn_of_replaced_tokenizer(const Tokenizer& tokenizer, const std::filesystem::path& folder);
 
 }  // namespace ftrun

@@ -20,7 +20,10 @@ std::string mark(const std::string& around) { return jinja::stripped(around, Sid
 /// A message's thought, "" where it has none, and the text without it.
 struct Parts {
   std::string thought, text;
+  bool leaves_text_out = false;  ///< what stands before the thought, or between several, is in neither
 };
+
+bool is_blank(std::string_view text) { return text.find_first_not_of(" \t\r\n") == std::string_view::npos; }
 
 Parts split_thought(const ChatTemplate& chat_template, const Message& message) {
   if (message.thought) return {*message.thought, message.content};
@@ -30,8 +33,11 @@ Parts split_thought(const ChatTemplate& chat_template, const Message& message) {
   const std::string before = without_breaks(message.content.substr(0, first_close), Side::kRight);
   const size_t last_open = before.rfind(open);
   const std::string thought = last_open == std::string::npos ? before : before.substr(last_open + open.size());
-  const std::string after = message.content.substr(message.content.rfind(close) + close.size());
-  return {without_breaks(thought, Side::kLeft), without_breaks(after, Side::kLeft)};
+  const size_t last_close = message.content.rfind(close);
+  const std::string after = message.content.substr(last_close + close.size());
+  const bool leaves_text_out =
+      last_close != first_close || (last_open != std::string::npos && !is_blank(before.substr(0, last_open)));
+  return {without_breaks(thought, Side::kLeft), without_breaks(after, Side::kLeft), leaves_text_out};
 }
 
 /// The last question that no tool's answer in a user's clothes is; messages.size() where there is none.
@@ -93,6 +99,7 @@ WrittenAnswer write_as_published(const ChatTemplate& chat_template, const Thinki
                                  std::span<const Message> messages, size_t index, RenderingNotes& notes) {
   const Message& message = messages[index];
   Parts parts = split_thought(chat_template, message);
+  notes.text_left_out |= parts.leaves_text_out;
   const bool is_last = index + 1 == messages.size();
   const bool shows_thought = index > last_question(messages);
   if (!parts.thought.empty() && thinking.enable_thinking == false) {

@@ -160,7 +160,7 @@ int export_command(const CommandContext& context) {
   write_file_atomically(folder.path() / kExportResultsFile, results.dump(4) + "\n");
   folder.commit();
   log_info("exported '{}'", setup.export_dir.string());
-  warn_of_replaced_tokenizer(setup.export_dir);
+  warn_of_replaced_tokenizer(*setup.run.tokenizer, setup.export_dir);
   if (context.json) fmt::print("{}\n", results.dump());
   return 0;
 }

@@ -189,7 +189,7 @@ ExportSetup prepare_export(const CommandContext& context) {
   setup.tolerance = config.find_float("export_tolerance").value_or(setup.dtype == StoredDtype::kF32 ? 1e-3 : 2e-2);
   run.arguments.tokenizer_name_or_path = tokenizer_folder(config, setup.adapters, folder);
   run.tokenizer = Tokenizer::load(run.arguments.tokenizer_name_or_path);
-  warn_of_replaced_tokenizer(run.arguments.tokenizer_name_or_path);
+  warn_of_replaced_tokenizer(*run.tokenizer, run.arguments.tokenizer_name_or_path);
   setup.encoder = encoder_of(run);
   if (setup.encoder) run.saved_template = setup.encoder->saved_template();
   return setup;

@@ -117,7 +117,7 @@ InferenceSetup prepare_inference(const CommandContext& context, std::string_view
   run.generation = generation_config_of(run.arguments.model_name_or_path, run.model);
   setup.generation = read_generation_settings(config, run.generation, generation_file);
   run.tokenizer = Tokenizer::load(run.arguments.tokenizer_name_or_path);
-  warn_of_replaced_tokenizer(run.arguments.tokenizer_name_or_path);
+  warn_of_replaced_tokenizer(*run.tokenizer, run.arguments.tokenizer_name_or_path);
   check_vocabulary(run);
   check_weights(config, run.arguments);
   run.arguments.pure_bf16 = computes_in_bf16(run);

@@ -271,7 +271,7 @@ RunSetup prepare_setup(const CommandContext& context, bool writes) {
   check_network(setup);
   setup.generation = generation_config_of(setup.arguments.model_name_or_path, setup.model);
   setup.tokenizer = Tokenizer::load(setup.arguments.tokenizer_name_or_path);
-  warn_of_replaced_tokenizer(setup.arguments.tokenizer_name_or_path);
+  warn_of_replaced_tokenizer(*setup.tokenizer, setup.arguments.tokenizer_name_or_path);
   check_vocabulary(setup);
   check_weights_exist(setup.arguments, config);
   setup.data = read_data_spec(config);

@@ -637,7 +637,7 @@ int Trainer::finish() {
   load_best();
   save_model_folder(run_, a.output_dir);
   log_info("saved the model in '{}'", a.output_dir.string());
-  if (run_.is_main()) warn_of_replaced_tokenizer(a.output_dir);
+  if (run_.is_main()) warn_of_replaced_tokenizer(*run_.setup().tokenizer, a.output_dir);
   summary_["output_dir"] = a.output_dir.string();
   summary_["global_step"] = state_.global_step;
   write_state();

@@ -12,6 +12,7 @@ namespace ftrun::testing {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using Json = nlohmann::ordered_json;
 
@@ -142,6 +143,26 @@ TEST_F(MessageLedger, CountsWhatATemplateDoesWithThoughtsAndMarks) {
   EXPECT_EQ(ledger_of(asked).rendering.thoughts_left_out + ledger_of(asked).rendering.empty_thoughts_trained, 0);
   asked.preserve_thinking = true;
   EXPECT_EQ(ledger_of(asked).rendering.thoughts_preserved, 4);
+}
+
+TEST_F(MessageLedger, CountsTextThatThePublishedTemplateDropsAroundThoughts) {
+  std::string rows;
+  for (const char* answer : {"before <think>\nt\n</think>\n\nafter", "<think>t</think>a<think>u</think>b",
+                             "\n<think>\nt\n</think>\n\nall of it", "no thought"})
+    rows += Json{{"messages", {{{"role", "user"}, {"content", "q"}}, {{"role", "assistant"}, {"content", answer}}}}}
+                .dump() +
+            "\n";
+  write("d.jsonl", rows);
+  const DataLedger ledger = ledger_of(spec("d.jsonl"));
+  EXPECT_EQ(ledger.rendering.text_left_out, 2);
+  EXPECT_THAT(ledger.warnings(), ElementsAre(HasSubstr("2 rows have text")));
+}
+
+TEST(Message, AFunctionsResultInTheOldRoleNamesTheRoleToWrite) {
+  EXPECT_THAT(
+      fault(R"({"messages": [{"role": "user", "content": "q"}, {"role": "function", "name": "f", "content": "1"},
+      {"role": "assistant", "content": "a"}]})"),
+      HasSubstr("message 2: a result of the function 'f' has the role 'tool' here"));
 }
 
 TEST(Message, HarmlessKeysAreAcceptedAndOthersAreNamed) {

@@ -168,5 +168,6 @@ const std::string& Tokenizer::unk_token() const { return text_or_empty(config().
 const TokenizerConfig& Tokenizer::config() const { return state_->config; }
 const std::vector<TokenizerFile>& Tokenizer::files() const { return state_->files; }
 uint64_t Tokenizer::fingerprint() const { return state_->fingerprint; }
+const nlohmann::json& Tokenizer::rules() const { return state_->rules; }
 
 }  // namespace ftrun

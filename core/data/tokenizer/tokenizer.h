@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <span>
 #include <string>
@@ -133,6 +134,10 @@ class Tokenizer {
 
   /// Content hash of everything that affects ids or text: the whole of tokenizer.json. Equal for equal content only.
   uint64_t fingerprint() const;
+
+  /// What tokenizer.json says beside vocabulary, merges and added tokens of how text becomes ids: an object of
+  /// normalizer and pre_tokenizer (as they stand there, or null) and ignore_merges.
+  const nlohmann::json& rules() const;
 
  private:
   friend class StreamDecoder;

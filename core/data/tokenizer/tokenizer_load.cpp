@@ -20,6 +20,13 @@ void check_template_ids(const JsonView& root, const PostProcessor& post, const T
   }
 }
 
+nlohmann::json rules_of(const nlohmann::json& document) {
+  const auto part = [&](const char* key) { return document.contains(key) ? document[key] : nlohmann::json(); };
+  return {{"normalizer", part("normalizer")},
+          {"pre_tokenizer", part("pre_tokenizer")},
+          {"ignore_merges", document["model"].value("ignore_merges", false)}};
+}
+
 void look_up(std::optional<SpecialToken>& token, const Tokenizer& tokenizer) {
   if (token) token->id = tokenizer.token_to_id(token->text);
 }
@@ -67,6 +74,7 @@ std::shared_ptr<const Tokenizer> Tokenizer::from_json(std::string_view tokenizer
   state->vocabulary_size = state->model.vocabulary().end_id();
   state->set_added_tokens(read_added_tokens(root, state->model.vocabulary()));
   state->fingerprint = content_hash(tokenizer_json);
+  state->rules = rules_of(document.rest);
   std::shared_ptr<Tokenizer> tokenizer(new Tokenizer(std::move(state)));
   check_template_ids(root, tokenizer->state_->post_processor, *tokenizer);
   return tokenizer;

@@ -47,6 +47,7 @@ struct Tokenizer::State {
   AddedTokenMatcher normalized_matcher;  // tokens recognised after it
   int32_t vocabulary_size = 0;
   uint64_t fingerprint = 0;
+  nlohmann::json rules;
   TokenizerConfig config;
   std::vector<TokenizerFile> files;
 
