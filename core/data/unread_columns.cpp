@@ -27,10 +27,11 @@ constexpr std::array kMedia = {
     Medium{"audio", "sound", "<audio>"},
 };
 
-constexpr std::array<std::string_view, 24> kMetadata = {
-    "id",     "_id",    "idx",     "index",        "uid",       "uuid",     "guid", "row_id",
-    "hash",   "source", "dataset", "dataset_name", "split",     "url",      "urls", "license",
-    "author", "date",   "created", "created_at",   "timestamp", "language", "lang", "__index_level_0__"};
+constexpr std::array<std::string_view, 28> kMetadata = {
+    "id",     "_id",       "idx",      "index",        "uid",       "uuid",     "guid", "row_id",
+    "hash",   "source",    "dataset",  "dataset_name", "split",     "url",      "urls", "license",
+    "author", "date",      "created",  "created_at",   "timestamp", "language", "lang", "__index_level_0__",
+    "task",   "task_name", "category", "subset"};
 
 struct OtherName {
   std::string_view column;
