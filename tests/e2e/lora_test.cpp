@@ -211,9 +211,10 @@ TEST_F(Lora, TargetsEqualToTheAdaptersAreNoConflict) {
 }
 
 TEST_F(Lora, ARelativeBaseIsLookedForBesideTheAdapterAndFromHere) {
-  ASSERT_EQ(
-      run("adapter", {{"model_name_or_path", fs::relative(folder_ / "base").string()}, {"max_steps", "1"}}).exit_code,
-      0);
+  ASSERT_EQ(run("adapter",
+                {{"model_name_or_path", fs::relative(folder_ / "base", FTRUN_SOURCE_DIR).string()}, {"max_steps", "1"}})
+                .exit_code,
+            0);
   const fs::path config = folder_ / "adapter/adapter_config.json";
   EXPECT_EQ(PeftAdapter(folder_ / "adapter").config().base_model_name_or_path, (folder_ / "base").string());
   const auto export_on = [&](const std::string& base) {
@@ -224,7 +225,7 @@ TEST_F(Lora, ARelativeBaseIsLookedForBesideTheAdapterAndFromHere) {
     return run_ftrun({"export", "--model", (folder_ / "adapter").string(), "--export_dir", (folder_ / "out").string()});
   };
   for (const std::string& base :
-       {std::string("base"), std::string("../base"), fs::relative(folder_ / "base").string()}) {
+       {std::string("base"), std::string("../base"), fs::relative(folder_ / "base", FTRUN_SOURCE_DIR).string()}) {
     const ProgramResult found = export_on(base);
     EXPECT_EQ(found.exit_code, 0) << base << ": " << found.err;
     EXPECT_THAT(found.err, testing::Not(HasSubstr("is it the same model?"))) << base;
@@ -232,7 +233,7 @@ TEST_F(Lora, ARelativeBaseIsLookedForBesideTheAdapterAndFromHere) {
   const ProgramResult nowhere = export_on("no/such");
   EXPECT_EQ(nowhere.exit_code, 2) << nowhere.err;
   EXPECT_THAT(nowhere.err, testing::AllOf(HasSubstr("whose base 'no/such' is no model folder here (looked for at '" +
-                                                    (fs::current_path() / "no/such").string() + "', '" +
+                                                    (fs::path(FTRUN_SOURCE_DIR) / "no/such").string() + "', '" +
                                                     (folder_ / "adapter/no/such").string() + "'")));
   fs::copy(folder_ / "base", folder_ / "adapter/base", fs::copy_options::recursive);
   const ProgramResult either = export_on("base");

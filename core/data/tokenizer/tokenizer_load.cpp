@@ -24,7 +24,7 @@ nlohmann::json rules_of(const nlohmann::json& document) {
   const auto part = [&](const char* key) { return document.contains(key) ? document[key] : nlohmann::json(); };
   return {{"normalizer", part("normalizer")},
           {"pre_tokenizer", part("pre_tokenizer")},
-          {"ignore_merges", document["model"].value("ignore_merges", false)}};
+          {"ignore_merges", document["model"].value("ignore_merges", nlohmann::json()) == true}};
 }
 
 void look_up(std::optional<SpecialToken>& token, const Tokenizer& tokenizer) {
