@@ -23,6 +23,8 @@ struct NamedCategory {
 constexpr NamedCategory kCategories[] = {
     {"bad", "dropped: do not fit the format", &DataLedger::bad},
     {"prompt_exceeds_cutoff", "dropped: the prompt alone exceeds cutoff_len", &DataLedger::prompt_exceeds_cutoff},
+    {"marked_unlearnt", "dropped: every answer is marked as not to be learnt (loss, weight or train)",
+     &DataLedger::marked_unlearnt},
     {"without_supervision", "dropped: no token to learn from", &DataLedger::without_supervision},
     {"truncated", "truncated to cutoff_len", &DataLedger::truncated},
     {"lost_eos", "lost the end of an answer (EOS)", &DataLedger::lost_eos},
@@ -30,6 +32,9 @@ constexpr NamedCategory kCategories[] = {
     {"lost_turns", "lost whole turns", &DataLedger::lost_turns},
     {"empty_answers", "have an empty answer", &DataLedger::empty_answers},
     {"empty_prompts", "have an empty prompt", &DataLedger::empty_prompts},
+    {"odd_arguments", "have a tool call whose arguments are no JSON object", &DataLedger::odd_arguments},
+    {"media_in_text", "have a placeholder of a picture, video or sound in their text and none beside it",
+     &DataLedger::media_in_text},
 };
 
 struct NamedCount {
@@ -190,6 +195,12 @@ std::string unread_column_warning(const UnreadColumn& column) {
                      column.dataset, column.column, column.rows, advice);
 }
 
+/// "FILE:LINE: REASON" of the first row.
+std::string DataLedger::first_of(const RowCategory& category) const {
+  const RowMark& mark = category.marks.front();
+  return fmt::format("{}: {}", row_place(files[static_cast<size_t>(mark.file)], mark.line, mark.element), mark.reason);
+}
+
 std::vector<std::string> DataLedger::warnings() const {
   std::vector<std::string> lines;
   for (const UnreadColumn& column : unread_columns) {
@@ -205,6 +216,18 @@ std::vector<std::string> DataLedger::warnings() const {
         fmt::format("{} rows have text or tool calls that the chat_template leaves out or writes otherwise: see them "
                     "by 'ftrun data'",
                     rendering.text_left_out));
+  }
+  if (odd_arguments.count > 0) {
+    lines.push_back(
+        fmt::format("{} rows have a tool call whose arguments are neither a JSON object nor the text of one, and the "
+                    "template writes them as they stand: the first is {}",
+                    odd_arguments.count, first_of(odd_arguments)));
+  }
+  if (media_in_text.count > 0) {
+    lines.push_back(
+        fmt::format("{} rows have a placeholder in their text that stands for a picture, a video or sound, and no such "
+                    "column: it is learnt as text: the first is {}",
+                    media_in_text.count, first_of(media_in_text)));
   }
   return lines;
 }

@@ -76,13 +76,16 @@ struct DataLedger {
   RowKind kind = RowKind::kSupervised;
   RowCategory bad;                    ///< do not fit the format; dropped
   RowCategory prompt_exceeds_cutoff;  ///< preference rows whose prompt alone is longer than cutoff_len; dropped
-  RowCategory without_supervision;    ///< no target is left after masking and truncation; dropped
+  RowCategory marked_unlearnt;        ///< the row marks every answer that could be learnt as not to be; dropped
+  RowCategory without_supervision;    ///< no target is left after masking and truncation otherwise; dropped
   RowCategory truncated;              ///< cut to fit cutoff_len; kept
   RowCategory lost_eos;               ///< a trained response lost its end tokens to the cut; kept
   RowCategory lost_prompt_tail;       ///< a prompt lost its tail, and with it the assistant header; kept
   RowCategory lost_turns;             ///< whole turns did not fit; kept
   RowCategory empty_answers;          ///< an answer to learn is empty or blank; kept
   RowCategory empty_prompts;          ///< the last message asked is empty or blank; kept
+  RowCategory odd_arguments;          ///< as call_without_object finds; kept
+  RowCategory media_in_text;          ///< as medium_in_text finds, in rows without a column of media; kept
   RenderingCounts rendering;          ///< of kept rows
   SplitTotals train, eval;
   int32_t cutoff_len = 0;
@@ -96,10 +99,14 @@ struct DataLedger {
   /// Compact report for people, lines end in "\n", no colours. Categories without rows are left out.
   std::string to_text(size_t marks_per_category = 5) const;
   nlohmann::json to_json() const;
-  /// What a person should know before training, one line each: columns that nothing reads, JSON read as text.
+  /// What a person should know before training, one line each: columns that nothing reads, JSON read as text, text that
+  /// is left out, calls and placeholders that are learnt as they stand.
   std::vector<std::string> warnings() const;
   /// Inverse of to_json(). Throws nlohmann::json::exception when `json` is not one.
   static DataLedger from_json(const nlohmann::json& json);
+
+ private:
+  std::string first_of(const RowCategory& category) const;
 };
 
 }  // namespace ftrun

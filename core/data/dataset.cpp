@@ -115,10 +115,17 @@ void check_bad_rows(const DataLedger& ledger, const DataSpec& spec) {
 
 Error nothing_to_learn(const char* split, const DataLedger& ledger, const DataSpec& spec) {
   const int64_t too_long = ledger.prompt_exceeds_cutoff.count;
-  const bool is_cut = ledger.truncated.count + too_long > 0;
+  const RowCategory& marked = ledger.marked_unlearnt;
+  const bool is_cut = ledger.truncated.count + too_long > marked.count;
   std::string hint = is_cut ? fmt::format("; cutoff_len {} truncated {} rows", spec.cutoff_len, ledger.truncated.count)
                             : std::string();
   if (too_long > 0) hint += fmt::format(" and is exceeded by the prompt alone in {}", too_long);
+  if (marked.count > 0) {
+    const RowMark& first = marked.marks.front();
+    hint +=
+        fmt::format("; in {} every answer is marked as not to be learnt (loss, weight or train), first in {}",
+                    marked.count, row_place(ledger.files[static_cast<size_t>(first.file)], first.line, first.element));
+  }
   return invalid_argument("{}: the {} data has no token to learn from: {} rows read, {} kept, {} bad{}",
                           spec.place_of(is_cut ? "cutoff_len" : "dataset"), split, ledger.rows_read, ledger.rows_kept,
                           ledger.bad.count, hint);

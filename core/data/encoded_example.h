@@ -19,6 +19,7 @@ struct EncodedExample {
   bool lost_eos = false;          ///< a trained response was cut at its end
   bool lost_prompt_tail = false;  ///< a prompt was cut at its end, where the assistant header is
   bool lost_turns = false;        ///< whole turns did not fit
+  bool marked_unlearnt = false;   ///< no answer that could be learnt may be, as the row says
   RenderingNotes notes;           ///< of the whole row
 };
 

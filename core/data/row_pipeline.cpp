@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "core/base/error.h"
+#include "core/data/row_remarks.h"
 #include "core/data/unread_columns.h"
 
 namespace ftrun {
@@ -36,7 +37,8 @@ struct RowPipeline::Outcome {
   EncodedItem item;
   bool has_empty_answer = false;
   bool has_empty_prompt = false;
-  std::string fault;  ///< why the row is bad, or ""
+  std::string odd_arguments, medium_in_text;  ///< as row_remarks.h says
+  std::string fault;                          ///< why the row is bad, or ""
   std::vector<std::string> unread_columns;
 };
 
@@ -97,6 +99,8 @@ void RowPipeline::add_batch(const MappedFile& file, const std::vector<RawRow>& r
       outcomes[i].item = encoder_(aligned);
       outcomes[i].has_empty_answer = learns_empty_answer(aligned, ledger_.kind);
       outcomes[i].has_empty_prompt = asks_nothing(aligned, ledger_.kind);
+      outcomes[i].odd_arguments = call_without_object(aligned, ledger_.kind);
+      outcomes[i].medium_in_text = medium_in_text(aligned, ledger_.kind);
     } catch (const RowError& reason) {
       outcomes[i].fault = reason.what();
     } catch (const nlohmann::json::exception& reason) {
@@ -111,7 +115,6 @@ void RowPipeline::add_batch(const MappedFile& file, const std::vector<RawRow>& r
 
 void RowPipeline::enter(const RawRow& row, Outcome& outcome) {
   const auto file = static_cast<int32_t>(ledger_.files.size() - 1);
-  const auto dataset = static_cast<int32_t>(ledger_.datasets.size() - 1);
   ++ledger_.rows_read;
   ++ledger_.datasets.back().rows_read;
   const RowMark mark = {file, row.line, row.element, std::move(outcome.fault)};
@@ -127,20 +130,31 @@ void RowPipeline::enter(const RawRow& row, Outcome& outcome) {
   if (any(&EncodedExample::lost_turns)) ledger_.lost_turns.add(mark);
   const bool learns_nothing = std::ranges::any_of(
       item.documents, [](const EncodedExample& document) { return count_targets(document.labels) == 0; });
-  if (learns_nothing) return ledger_.without_supervision.add(mark);
+  if (learns_nothing) {
+    return (any(&EncodedExample::marked_unlearnt) ? ledger_.marked_unlearnt : ledger_.without_supervision).add(mark);
+  }
   if (!item.documents.empty()) ledger_.rendering.add(item.documents.front().notes);
   if (outcome.has_empty_answer) ledger_.empty_answers.add(mark);
   if (outcome.has_empty_prompt) ledger_.empty_prompts.add(mark);
+  const auto remark = [&](RowCategory& category, std::string& reason) {
+    if (!reason.empty()) category.add({mark.file, mark.line, mark.element, std::move(reason)});
+  };
+  remark(ledger_.odd_arguments, outcome.odd_arguments);
+  remark(ledger_.media_in_text, outcome.medium_in_text);
   ++ledger_.rows_kept;
   ++ledger_.datasets.back().rows_kept;
+  keep(row, item);
+}
+
+void RowPipeline::keep(const RawRow& row, const EncodedItem& item) {
   for (const EncodedExample& example : item.documents) {
     SpooledDocument document;
     document.record = {row.line,
                        row.element,
                        row.byte_offset,
                        static_cast<int64_t>(row.text.size()),
-                       file,
-                       dataset,
+                       static_cast<int32_t>(ledger_.files.size() - 1),
+                       static_cast<int32_t>(ledger_.datasets.size() - 1),
                        static_cast<int32_t>(example.ids.size()),
                        static_cast<int32_t>(count_targets(example.labels)),
                        item.annotation};

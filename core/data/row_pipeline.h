@@ -35,6 +35,7 @@ class RowPipeline {
   struct Reading;
   void add_batch(const MappedFile& file, const std::vector<RawRow>& rows, Reading& reading);
   void enter(const RawRow& row, Outcome& outcome);
+  void keep(const RawRow& row, const EncodedItem& item);
 
   SpoolFile& spool_;
   DataLedger& ledger_;

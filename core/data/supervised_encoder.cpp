@@ -94,12 +94,15 @@ EncodedExample encode_supervised(const ConversationEncoder& encoder, const Super
   const LearntAnswers learnt = options.mask_history ? LearntAnswers::kLast : LearntAnswers::kAll;
   std::vector<EncodedTurn> turns = encoder.encode_turns(whole_conversation(row), row.system, row.tools, learnt, &notes);
   const bool last_is_trained = turns.back().is_trained;
+  const bool may_be_learnt =
+      options.mask_history ? last_is_trained : std::ranges::any_of(turns, &EncodedTurn::is_trained);
   if (options.mask_history) std::reverse(turns.begin(), turns.end());
   TurnAssembler assembler(encoder, options);
   size_t rank = 0;
   for (; rank < turns.size() && !assembler.is_full(); ++rank) assembler.add(turns[rank], rank);
   EncodedExample example = assembler.finish(rank < turns.size(), last_is_trained);
   example.notes = notes;
+  example.marked_unlearnt = !may_be_learnt;
   return example;
 }
 

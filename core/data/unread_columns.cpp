@@ -74,6 +74,18 @@ void require_text_only(const Json& row, const Medium& medium, const Json& value)
 
 }  // namespace
 
+std::string_view media_placeholder_in(std::string_view text) {
+  size_t first = std::string_view::npos;
+  std::string_view found;
+  for (const Medium& medium : kMedia) {
+    const size_t at = text.find(medium.placeholder);
+    if (at >= first) continue;
+    first = at;
+    found = medium.placeholder;
+  }
+  return found;
+}
+
 bool is_metadata_column(std::string_view column) {
   return std::find(kMetadata.begin(), kMetadata.end(), column) != kMetadata.end();
 }

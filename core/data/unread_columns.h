@@ -48,6 +48,9 @@ class UnreadColumnTally {
   std::map<std::string, size_t, std::less<>> places_;
 };
 
+/// The first in `text` of the placeholders that stand for media ("<image>", "<video>", "<audio>"), or "".
+std::string_view media_placeholder_in(std::string_view text);
+
 /// Whether `column` only says where a row comes from: names (id, uuid, ...) and origins (source, url, license, ...).
 bool is_metadata_column(std::string_view column);
 

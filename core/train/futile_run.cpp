@@ -45,12 +45,17 @@ void add_cuts(const DataLedger& ledger, const DataSpec& spec, std::vector<std::s
 void add_drops(const DataLedger& ledger, const DataSpec& spec, std::vector<std::string>& lines) {
   const int64_t dropped = ledger.rows_read - ledger.rows_kept;
   if (!is_most(dropped, ledger.rows_read)) return;
-  const bool is_cut = ledger.prompt_exceeds_cutoff.count + ledger.truncated.count > ledger.bad.count;
+  const bool is_cut =
+      ledger.prompt_exceeds_cutoff.count + ledger.truncated.count > ledger.bad.count + ledger.marked_unlearnt.count;
+  const std::string marked = ledger.marked_unlearnt.count == 0
+                                 ? std::string()
+                                 : fmt::format("{} mark every answer as not to be learnt (loss, weight or train), ",
+                                               ledger.marked_unlearnt.count);
   lines.push_back(fmt::format(
-      "{}: {} of {} rows are dropped: {} do not fit the format, the prompt of {} exceeds cutoff_len {}, {} have "
-      "no token to learn from",
+      "{}: {} of {} rows are dropped: {} do not fit the format, the prompt of {} exceeds cutoff_len {}, {}{} have no "
+      "token to learn from",
       spec.place_of(is_cut ? "cutoff_len" : "dataset"), dropped, ledger.rows_read, ledger.bad.count,
-      ledger.prompt_exceeds_cutoff.count, ledger.cutoff_len, ledger.without_supervision.count));
+      ledger.prompt_exceeds_cutoff.count, ledger.cutoff_len, marked, ledger.without_supervision.count));
 }
 
 }  // namespace

@@ -59,6 +59,9 @@ TEST(FutileData, MostRowsDroppedNamesWhatDropsThem) {
                           "0 exceeds cutoff_len 32, 6 have no token to learn from"));
   fill(data.ledger.truncated, 6);
   EXPECT_THAT(futile_data(data, spec()), ElementsAre(HasSubstr("run.yaml:6: cutoff_len: 6 of 10 rows")));
+  fill(data.ledger.marked_unlearnt, 6);
+  EXPECT_THAT(futile_data(data, spec()), ElementsAre(AllOf(HasSubstr("run.yaml:4: dataset: 6 of 10 rows"),
+                                                           HasSubstr("6 mark every answer as not to be learnt"))));
   PreparedData half = prepared(10, 5);
   fill(half.ledger.bad, 5);
   EXPECT_THAT(futile_data(half, spec()), IsEmpty());
