@@ -9,6 +9,8 @@
 #include "core/base/files.h"
 #include "core/data/jinja_encoder.h"
 #include "core/data/row_format.h"
+#include "core/data/supervised_encoder.h"
+#include "core/data/template_detection.h"
 #include "tests/data/data_test_support.h"
 
 namespace ftrun::testing {
@@ -153,7 +155,7 @@ TEST_F(ForeignTemplate, PrefixesGiveTransformersMasksAndTrlsCompletions) {
     EXPECT_EQ(joined(turns(LearntAnswers::kLast)).second.back().second, ids.size()) << label;
     EXPECT_EQ(joined(answers()), std::pair(ids, last)) << label;
   }
-  EXPECT_EQ(templates.size(), 10u);
+  EXPECT_EQ(templates.size(), 12u);
   EXPECT_GT(learnt_rows, 150u);
   EXPECT_GT(refused, 4u);
   EXPECT_GT(failed, 8u);
@@ -180,7 +182,45 @@ TEST_F(ForeignTemplate, MarksGiveTransformersMasks) {
     EXPECT_EQ(turns(LearntAnswers::kLast).size(), row.prompt.size() / 2 + 1) << label;
     templates.insert(the_case.at("template").get<std::string>());
   }
-  EXPECT_EQ(templates.size(), 7u);
+  EXPECT_EQ(templates.size(), 8u);
+}
+
+/// Which tokens have labels.
+Ranges labelled(const EncodedExample& example) {
+  Ranges learnt;
+  for (size_t t = 0; t < example.labels.size(); ++t) {
+    if (example.labels[t] == kIgnoredLabel) continue;
+    if (learnt.empty() || learnt.back().second != t) learnt.emplace_back(t, t);
+    learnt.back().second = t + 1;
+  }
+  return learnt;
+}
+
+TEST_F(ForeignTemplate, WhatIsDetectedForMarksLearnsWhatTheyMark) {
+  std::map<std::string, size_t> compared;  // by the template that is detected; "": the text itself, see above
+  for (const Json& the_case : golden().at("marked")) {
+    const std::string name = the_case.at("template").get<std::string>();
+    const std::string row_name = the_case.at("row").get<std::string>();
+    const auto tokenizer = tokenizer_with(text_of(name), the_case.at("tokenizer").get<std::string>());
+    DataSpec spec;
+    spec.template_search_path = {std::filesystem::path(FTRUN_SOURCE_DIR) / "configs" / "templates"};
+    spec.template_name = template_of_tokenizer(spec, tokenizer);
+    const std::string label = name + " " + row_name + " '" + spec.template_name + "'";
+    ++compared[spec.template_name];
+    if (spec.template_name.empty() || the_case.contains("error")) continue;
+    const AlignedRow row = aligned(golden().at("rows").at(row_name));
+    const auto encoder = make_template_encoder(spec, tokenizer);
+    const auto encoded = [&] { return encode_supervised(*encoder, {4096, false, false}, row); };
+    if (!row.tools.empty() && !encoder->chat_template().tool_format) {
+      EXPECT_THAT(refusal(encoded), HasSubstr("has no tool_format")) << label;
+      continue;
+    }
+    const EncodedExample example = encoded();
+    EXPECT_EQ(example.ids, ids_of(the_case.at("ids").get<std::string>())) << label;
+    EXPECT_EQ(labelled(example), the_case.at("learnt").get<Ranges>()) << label;
+  }
+  EXPECT_EQ(compared["llama3"], 38u);
+  EXPECT_EQ(compared["qwen3_nothink"], 38u);
 }
 
 /// Prepared data of a folder whose tokenizer has the template, none being named.

@@ -1,16 +1,20 @@
 """Writes foreign_tokenizer/ and foreign_templates.json: ids and loss masks by chat templates that ftrun does not ship.
 
 Oracle: transformers 5.23 (apply_chat_template with return_assistant_tokens_mask) and trl 1.16 (common_prefix_length, its
-training templates). Run once by hand, after templates.py:
+training templates). Run once by hand, after templates.py and jinja_templates.py:
     TOKENIZERS_PARALLELISM=false python tests/golden/foreign_templates.py
-Texts of templates: foreign_templates/ (SOURCES.md) and trl/chat_templates. transformers' masks need {% generation %}, which
-none of the ten has: `marked` writes it around what an assistant adds to the prompt, by replacing text, and every rendering
+Texts of templates: foreign_templates/ (SOURCES.md), trl/chat_templates, jinja_templates.json (minimind). transformers' masks need {% generation %}, which
+none of the twelve has: `marked` writes it around what an assistant adds to the prompt, by replacing text, and every rendering
 is held against that of the text without marks. Where trl has a training variant that renders alike, its marks are taken.
 
 Each case has the whole conversation's ids, the prompt's, and as ranges of tokens what is learnt of all answers (`learnt`,
-transformers' mask of the marked text; see begin_where_prompts_part) and of the last one (`last`, trl's completion mask). `refused` is the first turn before
-which the template writes something else than it does in the whole conversation: then `learnt` is null, and `last` if the
-last turn is such a one. `marked` cases are templates with marks of their own.
+transformers' mask of the marked text; see answers_begin) and of the last one (`last`, trl's completion mask). `refused` is
+the first turn before which the template writes something else than it does in the whole conversation: then `learnt` is
+null, and `last` if the last turn is such a one. `marked` cases are templates with marks of their own.
+
+Where a generation prompt opens a thought that the answer does not have, trl lets an answer begin where the tokens of both
+part: of an answer (or of an end token, after none) that begins with `<` as `<think>` does, tokens are lost to the prompt.
+Such answers begin here with their first character; `trl_begins` are then the tokens at which trl begins them.
 """
 import json
 from datetime import datetime
@@ -63,10 +67,16 @@ MARKS = {
                              "{{'<\uff5ctool\u2581outputs\u2581end\uff5c>'}}" + GENERATION + "{{message['content'] + " + EOS + "}}" + END)],
 }
 MARKS["tinyllama"] = MARKS["zephyr"]
+MARKS["deepseekv3"] = MARKS["deepseek_r1_distill"]
+MARKS["minimind"] = [
+    ("{%- if true %}\n            {{- '<|im_start|>' + message.role + '\\n<think>\\n' + ",
+     "{{- '<|im_start|>' + message.role + '\\n' }}{%- generation %}{%- if true %}{{- '<think>\\n' + "),
+    ("{{- '<|im_end|>\\n' }}\n    {%- elif message.role == \"tool\" %}",
+     "{{- '<|im_end|>\\n' }}{%- endgeneration %}\n    {%- elif message.role == \"tool\" %}")]
 TEMPLATES = ["smollm2", "zephyr", "mistral_v0_1", "mistral_v0_3", "tinyllama", "yi_1_5", "deepseek_r1_distill", "phi3",
-             "gemma", "granite_3_1"]
+             "gemma", "granite_3_1", "deepseekv3", "minimind"]
 TRAINING = ["gemma_training", "phi3_training", "deepseek_r1_distill_training", "qwen3_training", "qwen2_5_training",
-            "llama3_training", "gptoss_training"]
+            "llama3_training", "gptoss_training", "qwen3_instruct_2507_training"]
 
 ADD = {"type": "function", "function": {"name": "add", "description": "Adds", "parameters": {
     "type": "object", "properties": {"x": {"type": "number"}}}}}
@@ -85,6 +95,7 @@ def assistant(text, **more):
 
 
 SYSTEM = {"role": "system", "content": "Be brief."}
+NO_SYSTEM = {"role": "system", "content": ""}  # there, and empty: another thing than none
 TURNS = [user("What is the capital of France?"), assistant("The capital is Paris."), user("And 3+4?"), assistant("seven"),
          user("Thanks \U0001f600"), assistant("You are welcome \u00e9\U0001f600")]
 ROWS = {
@@ -105,6 +116,16 @@ ROWS = {
                                 assistant("", tool_calls=[call("add", {"x": 3}, "abcdefghi")]),
                                 {"role": "tool", "tool_call_id": "abcdefghi", "name": "add", "content": "7"},
                                 assistant("seven")], "tools": [ADD]},
+    "empty_system": {"messages": [NO_SYSTEM] + TURNS[:2]},
+    "empty_system_turns": {"messages": [NO_SYSTEM] + TURNS[:4]},
+    "empty_system_tools": {"messages": [NO_SYSTEM] + TURNS[:2], "tools": [ADD]},
+    "markup": {"messages": [user("a"), assistant("<b>bold</b>")]},
+    "heart": {"messages": [user("a"), assistant("<3")]},
+    "like_a_thought": {"messages": [user("a"), assistant("<think")]},
+    "opens_a_thought": {"messages": [user("a"), assistant("<think>open")]},
+    "markup_turns": {"messages": [user("a"), assistant("<b>bold</b>"), user("b"), assistant("<think"), user("c"),
+                                  assistant("<3")]},
+    "opened_thought_turns": {"messages": [user("a"), assistant("<think>open"), user("b"), assistant("<b>")]},
 }
 
 
@@ -133,6 +154,8 @@ def open_tokenizer(folder):
 
 
 def text_of(name):
+    if name == "minimind":
+        return json.loads((HERE / "jinja_templates.json").read_text())["templates"][name]
     own = HERE / "foreign_templates" / f"{name}.jinja"
     return (own if own.exists() else TRL / f"{name}.jinja").read_text()
 
@@ -175,14 +198,27 @@ def turns_that_do_not_nest(render, messages):
             and not (whole.startswith(render(messages[:i])) and render(messages[:i], True).startswith(render(messages[:i])))]
 
 
-def begin_where_prompts_part(render, messages, learnt, ids):
-    """An answer that its generation prompt does not precede (it opens a thought): trl's beginning, for every turn."""
+def written_of(message):
+    """The text of an answer as it stands in a conversation; the DeepSeeks leave out thoughts that are closed."""
+    return [message["content"], message["content"].split("</think>")[-1]]
+
+
+def answers_begin(render, messages, learnt, ids, tokenizer, not_nested):
+    """Where each answer begins among the tokens: after its prompt, where that begins the whole; otherwise (a generation
+    prompt opens a thought that the answer does not have) with the first character of its text, which the marks say."""
     whole = render(messages)
+    offsets = tokenizer(whole, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
     answers = [i for i, message in enumerate(messages) if message["role"] == "assistant"]
-    for span, i in zip(learnt, answers) if len(learnt) == len(answers) else []:
-        if not whole.startswith(render(messages[:i], True)):
-            span[0] = max(span[0], common_prefix_length(render(messages[:i], True, tokenize=True), ids))
-    return learnt
+    begins, trl_begins = [], []
+    for turn, ((begin, _), i) in enumerate(zip(learnt, answers, strict=True)):
+        prompt = render(messages[:i], True)
+        trl_begins.append(common_prefix_length(render(messages[:i], True, tokenize=True), ids))
+        if whole.startswith(prompt):
+            begin = max(begin, next((t for t, offset in enumerate(offsets) if offset[1] > len(prompt)), len(ids)))
+        elif turn not in not_nested:
+            assert any(whole.startswith(text, offsets[begin][0]) for text in written_of(messages[i])), (whole, begin)
+        begins.append(begin)
+    return begins, trl_begins
 
 
 def plain_cases(tokenizers):
@@ -205,12 +241,19 @@ def plain_cases(tokenizers):
                 output = render(messages, tokenize=True, template=with_marks, mask=True)
                 assert render(messages, template=with_marks) == whole, (name, key)
                 assert output["input_ids"] == ids
-                prompt_length = common_prefix_length(prompt, ids)
-                yield case | {"ids": " ".join(map(str, ids)), "prompt_ids": " ".join(map(str, prompt)),
-                              "learnt": None if not_nested else begin_where_prompts_part(
-                                  render, messages, ranges(output["assistant_masks"]), ids),
-                              "last": None if last_turn in not_nested else ranges([i >= prompt_length for i in range(len(ids))]),
-                              "refused": min(not_nested, default=None)}
+                learnt = ranges(output["assistant_masks"])
+                begins = [common_prefix_length(prompt, ids)]
+                trl_begins = begins
+                if len(learnt) == last_turn + 1:
+                    begins, trl_begins = answers_begin(render, messages, learnt, ids, tokenizer, not_nested)
+                    learnt = [[begin, end] for begin, (_, end) in zip(begins, learnt)]
+                case |= {"ids": " ".join(map(str, ids)), "prompt_ids": " ".join(map(str, prompt)),
+                         "learnt": None if not_nested else learnt,
+                         "last": None if last_turn in not_nested else [[begins[-1], len(ids)]],
+                         "refused": min(not_nested, default=None)}
+                if begins != trl_begins and not not_nested:
+                    case["trl_begins"] = trl_begins
+                yield case
 
 
 def marked_cases(tokenizers):

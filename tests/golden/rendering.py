@@ -44,6 +44,7 @@ TOOLS = [{"type": "function", "function": {"name": "get_weather", "description":
     "type": "object", "properties": {"city": {"type": "string"}, "days": {"type": "integer", "maximum": 7.5}}}}},
     {"type": "function", "function": {"name": "now", "description": "", "parameters": {"type": "object", "properties": {}}}}]
 SYSTEM = {"role": "system", "content": "Be kind.\nAnswer."}
+NO_SYSTEM = {"role": "system", "content": ""}  # there, and empty: another thing than none
 OBJECT = ("get_weather", {"city": "K\u00f6ln", "days": 2, "deep": {"x": [1, 2.5, None, True, 1e16]}})
 TEXT = ("get_weather", json.dumps({"city": "Oslo"}))
 THOUGHT = "Let me think.\nHm."
@@ -92,6 +93,19 @@ FORMS = {
     "parts with value": ([{"role": "user", "content": [{"type": "text", "value": "Weather in Oslo?"}], "loss_weight": 0.0},
                           {"role": "assistant", "content": [{"type": "text", "value": "It is 4 degrees."}], "loss_weight": 1.0}],
                          None),
+    "empty system": ([NO_SYSTEM, Q, A], None),
+    "empty system, tools": ([NO_SYSTEM, Q, A], TOOLS),
+    "empty system, turns": ([NO_SYSTEM, Q, A, user("And now?"), says("5 degrees.")], None),
+    "empty system, call": ([NO_SYSTEM, Q, calls(TEXT), *answers("4"), A], TOOLS),
+    "empty system in parts": ([{"role": "system", "content": [{"type": "text", "text": ""}]}, Q, A], None),
+    "answer is markup": ([Q, says("<b>bold</b>")], None),
+    "answer is a heart": ([Q, says("<3")], None),
+    "answer begins like a thought": ([Q, says("<think")], None),
+    "answer opens a thought": ([Q, says("<think>open")], None),
+    "answer opens a call": ([Q, says("<tool_call>")], None),
+    "earlier answers are markup": ([Q, says("<b>bold</b>"), user("Why?"), says("<think"), user("And?"), says("<3")], None),
+    "earlier answer opens a thought": ([Q, says("<think>open"), user("Why?"), says("So.")], None),
+    "markup beside call": ([Q, calls(OBJECT, content="<b>Looking</b>"), *answers("<4>"), says("<i>4</i>")], TOOLS),
 }
 # The same in LLaMA-Factory's roles: [role, text], tools.
 BARE_TOOLS = [tool["function"] for tool in TOOLS]
@@ -146,7 +160,7 @@ def chat_of(name):
 
 
 def has_thought(message):
-    return bool(message.get("reasoning_content")) or "think>" in (message["content"] or "")
+    return bool(message.get("reasoning_content")) or "</think>" in (message["content"] or "")
 
 
 def trained_spans(text, published, options, messages):
@@ -221,7 +235,7 @@ def main():
         for name in [*FORMS, *SHAREGPT]:
             if not template.startswith("qwen") and uses_tools(name):
                 continue  # no form for tools
-            if template == "llama3" and "answers" in name:
+            if template == "llama3" and name == "three answers":
                 published_here = None  # Meta-Llama-3 has no tools: the text writes the role's name, ours the later 'ipython'
             else:
                 published_here = published
@@ -229,8 +243,9 @@ def main():
             if published_here:
                 case["published"] = published_case(name, published_here, options)
             for rendered in (case["own"], case.get("published", {})):
-                for key in rendered.keys() & {"text", "prompt"}:
-                    rendered[key] = texts.setdefault(rendered[key], len(texts))
+                for key in ("prompt", "text"):
+                    if key in rendered:
+                        rendered[key] = texts.setdefault(rendered[key], len(texts))
             cases.append(case)
     golden = {"made_by": "transformers 5.23, trl 1.16, tests/golden/rendering.py",
               "rows": {name: row_of(name) for name in [*FORMS, *SHAREGPT]},

@@ -1,4 +1,4 @@
-// What the model's own template gets of a row: prompts of every template in jinja_templates.json against transformers'
+// What the model's own template gets of a row: prompts by every template of the goldens against transformers'
 // apply_chat_template with enable_thinking true, false and undefined (tests/golden/model_prompts.py).
 #include <gtest/gtest.h>
 
@@ -6,6 +6,7 @@
 #include <fstream>
 #include <map>
 #include <memory>
+#include <set>
 
 #include "core/base/error.h"
 #include "core/data/jinja_encoder.h"
@@ -27,50 +28,73 @@ AlignedRow row_of(const Json& messages, const Json& tools) {
       ->convert({{"messages", messages}, {"tools", tools}});
 }
 
-/// The goldens were rendered on a day of their own.
-std::string with_today(std::string text) {
-  const std::time_t now = std::time(nullptr);
-  std::tm today{};
-  localtime_r(&now, &today);
-  for (const auto& [day, format] : {std::pair{"07 Mar 2026", "%d %b %Y"}, std::pair{"2026-03-07", "%Y-%m-%d"}}) {
-    char written[64];
-    std::strftime(written, sizeof(written), format, &today);
-    if (const size_t at = text.find(day); at != std::string::npos) text.replace(at, std::string(day).size(), written);
-  }
-  return text;
+std::tm time_of(const Json& numbers) {
+  std::tm time{};
+  time.tm_year = numbers[0].get<int>() - 1900;
+  time.tm_mon = numbers[1].get<int>() - 1;
+  time.tm_mday = numbers[2].get<int>();
+  time.tm_hour = numbers[3].get<int>();
+  time.tm_isdst = -1;
+  return time;
 }
 
-TEST(ModelPrompts, EqualApplyChatTemplate) {
-  const auto tokenizer = Tokenizer::load(FTRUN_SOURCE_DIR "/tests/golden/template_tokenizer");
-  const Json templates = read_json("jinja_templates.json").at("templates");
-  const Json golden = read_json("model_prompts.json");
-  size_t compared = 0, refused = 0;
-  for (const Json& text : golden.at("cases")) {
+std::map<std::string, std::string> golden_templates(const Json& golden) {
+  std::map<std::string, std::string> texts;
+  for (const Json& one : {golden, read_json("jinja_templates.json"), read_json("foreign_templates.json")})
+    for (const auto& item : one.at("templates").items()) texts[item.key()] = item.value().get<std::string>();
+  return texts;
+}
+
+class ModelPrompts : public ::testing::Test {
+ protected:
+  struct Cells {
+    size_t compared = 0, refused = 0;
+    std::set<std::string> templates;
+  };
+
+  /// The ids of one case for one value of enable_thinking; `expected` is the index of its text, null where transformers
+  /// refuses.
+  void compare(const Json& one, std::optional<bool> enable_thinking, const Json& expected) {
+    const std::string name = one.at("template").get<std::string>();
+    const auto& tokenizer = tokenizers_.at(one.at("tokenizer").get<std::string>());
+    const AlignedRow row = row_of(golden_.at("conversations").at(one.at("conversation").get<std::string>()),
+                                  one.at("tools").get<bool>() ? golden_.at("tools") : Json());
+    const JinjaEncoder writer(tokenizer, templates_.at(name), "golden",
+                              {"", ThinkingOptions{enable_thinking}, time_of(golden_.at("now"))});
+    if (expected.is_null()) {
+      EXPECT_THROW(writer.ask(row.prompt, row.system, row.tools), RowError);
+      ++cells_.refused;
+      return;
+    }
+    const std::string text = golden_.at("texts").at(expected.get<size_t>()).get<std::string>();
+    const std::vector<int32_t> ids = writer.ask(row.prompt, row.system, row.tools);
+    EXPECT_EQ(ids, tokenizer->encode(text)) << tokenizer->decode(ids, false) << "\nexpected\n" << text;
+    ++cells_.compared;
+    cells_.templates.insert(name);
+  }
+
+  const Json golden_ = read_json("model_prompts.json");
+  const std::map<std::string, std::string> templates_ = golden_templates(golden_);
+  const std::map<std::string, std::shared_ptr<const Tokenizer>> tokenizers_ = {
+      {"template_tokenizer", Tokenizer::load(FTRUN_SOURCE_DIR "/tests/golden/template_tokenizer")},
+      {"foreign_tokenizer", Tokenizer::load(FTRUN_SOURCE_DIR "/tests/golden/foreign_tokenizer")}};
+  Cells cells_;
+};
+
+TEST_F(ModelPrompts, EqualApplyChatTemplate) {
+  for (const Json& text : golden_.at("cases")) {
     const Json one = Json::parse(text.get<std::string>());
     const Json& prompts = one.at("prompts");
-    const AlignedRow row = row_of(golden.at("conversations").at(one.at("conversation").get<std::string>()),
-                                  one.at("tools").get<bool>() ? golden.at("tools") : Json());
     for (const auto& [key, thinking] :
          {std::pair{"true", std::optional(true)}, {"false", std::optional(false)}, {"none", std::optional<bool>()}}) {
-      SCOPED_TRACE(one.at("template").get<std::string>() + ", " + one.at("conversation").get<std::string>() +
-                   ", enable_thinking " + key);
-      const Json& expected = prompts.contains(key) ? prompts[key] : prompts.at("true");
-      const JinjaEncoder writer(tokenizer, templates.at(one.at("template").get<std::string>()), "golden",
-                                {"", ThinkingOptions{thinking}, {}});
-      if (expected.is_null()) {
-        EXPECT_THROW(writer.ask(row.prompt, row.system, row.tools), RowError);
-        ++refused;
-        continue;
-      }
-      const std::vector<int32_t> ids = writer.ask(row.prompt, row.system, row.tools);
-      EXPECT_EQ(ids, tokenizer->encode(with_today(expected.get<std::string>())))
-          << tokenizer->decode(ids, false) << "\nexpected\n"
-          << expected;
-      ++compared;
+      SCOPED_TRACE(one.at("template").get<std::string>() + ", " + one.at("tokenizer").get<std::string>() + ", " +
+                   one.at("conversation").get<std::string>() + ", enable_thinking " + key);
+      compare(one, thinking, prompts.contains(key) ? prompts[key] : prompts.at("true"));
     }
   }
-  EXPECT_EQ(compared + refused, 528U);
-  EXPECT_GT(compared, 460U);
+  EXPECT_EQ(cells_.compared + cells_.refused, 3654U);
+  EXPECT_EQ(cells_.refused, 462U);
+  EXPECT_EQ(cells_.templates.size(), 29U);
 }
 
 }  // namespace
