@@ -12,6 +12,7 @@
 
 #include "core/io/safetensors.h"
 #include "tests/e2e/program.h"
+#include "tests/e2e/training_state.h"
 
 namespace ftrun::test {
 namespace {
@@ -20,17 +21,6 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 using testing::HasSubstr;
 using Keys = std::map<std::string, std::string>;
-
-json read_json(const fs::path& file) { return json::parse(bytes_of(file)); }
-
-std::vector<double> logged(const fs::path& output_dir, const char* key) {
-  std::vector<double> values;
-  const json state = read_json(output_dir / "trainer_state.json");
-  for (const json& entry : state.at("log_history")) {
-    if (entry.contains(key)) values.push_back(entry.at(key));
-  }
-  return values;
-}
 
 void expect_close(const std::vector<double>& a, const std::vector<double>& b, double relative) {
   ASSERT_EQ(a.size(), b.size());

@@ -247,18 +247,23 @@ class GemmOfClass : public ::testing::TestWithParam<std::string> {
     return t.finish != Finish::kContinued || (t.c == FTRUN_F32 && t.k >= 4 && (t.k % 2 == 0 || !t.transposed_b));
   }
 
+  /// One of kLayouts ways to lay out and type the product of one shape, in c of f32.
+  static Case laid_out(int64_t m, int64_t n, int64_t k, int bits) {
+    return {m,
+            n,
+            k,
+            kFloats[bits & 1],
+            kFloats[bits >> 1 & 1],
+            FTRUN_F32,
+            (bits & 4) != 0,
+            (bits & 8) != 0,
+            (bits & 16) != 0};
+  }
+
   /// Every way to lay out, type and finish the product of one shape.
   void check_all(const Operands& operands, int64_t m, int64_t n, int64_t k) {
-    for (int bits = 0; bits < 32 && !HasFatalFailure(); ++bits) {
-      Case t = {m,
-                n,
-                k,
-                kFloats[bits & 1],
-                kFloats[bits >> 1 & 1],
-                FTRUN_F32,
-                (bits & 4) != 0,
-                (bits & 8) != 0,
-                (bits & 16) != 0};
+    for (int bits = 0; bits < kLayouts && !HasFatalFailure(); ++bits) {
+      Case t = laid_out(m, n, k, bits);
       if (t.round_a && t.a == FTRUN_BF16) continue;
       for (const Finish finish : {Finish::kDirect, Finish::kScaled, Finish::kBiasedAndAdded, Finish::kContinued}) {
         for (const ftrun_dtype c : kFloats) {
@@ -273,16 +278,8 @@ class GemmOfClass : public ::testing::TestWithParam<std::string> {
 
   /// Every layout and pair of types; how c is written changes from call to call.
   void check_layouts(const Operands& operands, int64_t m, int64_t n, int64_t k) {
-    for (int bits = 0; bits < 32 && !HasFatalFailure(); ++bits) {
-      Case t = {m,
-                n,
-                k,
-                kFloats[bits & 1],
-                kFloats[bits >> 1 & 1],
-                FTRUN_F32,
-                (bits & 4) != 0,
-                (bits & 8) != 0,
-                (bits & 16) != 0};
+    for (int bits = 0; bits < kLayouts && !HasFatalFailure(); ++bits) {
+      Case t = laid_out(m, n, k, bits);
       if (t.round_a && t.a == FTRUN_BF16) continue;
       ++turn_;
       t.finish = static_cast<Finish>(turn_ % 4);
@@ -294,6 +291,7 @@ class GemmOfClass : public ::testing::TestWithParam<std::string> {
     }
   }
 
+  static constexpr int kLayouts = 32;
   static constexpr size_t kLargestOperand = size_t{4} << 20;
 
   CpuClass class_{};

@@ -10,6 +10,20 @@
 
 namespace ftrun::test {
 
+inline constexpr size_t kCanaryBytes = 64;
+inline constexpr char kCanary = 0x5a;
+
+/// Fills the kCanaryBytes before `data`.
+inline void write_canary(char* data) { std::memset(data - kCanaryBytes, kCanary, kCanaryBytes); }
+
+/// Whether they are still as write_canary left them.
+inline bool has_canary(const char* data) {
+  for (size_t i = 1; i <= kCanaryBytes; ++i) {
+    if (data[-static_cast<ptrdiff_t>(i)] != kCanary) return false;
+  }
+  return true;
+}
+
 /// Owning buffer; copies are deep. A canary before the first byte is checked by intact().
 class GuardedBytes {
  public:
@@ -21,23 +35,16 @@ class GuardedBytes {
     base_ = static_cast<char*>(base);
     mprotect(base_ + mapped_ - page, page, PROT_NONE);
     data_ = base_ + mapped_ - page - size;
-    std::memset(data_ - kCanaryBytes, kCanary, kCanaryBytes);
+    write_canary(data_);
   }
   GuardedBytes(const GuardedBytes& other) : GuardedBytes(other.size_) { std::memcpy(data_, other.data_, size_); }
   GuardedBytes& operator=(const GuardedBytes&) = delete;
   ~GuardedBytes() { munmap(base_, mapped_); }
 
   char* data() const { return data_; }
-  bool intact() const {
-    for (size_t i = 1; i <= kCanaryBytes; ++i) {
-      if (data_[-static_cast<ptrdiff_t>(i)] != kCanary) return false;
-    }
-    return true;
-  }
+  bool intact() const { return has_canary(data_); }
 
  private:
-  static constexpr size_t kCanaryBytes = 64;
-  static constexpr char kCanary = 0x5a;
   size_t size_, mapped_ = 0;
   char *base_ = nullptr, *data_ = nullptr;
 };
@@ -50,19 +57,12 @@ class GuardedTail {
   /// `size` bytes that end where the buffer does, until the next call.
   char* take(size_t size) {
     data_ = end_ - size;
-    std::memset(data_ - kCanaryBytes, kCanary, kCanaryBytes);
+    write_canary(data_);
     return data_;
   }
-  bool intact() const {
-    for (size_t i = 1; i <= kCanaryBytes; ++i) {
-      if (data_[-static_cast<ptrdiff_t>(i)] != kCanary) return false;
-    }
-    return true;
-  }
+  bool intact() const { return has_canary(data_); }
 
  private:
-  static constexpr size_t kCanaryBytes = 64;
-  static constexpr char kCanary = 0x5a;
   GuardedBytes buffer_;
   char *end_, *data_;
 };

@@ -7,7 +7,6 @@ golden.safetensors has, under the adapter file's tensor names, gradients of the 
 make_models.py with only the adapter trained (train.*).
 """
 import argparse
-import math
 import zlib
 
 import torch
@@ -17,6 +16,7 @@ from safetensors.torch import load_file, save_file
 import make_models
 import oracle
 import training
+from adapters import fill_factors, forward_documents_of, load_base, save_adapter
 from cases import CASES
 from oracle import flatten, forward_documents, loss_sum, shifted_targets
 
@@ -37,14 +37,12 @@ def file_name(name):
 
 def adapted(model, case, generator):
     net = get_peft_model(model, LoraConfig(task_type="CAUSAL_LM", **VARIANTS[case]))
-    with torch.no_grad():
-        for name, p in net.named_parameters():
-            if "lora_A" in name:
-                p.copy_(torch.randn(p.shape, generator=generator) / math.sqrt(p.shape[1]))
-            elif "lora_B" in name:
-                p.copy_(0.1 * torch.randn(p.shape, generator=generator))
-            elif "magnitude" in name:
-                p.mul_(1 + 0.1 * torch.randn(p.shape, generator=generator))
+
+    def scale(name, p):
+        if "magnitude" in name:
+            p.mul_(1 + 0.1 * torch.randn(p.shape, generator=generator))
+
+    fill_factors(net, generator, scale)
     return net
 
 
@@ -60,8 +58,7 @@ def make_case(case):
     for name, weights in load_file(folder / "model.safetensors").items():
         assert torch.equal(weights, dict(model.named_parameters())[name])
     net = adapted(model, case, generator)
-    net.save_pretrained(folder / "lora")
-    (folder / "lora/README.md").unlink()
+    save_adapter(net, folder / "lora")
     trained = {n for n, p in net.named_parameters() if p.requires_grad}
     stored = load_file(folder / "lora/adapter_model.safetensors")
     assert {"base_model.model." + file_name(n) for n in trained} == set(stored)
@@ -93,11 +90,8 @@ def make_case(case):
 def make_pissa(case="qwen3"):
     """<case>/pissa.safetensors: what PEFT's init_lora_weights="pissa" leaves in the base, by weight name."""
     folder = make_models.HERE / case
-    model = oracle.build(CASES[case][0], CASES[case][1])
-    model.load_state_dict(load_file(folder / "model.safetensors"), strict=False)
-    model.tie_weights()
-    net = get_peft_model(model, LoraConfig(r=3, lora_alpha=6, init_lora_weights="pissa",
-                                           target_modules=["q_proj", "down_proj"]))
+    net = get_peft_model(load_base(case), LoraConfig(r=3, lora_alpha=6, init_lora_weights="pissa",
+                                                     target_modules=["q_proj", "down_proj"]))
     save_file({n.replace("base_model.model.", "").replace("base_layer.", ""): p.detach().contiguous()
                for n, p in net.named_parameters() if "base_layer" in n}, folder / "pissa.safetensors")
 
@@ -108,26 +102,18 @@ def make_plain_pissa(case="qwen3"):
     folder = make_models.HERE / case
     seed = zlib.crc32(b"pissa " + case.encode())
     generator = torch.Generator().manual_seed(seed)
-    model = oracle.build(CASES[case][0], CASES[case][1])
-    model.load_state_dict(load_file(folder / "model.safetensors"), strict=False)
-    model.tie_weights()
-    net = get_peft_model(model, LoraConfig(task_type="CAUSAL_LM", r=3, lora_alpha=6, init_lora_weights="pissa",
-                                           target_modules=r".*\.(q_proj|down_proj)", rank_pattern={"down_proj": 2},
-                                           alpha_pattern={r"layers\.0\..*q_proj": 5, "q_proj": 4}))
+    net = get_peft_model(load_base(case), LoraConfig(
+        task_type="CAUSAL_LM", r=3, lora_alpha=6, init_lora_weights="pissa", target_modules=r".*\.(q_proj|down_proj)",
+        rank_pattern={"down_proj": 2}, alpha_pattern={r"layers\.0\..*q_proj": 5, "q_proj": 4}))
     with torch.no_grad():
         for name, p in net.named_parameters():
             if "lora_B" in name:
                 p.add_(0.05 * torch.randn(p.shape, generator=generator))
-    net.save_pretrained(folder / "pissa_lora")
-    (folder / "pissa_lora/README.md").unlink()
-    golden = load_file(folder / "golden.safetensors")
-    documents = [ids.tolist() for ids in golden["forward.input_ids"].split(golden["forward.segment_lengths"].tolist())]
+    save_adapter(net, folder / "pissa_lora")
+    documents = forward_documents_of(case)
     with torch.no_grad():
         logits = forward_documents(net.eval(), documents).float().contiguous()
-        again = oracle.build(CASES[case][0], CASES[case][1])
-        again.load_state_dict(load_file(folder / "model.safetensors"), strict=False)
-        again.tie_weights()
-        loaded = PeftModel.from_pretrained(again, folder / "pissa_lora").eval()
+        loaded = PeftModel.from_pretrained(load_base(case), folder / "pissa_lora").eval()
         assert torch.allclose(forward_documents(loaded, documents), logits, rtol=0, atol=1e-5)
     save_file({"forward.logits": logits}, folder / "pissa_lora/golden.safetensors")
 

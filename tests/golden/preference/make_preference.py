@@ -13,8 +13,8 @@ The rows are made-up token ids, so no tokenizer takes part. Tensor names are doc
 """
 import argparse
 import collections
-import math
 import pathlib
+import sys
 import tempfile
 
 import torch
@@ -29,6 +29,9 @@ from trl.experimental.cpo import CPOTrainer
 from trl.experimental.orpo import ORPOTrainer
 
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.append(str(HERE.parent / "models"))
+from adapters import fill_factors, save_adapter
+
 MODEL = HERE.parent / "models" / "qwen2_untied"
 STEPS, BATCH = 10, 4
 BETA, GAMMA, SMOOTHING, FTX = 0.3, 0.5, 0.1, 0.2
@@ -288,15 +291,8 @@ def started(model):
         generator = torch.Generator().manual_seed(16)
         net = get_peft_model(model, LoraConfig(task_type="CAUSAL_LM", r=3, lora_alpha=6,
                                                target_modules=["q_proj", "v_proj", "down_proj"]))
-        with torch.no_grad():
-            for name, p in net.named_parameters():
-                if "lora_A" in name:
-                    p.copy_(torch.randn(p.shape, generator=generator) / math.sqrt(p.shape[1]))
-                elif "lora_B" in name:
-                    p.copy_(0.1 * torch.randn(p.shape, generator=generator))
-        net.peft_config["default"].base_model_name_or_path = f"tests/golden/models/{MODEL.name}"
-        net.save_pretrained(folder)
-        (folder / "README.md").unlink()
+        fill_factors(net, generator)
+        save_adapter(net, folder, MODEL.name)
         model = load()
     return PeftModel.from_pretrained(model, folder, is_trainable=True)
 
@@ -341,17 +337,8 @@ def with_pairs(model):
     generator = torch.Generator().manual_seed(6)
     net = get_peft_model(model, LoraConfig(task_type="SEQ_CLS", r=3, lora_alpha=6,
                                            target_modules=["q_proj", "v_proj", "down_proj"]))
-    with torch.no_grad():
-        for parameter_name, p in net.named_parameters():
-            if "lora_A" in parameter_name:
-                p.copy_(torch.randn(p.shape, generator=generator) / math.sqrt(p.shape[1]))
-            elif "lora_B" in parameter_name:
-                p.copy_(0.1 * torch.randn(p.shape, generator=generator))
-            elif "modules_to_save" in parameter_name:
-                p.mul_(1.5)
-    net.peft_config["default"].base_model_name_or_path = f"tests/golden/models/{MODEL.name}"
-    net.save_pretrained(HERE / "rm_lora")
-    (HERE / "rm_lora/README.md").unlink()
+    fill_factors(net, generator, lambda name, p: p.mul_(1.5) if "modules_to_save" in name else None)
+    save_adapter(net, HERE / "rm_lora", MODEL.name)
     return net, {}
 
 
