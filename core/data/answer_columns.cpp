@@ -13,7 +13,7 @@ using Json = nlohmann::ordered_json;
 bool same_message(const Message& a, const Message& b) { return a.says_the_same(b); }
 
 std::vector<Message> read_column(const Json& row, const ColumnMap& columns, const char* key,
-                                 const MessageListReader& read, std::string& system) {
+                                 const MessageListReader& read, std::optional<std::string>& system) {
   const std::string& column = columns.find(key)->second;
   const Json* value = mapped_value(row, columns, key);
   if (value == nullptr) throw_missing_column(row, column);
@@ -45,8 +45,8 @@ void take_shared_prompt(std::vector<Message>& prompt, std::vector<Message>& chos
 }
 
 /// The prompt of a row of any kind. An answer that is labelled bad is nobody's answer.
-AlignedRow align_question(const Json& row, const ColumnMap& columns, std::vector<Message> messages, std::string system,
-                          const MessageListReader& read) {
+AlignedRow align_question(const Json& row, const ColumnMap& columns, std::vector<Message> messages,
+                          std::optional<std::string> system, const MessageListReader& read) {
   if (mapped_value(row, columns, "chosen") != nullptr) {
     std::vector<Message> chosen = read_column(row, columns, "chosen", read, system);
     extend_prompt(messages, chosen);
@@ -60,8 +60,8 @@ AlignedRow align_question(const Json& row, const ColumnMap& columns, std::vector
   return result;
 }
 
-AlignedRow align_pair(const Json& row, const ColumnMap& columns, std::vector<Message> prompt, std::string system,
-                      const MessageListReader& read) {
+AlignedRow align_pair(const Json& row, const ColumnMap& columns, std::vector<Message> prompt,
+                      std::optional<std::string> system, const MessageListReader& read) {
   std::vector<Message> chosen = read_column(row, columns, "chosen", read, system);
   std::vector<Message> rejected = read_column(row, columns, "rejected", read, system);
   take_shared_prompt(prompt, chosen, rejected);
@@ -99,7 +99,7 @@ bool is_message_list(const Json& row, const char* name, const char* role_key) {
 
 AlignedRow align_answers(const Json& row, const ColumnMap& columns, RowKind kind, const MessageListReader& read) {
   if (!row.is_object()) throw RowError(fmt::format("is {}, expected an object", json_kind(row)));
-  std::string system = mapped_text(row, columns, "system");
+  std::optional<std::string> system = mapped_system(row, columns);
   const Json* list = message_list(row, columns, kind);
   std::vector<Message> messages;
   if (list != nullptr) messages = read(*list, system);

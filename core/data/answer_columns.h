@@ -12,7 +12,8 @@
 namespace ftrun {
 
 /// Reads a list of messages; a leading system message goes to `system`. Throws RowError.
-using MessageListReader = std::function<std::vector<Message>(const nlohmann::ordered_json& list, std::string& system)>;
+using MessageListReader =
+    std::function<std::vector<Message>(const nlohmann::ordered_json& list, std::optional<std::string>& system)>;
 
 /// The row of `kind` whose messages `read` understands. A pair's chosen and rejected columns are a message, a list of
 /// messages or a string; lists may repeat the whole conversation, of which both then share all but the last message

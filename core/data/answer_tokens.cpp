@@ -29,8 +29,12 @@ std::optional<size_t> begin_of(std::string_view whole, const TokenizedText& toke
                                const Tokenizer& tokenizer) {
   if (whole.starts_with(prefixes.prompt)) return first_with(tokens, prefixes.prompt.size());
   if (!whole.starts_with(prefixes.asked)) return std::nullopt;
-  const size_t common = common_tokens(tokenizer.encode(prefixes.prompt), tokens.ids);
-  return common < first_with(tokens, prefixes.asked.size()) ? std::nullopt : std::optional(common);
+  size_t begin = common_tokens(tokenizer.encode(prefixes.prompt), tokens.ids);
+  if (begin < first_with(tokens, prefixes.asked.size())) return std::nullopt;
+  // An answer may begin as the thought does that the prompt opens.
+  if (!prefixes.header.empty() && whole.starts_with(prefixes.header))
+    begin = std::min(begin, first_with(tokens, prefixes.header.size()));
+  return begin;
 }
 
 std::optional<size_t> end_of(std::string_view whole, const TokenizedText& tokens, const AnswerPrefixes& prefixes,

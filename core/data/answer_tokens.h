@@ -28,14 +28,16 @@ TokenRange marked_tokens(const TokenizedText& tokens, RenderedChat::Range bytes)
 struct AnswerPrefixes {
   std::string prompt;    ///< what is asked, with add_generation_prompt
   std::string asked;     ///< the same without; needed only where `whole` does not begin with `prompt`
+  std::string header;    ///< what stands before any answer here; needed as `asked` is, "" where it is not known
   std::string answered;  ///< up to and including the answer, alone
 };
 
 /// The tokens of `whole` that an answer adds to its prompt. They begin after `prompt`; where `whole` does not begin
 /// with it, but with `asked`, where the tokens of both diverge (a generation prompt that opens a thought which the
-/// answer does not have), as trl 1.16 does. They end where `answered` does; where `whole` does not begin with that,
-/// before what the template writes at the end of every conversation. nullopt where the texts do not nest so. `encode`
-/// is Tokenizer::encode of the tokenizer that made `tokens`.
+/// answer does not have), as trl 1.16 does, but not inside the answer, which may begin with the same characters. They
+/// end where `answered` does; where `whole` does not begin with that, before what the template writes at the end of
+/// every conversation. nullopt where the texts do not nest so. `encode` is Tokenizer::encode of the tokenizer that made
+/// `tokens`.
 std::optional<TokenRange> nested_tokens(std::string_view whole, const TokenizedText& tokens,
                                         const AnswerPrefixes& prefixes, const Tokenizer& tokenizer);
 

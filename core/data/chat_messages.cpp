@@ -30,9 +30,9 @@ std::string_view chat_role(MessageRole role) noexcept {
   return role == MessageRole::kUser ? "user" : "assistant";
 }
 
-Json chat_messages(std::span<const Message> messages, std::string_view system) {
+Json chat_messages(std::span<const Message> messages, std::optional<std::string_view> system) {
   Json result = Json::array();
-  if (!system.empty()) result.push_back({{"role", "system"}, {"content", system}});
+  if (system) result.push_back({{"role", "system"}, {"content", *system}});
   for (const Message& message : messages) result.push_back(message_json(message));
   return result;
 }

@@ -16,10 +16,10 @@ struct TokenizerConfig;
 /// The role's name in chat templates: "user", "assistant", "tool".
 std::string_view chat_role(MessageRole role) noexcept;
 
-/// The messages, with a system message before them unless `system` is "". A message that the row has in the form of
+/// The messages, with a system message before them where there is one. A message that the row has in the form of
 /// chat templates is handed on as it is there, with ids of calls, names of tools and reasoning_content; another is made
 /// from its parts. [any-thread]
-nlohmann::ordered_json chat_messages(std::span<const Message> messages, std::string_view system);
+nlohmann::ordered_json chat_messages(std::span<const Message> messages, std::optional<std::string_view> system);
 
 /// The tool descriptions, each {"type": "function", "function": {...}} (bare descriptions are wrapped, as
 /// LLaMA-Factory does); null for "" and for an empty list. Throws RowError for what is not an array of objects.

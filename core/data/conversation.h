@@ -55,10 +55,10 @@ struct AlignedRow {
   std::vector<Message> prompt;
   /// One; pairwise rows: the chosen, then the rejected; plain rows: none; prompts: the good answer where there is one.
   std::vector<Message> responses;
-  std::string system;
-  std::string tools;       ///< JSON text of the tool descriptions, or empty
-  bool desirable = false;  ///< labelled rows: the answer is a good one
-  double margin = 0;       ///< pairwise rows: by how much the chosen answer should score above the rejected
+  std::optional<std::string> system;  ///< "" is one without text, which templates write; nullopt: none of its own
+  std::string tools;                  ///< JSON text of the tool descriptions, or empty
+  bool desirable = false;             ///< labelled rows: the answer is a good one
+  double margin = 0;                  ///< pairwise rows: by how much the chosen answer should score above the rejected
 };
 
 /// A row that cannot be written in this template or format; becomes a bad row of the ledger, not an error of the run.

@@ -3,7 +3,7 @@
 
 namespace ftrun {
 
-std::vector<int32_t> ConversationEncoder::ask(std::span<const Message> asked, std::string_view system,
+std::vector<int32_t> ConversationEncoder::ask(std::span<const Message> asked, std::optional<std::string_view> system,
                                               std::string_view tools) const {
   std::vector<Message> messages(asked.begin(), asked.end());
   messages.push_back({MessageRole::kAssistant, ""});

@@ -42,22 +42,23 @@ class ConversationEncoder {
 
   /// One entry per answer; the ids of all, prompt then response, are the conversation's. `messages` ends with an
   /// answer. Sets what applies in `notes`. Throws RowError for what the template cannot write or be learnt from.
-  virtual std::vector<EncodedTurn> encode_turns(std::span<const Message> messages, std::string_view system,
-                                                std::string_view tools, LearntAnswers learnt,
-                                                RenderingNotes* notes = nullptr) const = 0;
+  virtual std::vector<EncodedTurn> encode_turns(std::span<const Message> messages,
+                                                std::optional<std::string_view> system, std::string_view tools,
+                                                LearntAnswers learnt, RenderingNotes* notes = nullptr) const = 0;
 
   /// The answers that one prompt was given, each as the last of its conversation: everything before it is the prompt,
   /// as written for the first of them. `prompt` ends with what is asked. Throws as encode_turns.
   virtual std::vector<EncodedTurn> encode_answers(std::span<const Message> prompt, std::span<const Message> answers,
-                                                  std::string_view system, std::string_view tools,
+                                                  std::optional<std::string_view> system, std::string_view tools,
                                                   RenderingNotes* notes = nullptr) const = 0;
 
   /// The last message is the response being asked for (content "" when unknown); everything before it is the prompt.
-  virtual EncodedPrompt encode_prompt(std::span<const Message> messages, std::string_view system,
+  virtual EncodedPrompt encode_prompt(std::span<const Message> messages, std::optional<std::string_view> system,
                                       std::string_view tools) const = 0;
 
   /// The ids that a model continues. `asked` ends with what is asked.
-  std::vector<int32_t> ask(std::span<const Message> asked, std::string_view system, std::string_view tools) const;
+  std::vector<int32_t> ask(std::span<const Message> asked, std::optional<std::string_view> system,
+                           std::string_view tools) const;
 
   /// The id that ends a response: the template's where it says one, else the tokenizer's; nullopt if there is none.
   virtual std::optional<int32_t> eos_id() const = 0;

@@ -52,13 +52,17 @@ constexpr NamedCount kCounts[] = {
      "rows: thoughts of earlier turns are kept, and empty ones put where they have none (preserve_thinking), which the "
      "published template does not do",
      &RenderingCounts::thoughts_preserved},
-    {"thoughts_left_out",
-     "rows: thoughts are not learnt (enable_thinking is false, or the template has no form for them)",
+    {"thoughts_left_out", "rows: thoughts are not learnt (enable_thinking: false)",
      &RenderingCounts::thoughts_left_out},
+    {"thoughts_without_form", "rows: thoughts are not learnt: the template has no form for them",
+     &RenderingCounts::thoughts_without_form},
     {"empty_thoughts_trained", "rows: an empty thought is learnt where the row has none (enable_thinking: true)",
      &RenderingCounts::empty_thoughts_trained},
     {"text_left_out", "rows: the chat_template leaves out, or writes otherwise, text or tool calls of a message",
      &RenderingCounts::text_left_out},
+    {"begins_otherwise",
+     "rows: an answer does not go on as the chat_template's generation prompt begins it (with a thought, say)",
+     &RenderingCounts::begins_otherwise},
     {"answers_not_learnt", "rows: answers are not learnt that loss, weight or train mark so",
      &RenderingCounts::answers_not_learnt},
 };
@@ -141,8 +145,10 @@ void RenderingCounts::add(const RenderingNotes& notes) {
   history_thoughts_left_out += notes.history_thoughts_left_out ? 1 : 0;
   thoughts_preserved += notes.thoughts_preserved ? 1 : 0;
   thoughts_left_out += notes.thoughts_left_out ? 1 : 0;
+  thoughts_without_form += notes.thoughts_without_form ? 1 : 0;
   empty_thoughts_trained += notes.empty_thought_trained ? 1 : 0;
   text_left_out += notes.text_left_out ? 1 : 0;
+  begins_otherwise += notes.begins_otherwise ? 1 : 0;
   answers_not_learnt += notes.answers_not_learnt ? 1 : 0;
 }
 
@@ -228,6 +234,17 @@ std::vector<std::string> DataLedger::warnings() const {
         fmt::format("{} rows have a placeholder in their text that stands for a picture, a video or sound, and no such "
                     "column: it is learnt as text: the first is {}",
                     media_in_text.count, first_of(media_in_text)));
+  }
+  if (rendering.thoughts_without_form > 0) {
+    lines.push_back(fmt::format("{} rows have thoughts, and the template has no form for them: they are not learnt",
+                                rendering.thoughts_without_form));
+  }
+  if (rendering.begins_otherwise > 0) {
+    lines.push_back(fmt::format(
+        "{} rows have answers that do not go on as the chat_template's generation prompt begins them: predict and chat "
+        "ask with that beginning, as apply_chat_template does (most often an open thought: give the answers their "
+        "thoughts in reasoning_content)",
+        rendering.begins_otherwise));
   }
   return lines;
 }

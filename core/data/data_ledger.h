@@ -50,8 +50,10 @@ struct RenderingCounts {
   int64_t history_thoughts_left_out = 0;
   int64_t thoughts_preserved = 0;
   int64_t thoughts_left_out = 0;
+  int64_t thoughts_without_form = 0;
   int64_t empty_thoughts_trained = 0;
   int64_t text_left_out = 0;
+  int64_t begins_otherwise = 0;
   int64_t answers_not_learnt = 0;
   void add(const RenderingNotes& notes);
 };

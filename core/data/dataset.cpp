@@ -312,6 +312,7 @@ std::shared_ptr<const TemplateEncoder> make_template_encoder(const DataSpec& spe
                                                              std::shared_ptr<const Tokenizer> tokenizer) {
   const std::string place = spec.place_of("template");
   ChatTemplate chat_template = find_chat_template(spec.template_name, spec.template_search_path, place);
+  if (spec.is_own_template) chat_template.equal_jinja.push_back(kept_template_hash(tokenizer->config()));
   try {
     return std::make_shared<const TemplateEncoder>(std::move(chat_template), std::move(tokenizer),
                                                    ThinkingOptions{spec.enable_thinking, spec.preserve_thinking},

@@ -32,7 +32,8 @@ struct DataSpec {
   std::vector<std::string> datasets;
   std::vector<std::string> eval_datasets;  ///< excludes val_size
   std::filesystem::path dataset_dir = "data";
-  std::string template_name;  ///< "": the tokenizer's own chat_template
+  std::string template_name;     ///< "": the tokenizer's own chat_template
+  bool is_own_template = false;  ///< template_name is what template_detection.h found for the tokenizer
   std::vector<std::filesystem::path> template_search_path;
   int32_t cutoff_len = 2048;
   bool train_on_prompt = false;

@@ -42,7 +42,7 @@ class AlpacaConverter final : public RowConverter {
     append_history(row, columns_, result.prompt);
     result.prompt.push_back({MessageRole::kUser, std::move(question)});
     add_answers(row, result);
-    result.system = mapped_text(row, columns_, "system");
+    result.system = mapped_system(row, columns_);
     result.tools = mapped_tools(row, columns_);
     return result;
   }

@@ -34,12 +34,13 @@ class OpenaiConverter final : public RowConverter {
         known_keys_{tags_.at("role_tag"), tags_.at("content_tag"), "tool_calls"} {}
 
   AlignedRow convert(const Json& row) const override {
-    return align_answers(row, columns_, kind_,
-                         [this](const Json& list, std::string& system) { return read_messages(list, system); });
+    return align_answers(row, columns_, kind_, [this](const Json& list, std::optional<std::string>& system) {
+      return read_messages(list, system);
+    });
   }
 
  private:
-  std::vector<Message> read_messages(const Json& list, std::string& system) const {
+  std::vector<Message> read_messages(const Json& list, std::optional<std::string>& system) const {
     std::vector<Message> messages;
     for (size_t i = 0; i < list.size(); ++i) {
       const Json& message = list[i];

@@ -30,12 +30,13 @@ class SharegptConverter final : public RowConverter {
   }
 
   AlignedRow convert(const Json& row) const override {
-    return align_answers(row, columns_, kind_,
-                         [this](const Json& list, std::string& system) { return read_messages(list, system); });
+    return align_answers(row, columns_, kind_, [this](const Json& list, std::optional<std::string>& system) {
+      return read_messages(list, system);
+    });
   }
 
  private:
-  std::vector<Message> read_messages(const Json& list, std::string& system) const {
+  std::vector<Message> read_messages(const Json& list, std::optional<std::string>& system) const {
     const std::array<std::string_view, 2> known_keys = {role_tag_, content_tag_};
     std::vector<Message> messages;
     for (size_t i = 0; i < list.size(); ++i) {

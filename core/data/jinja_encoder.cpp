@@ -61,6 +61,7 @@ struct JinjaEncoder::Chat {
   size_t first = 0;             ///< messages before those of the row: the system message
   std::vector<size_t> answers;  ///< indices into `messages`
   RenderedChat whole;
+  std::string last_prompt;  ///< what the last answer is asked with, with add_generation_prompt
   TokenizedText tokens;
 };
 
@@ -102,16 +103,23 @@ RenderedChat JinjaEncoder::render(const Chat& chat, size_t messages, bool add_ge
   }
 }
 
-JinjaEncoder::Chat JinjaEncoder::chat_of(std::span<const Message> messages, std::string_view system,
+JinjaEncoder::Chat JinjaEncoder::chat_of(std::span<const Message> messages, std::optional<std::string_view> system,
                                          std::string_view tools) const {
   Chat chat;
-  chat.messages = chat_messages(messages, system.empty() ? std::string_view(options_.default_system) : system);
+  if (!system && !options_.default_system.empty()) system = options_.default_system;
+  chat.messages = chat_messages(messages, system);
   chat.tools = chat_tools(tools);
   chat.first = chat.messages.size() - messages.size();
   for (size_t i = 0; i < messages.size(); ++i) {
     if (messages[i].is_answer()) chat.answers.push_back(chat.first + i);
   }
   return chat;
+}
+
+void JinjaEncoder::write(Chat& chat) const {
+  chat.whole = render(chat, chat.messages.size(), false);
+  chat.last_prompt = render(chat, chat.answers.back(), true).text;
+  chat.tokens = tokenizer_->encode_with_offsets(chat.whole.text);
 }
 
 void JinjaEncoder::refuse(const Chat& chat, size_t answer) const {
@@ -152,11 +160,27 @@ std::vector<Ranges> JinjaEncoder::find_marked(const Chat& chat, const std::vecto
   return places;
 }
 
+std::string JinjaEncoder::header_before(const Chat& chat, size_t answer) const {
+  Chat other;
+  other.messages = chat.messages;
+  other.tools = chat.tools;
+  const auto with = [&](const char* text) {
+    other.messages[chat.answers[answer]] = {{"role", "assistant"}, {"content", text}};
+    return render(other, chat.answers[answer] + 1, false).text;
+  };
+  const std::string one = with("One"), two = with("Two");
+  return one.substr(
+      0, static_cast<size_t>(std::mismatch(one.begin(), one.end(), two.begin(), two.end()).first - one.begin()));
+}
+
 std::optional<TokenRange> JinjaEncoder::find_nested(const Chat& chat, size_t answer) const {
   const size_t index = chat.answers[answer];
   AnswerPrefixes prefixes;
-  prefixes.prompt = render(chat, index, true).text;
-  if (!chat.whole.text.starts_with(prefixes.prompt)) prefixes.asked = render(chat, index, false).text;
+  prefixes.prompt = answer + 1 == chat.answers.size() ? chat.last_prompt : render(chat, index, true).text;
+  if (!chat.whole.text.starts_with(prefixes.prompt)) {
+    prefixes.asked = render(chat, index, false).text;
+    prefixes.header = header_before(chat, answer);
+  }
   prefixes.answered = index + 1 == chat.messages.size() ? chat.whole.text : render(chat, index + 1, false).text;
   return nested_tokens(chat.whole.text, chat.tokens, prefixes, *tokenizer_);
 }
@@ -205,26 +229,31 @@ class TurnCutter {
   size_t done_ = 0;
 };
 
-void note_what_is_left_out(std::string_view whole, std::span<const Message> messages, std::string_view system,
-                           RenderingNotes& notes) {
-  if (!writes(whole, system)) notes.text_left_out = true;
-  for (const Message& message : messages) {
-    if (!writes_message(whole, message)) notes.text_left_out = true;
-    if (message.is_answer() && !message.is_trained) notes.answers_not_learnt = true;
-    if (message.thought && !writes(whole, *message.thought)) {
-      (&message == &messages.back() ? notes.thoughts_left_out : notes.history_thoughts_left_out) = true;
-    }
-  }
-}
-
 }  // namespace
 
-std::vector<EncodedTurn> JinjaEncoder::encode_turns(std::span<const Message> messages, std::string_view system,
-                                                    std::string_view tools, LearntAnswers learnt,
-                                                    RenderingNotes* notes) const {
+void JinjaEncoder::note(const Chat& chat, std::span<const Message> messages, std::optional<std::string_view> system,
+                        RenderingNotes& notes) const {
+  const std::string& whole = chat.whole.text;
+  notes.text_left_out |= !writes(whole, system.value_or(""));
+  for (const Message& message : messages) {
+    notes.text_left_out |= !writes_message(whole, message);
+    notes.answers_not_learnt |= message.is_answer() && !message.is_trained;
+  }
+  const auto leaves_out = [&](const Message& message) {
+    return message.thought && !message.thought->empty() && !writes(whole, *message.thought);
+  };
+  const Message& last = messages.back();
+  notes.history_thoughts_left_out |= std::any_of(messages.begin(), messages.end() - 1, leaves_out);
+  const bool is_wanted = options_.thinking.enable_thinking != false;
+  if (leaves_out(last)) (is_wanted ? notes.thoughts_without_form : notes.thoughts_left_out) = true;
+  notes.begins_otherwise |= last.is_trained && !whole.starts_with(chat.last_prompt);
+}
+
+std::vector<EncodedTurn> JinjaEncoder::encode_turns(std::span<const Message> messages,
+                                                    std::optional<std::string_view> system, std::string_view tools,
+                                                    LearntAnswers learnt, RenderingNotes* notes) const {
   Chat chat = chat_of(messages, system, tools);
-  chat.whole = render(chat, chat.messages.size(), false);
-  chat.tokens = tokenizer_->encode_with_offsets(chat.whole.text);
+  write(chat);
   std::vector<bool> wanted;
   for (const size_t index : chat.answers) {
     const bool is_last = index + 1 == chat.messages.size();
@@ -239,12 +268,12 @@ std::vector<EncodedTurn> JinjaEncoder::encode_turns(std::span<const Message> mes
     turns.back().is_trained = message.is_trained;
     turns.back().response_text = answer_text(message);
   }
-  if (notes != nullptr) note_what_is_left_out(chat.whole.text, messages, system, *notes);
+  if (notes != nullptr) note(chat, messages, system, *notes);
   return turns;
 }
 
 std::vector<EncodedTurn> JinjaEncoder::encode_answers(std::span<const Message> prompt, std::span<const Message> answers,
-                                                      std::string_view system, std::string_view tools,
+                                                      std::optional<std::string_view> system, std::string_view tools,
                                                       RenderingNotes* notes) const {
   std::vector<EncodedTurn> turns;
   size_t shared = SIZE_MAX;
@@ -252,8 +281,7 @@ std::vector<EncodedTurn> JinjaEncoder::encode_answers(std::span<const Message> p
     std::vector<Message> messages(prompt.begin(), prompt.end());
     messages.push_back(answer);
     Chat chat = chat_of(messages, system, tools);
-    chat.whole = render(chat, chat.messages.size(), false);
-    chat.tokens = tokenizer_->encode_with_offsets(chat.whole.text);
+    write(chat);
     const auto range = find_nested(chat, chat.answers.size() - 1);
     if (!range) refuse(chat, chat.answers.size() - 1);
     EncodedTurn& turn = turns.emplace_back();
@@ -264,7 +292,7 @@ std::vector<EncodedTurn> JinjaEncoder::encode_answers(std::span<const Message> p
     const auto parting = std::mismatch(first.begin(), first.end(), turn.response_ids.begin(), turn.response_ids.end());
     shared = std::min(
         {shared, range->begin, turns.size() == 1 ? SIZE_MAX : static_cast<size_t>(parting.first - first.begin())});
-    if (notes != nullptr) note_what_is_left_out(chat.whole.text, messages, system, *notes);
+    if (notes != nullptr) note(chat, messages, system, *notes);
   }
   for (EncodedTurn& turn : turns) {
     const auto end = turn.response_ids.begin() + static_cast<std::ptrdiff_t>(shared);
@@ -274,7 +302,7 @@ std::vector<EncodedTurn> JinjaEncoder::encode_answers(std::span<const Message> p
   return turns;
 }
 
-EncodedPrompt JinjaEncoder::encode_prompt(std::span<const Message> messages, std::string_view system,
+EncodedPrompt JinjaEncoder::encode_prompt(std::span<const Message> messages, std::optional<std::string_view> system,
                                           std::string_view tools) const {
   EncodedPrompt result;
   if (messages.empty()) return result;
@@ -292,7 +320,7 @@ void JinjaEncoder::require_learnable() const {
                                          answered("Second answer")};
   std::vector<EncodedTurn> turns;
   try {
-    turns = encode_turns(messages, "", "", LearntAnswers::kLast);
+    turns = encode_turns(messages, std::nullopt, "", LearntAnswers::kLast);
   } catch (const RowError& reason) {
     throw invalid_argument("{}", reason.what());
   }

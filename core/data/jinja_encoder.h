@@ -33,14 +33,14 @@ class JinjaEncoder final : public ConversationEncoder {
   JinjaEncoder(std::shared_ptr<const Tokenizer> tokenizer, const std::string& chat_template, std::string file,
                JinjaOptions options);
 
-  std::vector<EncodedTurn> encode_turns(std::span<const Message> messages, std::string_view system,
+  std::vector<EncodedTurn> encode_turns(std::span<const Message> messages, std::optional<std::string_view> system,
                                         std::string_view tools, LearntAnswers learnt,
                                         RenderingNotes* notes = nullptr) const override;
   /// Tokens of the prompt that only some of the answers share with it belong to the answers.
   std::vector<EncodedTurn> encode_answers(std::span<const Message> prompt, std::span<const Message> answers,
-                                          std::string_view system, std::string_view tools,
+                                          std::optional<std::string_view> system, std::string_view tools,
                                           RenderingNotes* notes = nullptr) const override;
-  EncodedPrompt encode_prompt(std::span<const Message> messages, std::string_view system,
+  EncodedPrompt encode_prompt(std::span<const Message> messages, std::optional<std::string_view> system,
                               std::string_view tools) const override;
 
   std::optional<int32_t> eos_id() const override { return tokenizer_->eos_id(); }
@@ -59,13 +59,18 @@ class JinjaEncoder final : public ConversationEncoder {
  private:
   using Json = nlohmann::ordered_json;
   struct Chat;
-  Chat chat_of(std::span<const Message> messages, std::string_view system, std::string_view tools) const;
+  Chat chat_of(std::span<const Message> messages, std::optional<std::string_view> system, std::string_view tools) const;
+  void write(Chat& chat) const;
+  void note(const Chat& chat, std::span<const Message> messages, std::optional<std::string_view> system,
+            RenderingNotes& notes) const;
   RenderedChat render(const Chat& chat, size_t messages, bool add_generation_prompt) const;
   /// The places of each answer that is `wanted`, [answers]; none of another that cannot be told.
   std::vector<std::vector<TokenRange>> find_answers(const Chat& chat, const std::vector<bool>& wanted) const;
   std::vector<std::vector<TokenRange>> find_marked(const Chat& chat, const std::vector<bool>& wanted) const;
   std::vector<std::vector<TokenRange>> find_nested(const Chat& chat, const std::vector<bool>& wanted) const;
   std::optional<TokenRange> find_nested(const Chat& chat, size_t answer) const;
+  /// What the template writes between the question and whatever is answered.
+  std::string header_before(const Chat& chat, size_t answer) const;
   [[noreturn]] void refuse(const Chat& chat, size_t answer) const;
 
   std::shared_ptr<const Tokenizer> tokenizer_;

@@ -48,6 +48,11 @@ std::string mapped_text(const nlohmann::ordered_json& row, const ColumnMap& colu
   return value->get<std::string>();
 }
 
+std::optional<std::string> mapped_system(const nlohmann::ordered_json& row, const ColumnMap& columns) {
+  std::string text = mapped_text(row, columns, "system");
+  return text.empty() ? std::nullopt : std::optional(std::move(text));
+}
+
 bool mapped_flag(const nlohmann::ordered_json& row, const ColumnMap& columns, std::string_view key) {
   const std::string& column = columns.find(key)->second;
   const nlohmann::ordered_json* value = mapped_value(row, columns, key);
@@ -126,7 +131,7 @@ void require_alternation(const std::vector<Message>& messages) {
 
 }  // namespace
 
-AlignedRow align_messages(std::vector<Message> messages, std::string system, std::string tools) {
+AlignedRow align_messages(std::vector<Message> messages, std::optional<std::string> system, std::string tools) {
   require_alternation(messages);
   if (!messages.back().is_answer())
     throw RowError(fmt::format("ends with a message of role {}, expected an answer as the last message",
@@ -134,7 +139,7 @@ AlignedRow align_messages(std::vector<Message> messages, std::string system, std
   return align_prompt(std::move(messages), std::move(system), std::move(tools));
 }
 
-AlignedRow align_prompt(std::vector<Message> messages, std::string system, std::string tools) {
+AlignedRow align_prompt(std::vector<Message> messages, std::optional<std::string> system, std::string tools) {
   require_alternation(messages);
   AlignedRow row;
   if (messages.back().is_answer()) {

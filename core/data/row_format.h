@@ -55,6 +55,9 @@ const nlohmann::ordered_json* mapped_value(const nlohmann::ordered_json& row, co
                                            std::string_view key);
 /// As mapped_value, "" when null. Throws RowError when it is not a string.
 std::string mapped_text(const nlohmann::ordered_json& row, const ColumnMap& columns, std::string_view key);
+/// The text of the system column; nullopt where it is null or "", which rows without one have there as well. Throws as
+/// mapped_text.
+std::optional<std::string> mapped_system(const nlohmann::ordered_json& row, const ColumnMap& columns);
 /// A boolean. Throws RowError when it is absent or of another type.
 bool mapped_flag(const nlohmann::ordered_json& row, const ColumnMap& columns, std::string_view key);
 /// A number, 0 when null. Throws RowError when it is of another type.
@@ -62,9 +65,9 @@ double mapped_number(const nlohmann::ordered_json& row, const ColumnMap& columns
 /// Tool descriptions as JSON text: strings as they are, arrays and objects written out.
 std::string mapped_tools(const nlohmann::ordered_json& row, const ColumnMap& columns);
 /// Checks the alternation that templates need and splits off the last message as the response. Throws RowError.
-AlignedRow align_messages(std::vector<Message> messages, std::string system, std::string tools);
+AlignedRow align_messages(std::vector<Message> messages, std::optional<std::string> system, std::string tools);
 /// As align_messages; where the last message asks, there is no response.
-AlignedRow align_prompt(std::vector<Message> messages, std::string system, std::string tools);
+AlignedRow align_prompt(std::vector<Message> messages, std::optional<std::string> system, std::string tools);
 /// Throws RowError: the row has no such column; with the nearest of those that it has.
 [[noreturn]] void throw_missing_column(const nlohmann::ordered_json& row, const std::string& column);
 /// "a string", "a number", "an object", ... for messages.

@@ -30,15 +30,25 @@ std::string_view without_last_break(std::string_view text) {
   return text.ends_with('\n') ? text.substr(0, text.size() - 1) : text;
 }
 
-// Of two texts whether they are the same, or known to be: there is no Jinja here that could render them.
-bool renders_as_trained(const TemplateEncoder& encoder) {
+// Of two texts whether they are the same, or known to write the same.
+bool writes_as_trained(const TemplateEncoder& encoder) {
+  const TokenizerConfig& config = encoder.tokenizer().config();
+  if (without_last_break(config.chat_template) == without_last_break(jinja_of(encoder))) return true;
+  const std::vector<uint64_t>& equal = encoder.chat_template().equal_jinja;
+  return std::ranges::find(equal, kept_template_hash(config)) != equal.end();
+}
+
+// What the chat_template that is kept has to be given by whoever asks, unless it says so itself.
+std::vector<std::string_view> settings_beside(const TemplateEncoder& encoder) {
   const ChatTemplate& trained = encoder.chat_template();
-  const std::string_view kept = without_last_break(encoder.tokenizer().config().chat_template);
-  if (kept == without_last_break(jinja_of(encoder))) return true;
-  const bool thinks_otherwise = trained.reasoning && (!encoder.thinking().enable_thinking.value_or(false) ||
-                                                      encoder.thinking().preserve_thinking);
-  if (encoder.default_system() != trained.default_system || thinks_otherwise) return false;
-  return std::ranges::find(trained.equal_jinja, content_hash(kept)) != trained.equal_jinja.end();
+  const std::string& kept = encoder.tokenizer().config().chat_template;
+  std::vector<std::string_view> names;
+  if (without_last_break(kept) == without_last_break(jinja_of(encoder))) return names;
+  if (encoder.default_system() != trained.default_system) names.push_back("default_system");
+  if (!trained.reasoning) return names;
+  if (!encoder.thinking().enable_thinking.value_or(false)) names.push_back("enable_thinking");
+  if (encoder.thinking().preserve_thinking) names.push_back("preserve_thinking");
+  return names;
 }
 
 std::string eos_text(const TokenizerConfig& config) { return config.eos ? config.eos->text : std::string(); }
@@ -60,11 +70,17 @@ SavedTemplate with_end_token(const TokenizerConfig& config, const std::string& e
 }
 
 void warn_of_kept_template(const TemplateEncoder& encoder) {
-  log_warning(
-      "{}: this chat_template is kept, and template '{}', which is trained with, may write chats differently: train "
-      "with "
-      "the template that belongs to this tokenizer, or remove its chat_template to have the trained one saved",
-      encoder.tokenizer().config().chat_template_file, encoder.chat_template().name);
+  const std::string& file = encoder.tokenizer().config().chat_template_file;
+  const std::vector<std::string_view> beside = settings_beside(encoder);
+  if (!writes_as_trained(encoder)) {
+    log_warning(
+        "{}: this chat_template is kept, and template '{}', which is trained with, may write chats differently: train "
+        "with the template that belongs to this tokenizer, or remove its chat_template to have the trained one saved",
+        file, encoder.chat_template().name);
+  } else if (!beside.empty()) {
+    log_warning("{}: this chat_template is kept, and it does not say {}: give the same to whoever asks the model", file,
+                fmt::join(beside, ", "));
+  }
 }
 
 }  // namespace
@@ -91,10 +107,14 @@ SavedTemplate saved_template(const TemplateEncoder& encoder) {
   const bool wanted = config.named_chat_templates.empty() || encoder.chat_template().replace_jinja_template;
   if (wanted && !jinja.empty()) {
     if (jinja != config.chat_template) saved.chat_template = jinja;
-  } else if (!config.chat_template.empty() && !renders_as_trained(encoder)) {
+  } else if (!config.chat_template.empty()) {
     warn_of_kept_template(encoder);
   }
   return saved;
+}
+
+uint64_t kept_template_hash(const TokenizerConfig& config) {
+  return content_hash(without_last_break(config.chat_template));
 }
 
 SavedTemplate unchanged_template(const TokenizerConfig& config) {

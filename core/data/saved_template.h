@@ -28,8 +28,12 @@ std::string jinja_of(const TemplateEncoder& encoder);
 /// token; a tokenizer without pad token pads with the end token; the chat template is the template's where the folder
 /// has none, or where the template says replace_jinja_template. Tokens are never added to the vocabulary: what the
 /// tokenizer lacks, TemplateEncoder has refused. Logs a warning where the folder's chat template stays that is neither
-/// the template's text nor known to render as it does (ChatTemplate::equal_jinja). [any-thread]
+/// the template's text nor known to render as it does (ChatTemplate::equal_jinja), and where it does not say what the
+/// run set around it. [any-thread]
 SavedTemplate saved_template(const TemplateEncoder& encoder);
+
+/// Of the folder's chat template, as in ChatTemplate::equal_jinja.
+uint64_t kept_template_hash(const TokenizerConfig& config);
 
 /// After training with the tokenizer's own chat_template, which stays as it is, byte for byte: a tokenizer without pad
 /// token pads with the end token.

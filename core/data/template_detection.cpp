@@ -99,6 +99,12 @@ std::string template_of_tokenizer(const DataSpec& spec, const std::shared_ptr<co
   return {};
 }
 
+std::string training_template_of(const DataSpec& spec, const std::shared_ptr<const Tokenizer>& tokenizer) {
+  const TokenizerConfig& config = tokenizer->config();
+  if (!config.chat_template.empty() && own_renderer(config).has_generation_marks()) return {};
+  return template_of_tokenizer(spec, tokenizer);
+}
+
 void require_learnable_template(const DataSpec& spec, const std::shared_ptr<const Tokenizer>& tokenizer) {
   const TokenizerConfig& config = tokenizer->config();
   try {

@@ -15,6 +15,9 @@ namespace ftrun {
 /// template_name. Throws INVALID_ARGUMENT naming the file of a chat_template that cannot be read.
 std::string template_of_tokenizer(const DataSpec& spec, const std::shared_ptr<const Tokenizer>& tokenizer);
 
+/// The same for training: "" also where the chat_template has {% generation %} marks, which say what is learnt.
+std::string training_template_of(const DataSpec& spec, const std::shared_ptr<const Tokenizer>& tokenizer);
+
 /// Throws INVALID_ARGUMENT naming the file, the reason and the known templates when not even a question with its answer
 /// can be learnt by the tokenizer's own chat_template; logs a warning when it writes no token that ends an answer.
 void require_learnable_template(const DataSpec& spec, const std::shared_ptr<const Tokenizer>& tokenizer);

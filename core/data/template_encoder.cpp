@@ -119,8 +119,10 @@ void TemplateEncoder::append_slot(const Slot& slot, std::string_view content, st
   append_pieces(filled(slot, std::span(&content, 1), {}), ids);
 }
 
-std::string TemplateEncoder::system_text(std::string_view system, std::string_view tools) const {
-  std::string text = trimmed(system.empty() ? std::string_view(default_system_) : system);
+std::optional<std::string> TemplateEncoder::system_text(std::optional<std::string_view> system,
+                                                        std::string_view tools) const {
+  if (!system && !default_system_.empty()) system = default_system_;
+  std::optional<std::string> text = system ? std::optional(trimmed(*system)) : std::nullopt;
   const Json list = chat_tools(tools);
   if (list.is_null()) return text;
   if (!template_.tool_format)
@@ -133,7 +135,7 @@ std::string TemplateEncoder::system_text(std::string_view system, std::string_vi
   }
   std::string tools_text = template_.tool_format->system;
   replace_first(tools_text, "{{tools}}", descriptions);
-  return text.empty() ? jinja::stripped(tools_text, jinja::Side::kLeft, "\n") : text + tools_text;
+  return text ? *text + tools_text : jinja::stripped(tools_text, jinja::Side::kLeft, "\n");
 }
 
 std::string TemplateEncoder::trimmed(std::string_view text) const {
@@ -149,17 +151,17 @@ void TemplateEncoder::append_question(std::span<const Message> asked, std::vecto
       filled(is_observation ? template_.observation : template_.user, contents, template_.observation_separator), ids);
 }
 
-std::vector<EncodedTurn> TemplateEncoder::encode_turns(std::span<const Message> messages, std::string_view system,
-                                                       std::string_view tools, LearntAnswers,
-                                                       RenderingNotes* notes) const {
+std::vector<EncodedTurn> TemplateEncoder::encode_turns(std::span<const Message> messages,
+                                                       std::optional<std::string_view> system, std::string_view tools,
+                                                       LearntAnswers, RenderingNotes* notes) const {
   RenderingNotes unread;
-  const std::string first_text = system_text(system, tools);
+  const std::optional<std::string> first_text = system_text(system, tools);
   std::vector<EncodedTurn> turns;
   for (const TurnRange& range : turns_of(messages)) {
     EncodedTurn& turn = turns.emplace_back();
     if (range.first == 0) {
       append_slot(template_.prefix, {}, turn.prompt_ids);
-      if (!first_text.empty()) append_slot(template_.system, first_text, turn.prompt_ids);
+      if (first_text) append_slot(template_.system, *first_text, turn.prompt_ids);
     }
     append_question(messages.subspan(range.first, range.answer - range.first), turn.prompt_ids);
     const Message& message = messages[range.answer];
@@ -178,7 +180,7 @@ std::vector<EncodedTurn> TemplateEncoder::encode_turns(std::span<const Message> 
   return turns;
 }
 
-EncodedTurn TemplateEncoder::encode_last_turn(std::span<const Message> messages, std::string_view system,
+EncodedTurn TemplateEncoder::encode_last_turn(std::span<const Message> messages, std::optional<std::string_view> system,
                                               std::string_view tools, RenderingNotes* notes) const {
   std::vector<EncodedTurn> turns = encode_turns(messages, system, tools, LearntAnswers::kLast, notes);
   EncodedTurn last = std::move(turns.back());
@@ -193,8 +195,9 @@ EncodedTurn TemplateEncoder::encode_last_turn(std::span<const Message> messages,
 }
 
 std::vector<EncodedTurn> TemplateEncoder::encode_answers(std::span<const Message> prompt,
-                                                         std::span<const Message> answers, std::string_view system,
-                                                         std::string_view tools, RenderingNotes* notes) const {
+                                                         std::span<const Message> answers,
+                                                         std::optional<std::string_view> system, std::string_view tools,
+                                                         RenderingNotes* notes) const {
   std::vector<EncodedTurn> turns;
   std::vector<Message> messages(prompt.begin(), prompt.end());
   for (const Message& answer : answers) {
@@ -209,7 +212,7 @@ std::vector<EncodedTurn> TemplateEncoder::encode_answers(std::span<const Message
 
 SavedTemplate TemplateEncoder::saved_template() const { return ftrun::saved_template(*this); }
 
-EncodedPrompt TemplateEncoder::encode_prompt(std::span<const Message> messages, std::string_view system,
+EncodedPrompt TemplateEncoder::encode_prompt(std::span<const Message> messages, std::optional<std::string_view> system,
                                              std::string_view tools) const {
   if (messages.empty()) return {};
   EncodedTurn turn = encode_last_turn(messages, system, tools);

@@ -27,18 +27,18 @@ class TemplateEncoder final : public ConversationEncoder {
   /// The first prompt starts with prefix and system. All of it is one rendering, whatever is learnt of it: the text
   /// that the template's jinja makes of the conversation (see write_answer). Throws RowError for tools or calls that
   /// this template cannot write.
-  std::vector<EncodedTurn> encode_turns(std::span<const Message> messages, std::string_view system,
+  std::vector<EncodedTurn> encode_turns(std::span<const Message> messages, std::optional<std::string_view> system,
                                         std::string_view tools, LearntAnswers learnt = LearntAnswers::kAll,
                                         RenderingNotes* notes = nullptr) const override;
   std::vector<EncodedTurn> encode_answers(std::span<const Message> prompt, std::span<const Message> answers,
-                                          std::string_view system, std::string_view tools,
+                                          std::optional<std::string_view> system, std::string_view tools,
                                           RenderingNotes* notes = nullptr) const override;
-  EncodedPrompt encode_prompt(std::span<const Message> messages, std::string_view system,
+  EncodedPrompt encode_prompt(std::span<const Message> messages, std::optional<std::string_view> system,
                               std::string_view tools) const override;
 
   /// The same ids as encode_turns as one turn: the last message is its response, everything before it the prompt.
-  EncodedTurn encode_last_turn(std::span<const Message> messages, std::string_view system, std::string_view tools,
-                               RenderingNotes* notes = nullptr) const;
+  EncodedTurn encode_last_turn(std::span<const Message> messages, std::optional<std::string_view> system,
+                               std::string_view tools, RenderingNotes* notes = nullptr) const;
 
   std::optional<int32_t> eos_id() const override { return eos_id_; }
   /// eos_id and the template's stop words that the tokenizer knows.
@@ -59,7 +59,8 @@ class TemplateEncoder final : public ConversationEncoder {
   void append_pieces(std::span<const SlotPiece> pieces, std::vector<int32_t>& ids) const;
   void append_slot(const Slot& slot, std::string_view content, std::vector<int32_t>& ids) const;
   void append_question(std::span<const Message> asked, std::vector<int32_t>& ids) const;
-  std::string system_text(std::string_view system, std::string_view tools) const;
+  /// nullopt: there is nothing to write.
+  std::optional<std::string> system_text(std::optional<std::string_view> system, std::string_view tools) const;
   std::string trimmed(std::string_view text) const;
   std::string empty_thought() const { return template_.thought_open + template_.thought_close; }
   bool trains_empty_thoughts() const { return thinking_.enable_thinking.value_or(false); }

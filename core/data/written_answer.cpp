@@ -89,7 +89,7 @@ std::string remove_thoughts(const ChatTemplate& chat_template, std::string_view 
 }
 
 WrittenAnswer write_without_thoughts(const ChatTemplate& chat_template, const Message& message, RenderingNotes& notes) {
-  notes.thoughts_left_out |= message.thought && !message.thought->empty();
+  notes.thoughts_without_form |= message.thought && !message.thought->empty();
   const std::string text =
       chat_template.trims_content ? jinja::stripped(message.content, Side::kBoth, std::nullopt) : message.content;
   return {false, with_calls(chat_template, message, text, !text.empty())};

@@ -14,7 +14,7 @@ constexpr int64_t kAnswerShareOfPositions = 4;
 
 /// What a template refuses to write is a fault of the question.
 std::vector<int32_t> written(const ConversationEncoder& prompts, const std::vector<Message>& messages,
-                             const std::string& system) {
+                             std::optional<std::string_view> system) {
   try {
     return prompts.ask(messages, system, "");
   } catch (const RowError& reason) {
@@ -41,7 +41,8 @@ std::vector<int32_t> ChatSession::prompt_of(const std::string& question, int64_t
     const auto old = static_cast<std::ptrdiff_t>(2 * dropped_turns);
     std::vector<Message> messages(messages_.begin() + old, messages_.end());
     messages.push_back({MessageRole::kUser, question});
-    std::vector<int32_t> ids = written(*setup_.prompts, messages, system_);
+    std::vector<int32_t> ids =
+        written(*setup_.prompts, messages, system_.empty() ? std::nullopt : std::optional<std::string_view>(system_));
     const auto length = static_cast<int64_t>(ids.size());
     if (positions == 0 || length + room <= positions) return ids;
     if (2 * dropped_turns < static_cast<int64_t>(messages_.size())) {

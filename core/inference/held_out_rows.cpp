@@ -39,7 +39,7 @@ HeldOutRows::HeldOutRows(const RunSetup& run) {
   spec.mask_history = is_switched_on(run, "mask_history");
   const auto given = run.config().find_string("template");
   spec.template_name = given.value_or("");
-  if (!given) spec.template_name = template_of_tokenizer(spec, run.tokenizer);
+  if (!given) spec.template_name = training_template_of(spec, run.tokenizer);
   const PreparedData prepared = prepare_data(spec, run.tokenizer, run_parallel);
   for (const DocumentRecord& record : prepared.eval->document_records()) {
     places_.emplace(prepared.eval->files()[static_cast<size_t>(record.file)], record.byte_offset);

@@ -81,7 +81,8 @@ void choose_template(RunSetup& setup) {
     setup.data.template_name = "empty";
     return;
   }
-  setup.data.template_name = template_of_tokenizer(setup.data, setup.tokenizer);
+  setup.data.template_name = training_template_of(setup.data, setup.tokenizer);
+  setup.data.is_own_template = true;
   if (setup.data.template_name == "empty") {
     log_warning(
         "template: not set, and the tokenizer has no chat_template: 'empty' writes texts without marks between turns "

@@ -365,7 +365,7 @@ TEST_F(ForeignData, TheFolderKeepsItsTemplateByteForByte) {
 TEST_F(ForeignData, PromptsOfAnsweredRowsAreTheTemplates) {
   const PreparedData data = prepared(own(one_line(kTwoTurns)), text_of("deepseek_r1_distill"));
   const std::vector<Message> asked = {{MessageRole::kUser, "q"}};
-  EXPECT_EQ(data.encoder->tokenizer().decode(data.encoder->ask(asked, "", ""), false),
+  EXPECT_EQ(data.encoder->tokenizer().decode(data.encoder->ask(asked, std::nullopt, ""), false),
             "<s><\uff5cUser\uff5c>q<\uff5cAssistant\uff5c><think>\n");
 }
 

@@ -213,7 +213,7 @@ TEST(Message, PartsOfLlamaFactoryAreRead) {
   EXPECT_EQ(message.content, "a");
   EXPECT_EQ(message.thought, "hm");
   ASSERT_EQ(message.calls.size(), 1U);
-  EXPECT_EQ(chat_messages(aligned.responses, "")[0]["tool_calls"][0]["function"]["name"], "f");
+  EXPECT_EQ(chat_messages(aligned.responses, std::nullopt)[0]["tool_calls"][0]["function"]["name"], "f");
   EXPECT_THAT(fault(row_with(R"("content": [{"type": "image_url", "image_url": "x"}])")),
               HasSubstr("has a part that is not of type text but of type image_url"));
   EXPECT_THAT(fault(row_with(R"("content": [{"type": "text"}])")), HasSubstr("without 'text' or 'value'"));

@@ -23,7 +23,7 @@ class PromptRowTest : public DataTest {
     const MappedFile file(found.files.front());
     RowReader reader(file);
     const AlignedRow row = converter->convert(parse_row(file, *reader.next()));
-    std::string text = row.system.empty() ? "" : "[" + row.system + "]";
+    std::string text = row.system ? "[" + *row.system + "]" : "";
     for (size_t i = 0; i < row.prompt.size(); ++i) text += (i > 0 ? "|" : "") + row.prompt[i].content;
     EXPECT_LE(row.responses.size(), 1U);
     return row.responses.empty() ? text : text + " -> " + row.responses.front().content;

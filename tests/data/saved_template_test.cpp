@@ -48,8 +48,8 @@ std::string joined(const std::vector<int32_t>& ids) {
   return text;
 }
 
-std::string whole_text(const TemplateEncoder& encoder, const std::vector<Message>& messages, const std::string& system,
-                       const std::string& tools) {
+std::string whole_text(const TemplateEncoder& encoder, const std::vector<Message>& messages,
+                       std::optional<std::string_view> system, const std::string& tools) {
   const Tokenizer& tokenizer = encoder.tokenizer();
   std::string text;
   for (const EncodedTurn& turn : encoder.encode_turns(messages, system, tools)) {
@@ -76,7 +76,8 @@ TEST(SavedTemplateGolden, RendersInTransformersWhatIsTrained) {
     SCOPED_TRACE(name + " " + item.at("conversation").get<std::string>() + " " + item.at("options").dump());
     const auto encoder = encoder_of(item, golden_tokenizer());
     const Json& conversation = conversations.at(item.at("conversation").get<std::string>());
-    const std::string system = conversation.value("system", "");
+    std::optional<std::string> system;
+    if (conversation.contains("system")) system = conversation["system"].get<std::string>();
     const std::string tools = conversation.value("tools", "");
     std::vector<Message> messages = messages_of(conversation);
     EXPECT_EQ(whole_text(*encoder, messages, system, tools), item.at("whole").get<std::string>());

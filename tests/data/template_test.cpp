@@ -28,7 +28,7 @@ AlignedRow row_from(const Json& conversation) {
     row.prompt.push_back(golden_message(message[0].get<std::string>(), message[1].get<std::string>()));
   row.responses.push_back(row.prompt.back());
   row.prompt.pop_back();
-  row.system = conversation.value("system", "");
+  if (conversation.contains("system")) row.system = conversation["system"].get<std::string>();
   row.tools = conversation.value("tools", "");
   return row;
 }

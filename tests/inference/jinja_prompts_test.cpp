@@ -59,9 +59,9 @@ TEST(JinjaPrompts, DefaultSystemAndThinkingReachTheTemplate) {
       "{% if enable_thinking is defined %}{{ enable_thinking }}{% endif %}";
   const std::vector<Message> question = {{MessageRole::kUser, "Hi"}};
   const JinjaEncoder plain(tokenizer, text, "t", {"", ThinkingOptions{std::nullopt}, {}});
-  EXPECT_EQ(tokenizer->decode(plain.ask(question, "", ""), false), "[user:Hi]<|im_end|>");
+  EXPECT_EQ(tokenizer->decode(plain.ask(question, std::nullopt, ""), false), "[user:Hi]<|im_end|>");
   const JinjaEncoder set(tokenizer, text, "t", {"Be brief", ThinkingOptions{false}, {}});
-  EXPECT_EQ(tokenizer->decode(set.ask(question, "", ""), false), "[system:Be brief][user:Hi]<|im_end|>False");
+  EXPECT_EQ(tokenizer->decode(set.ask(question, std::nullopt, ""), false), "[system:Be brief][user:Hi]<|im_end|>False");
   EXPECT_EQ(tokenizer->decode(set.ask(question, "Own", ""), false), "[system:Own][user:Hi]<|im_end|>False");
 }
 
@@ -69,8 +69,8 @@ TEST(JinjaPrompts, RefusesWhatItCannotWrite) {
   const auto tokenizer = Tokenizer::load(FTRUN_SOURCE_DIR "/configs/demo/model");
   EXPECT_THROW(JinjaEncoder(tokenizer, "{% if %}", "t", {}), Error);
   const JinjaEncoder prompts(tokenizer, "{{ raise_exception('no') }}", "t", {"", ThinkingOptions{std::nullopt}, {}});
-  EXPECT_THROW(prompts.ask(std::vector<Message>{{MessageRole::kUser, "Hi"}}, "", ""), RowError);
-  EXPECT_THROW(prompts.ask(std::vector<Message>{{MessageRole::kUser, "Hi"}}, "", "{}"), RowError);
+  EXPECT_THROW(prompts.ask(std::vector<Message>{{MessageRole::kUser, "Hi"}}, std::nullopt, ""), RowError);
+  EXPECT_THROW(prompts.ask(std::vector<Message>{{MessageRole::kUser, "Hi"}}, std::nullopt, "{}"), RowError);
 }
 
 }  // namespace
