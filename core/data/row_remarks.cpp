@@ -52,7 +52,7 @@ std::string call_without_object(const AlignedRow& row, RowKind kind) {
 
 std::string medium_in_text(const AlignedRow& row, RowKind kind) {
   if (kind == RowKind::kPlain) return {};
-  std::string_view found = media_placeholder_in(row.system);
+  std::string_view found = media_placeholder_in(row.system ? std::string_view(*row.system) : std::string_view());
   for (const auto* messages : {&row.prompt, &row.responses}) {
     for (const Message& message : *messages) {
       if (found.empty()) found = media_placeholder_in(message.content);
