@@ -1,5 +1,5 @@
-// Two Jinja texts are held to be one template when they agree on conversations with and without system text, of one and
-// of two turns, closed and open.
+// Two Jinja texts are held to be one template when they agree on conversations without system text, with one and with
+// an empty one, of one and of two turns, closed and open.
 #include "core/data/template_detection.h"
 
 #include <optional>
@@ -29,6 +29,7 @@ const std::vector<Probe>& probes() {
   static const std::vector<Probe> all = {
       {Json::array({message("user", "First question")}), true},
       {Json::array({message("system", "Some rules"), message("user", "First question")}), true},
+      {Json::array({message("system", ""), message("user", "First question")}), true},
       {Json::array({message("user", "First question"), message("assistant", "First answer")}), false},
       {Json::array({message("user", "First question"), message("assistant", "First answer"),
                     message("user", "Second question")}),

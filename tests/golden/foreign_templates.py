@@ -70,7 +70,7 @@ MARKS["tinyllama"] = MARKS["zephyr"]
 MARKS["deepseekv3"] = MARKS["deepseek_r1_distill"]
 MARKS["minimind"] = [
     ("{%- if true %}\n            {{- '<|im_start|>' + message.role + '\\n<think>\\n' + ",
-     "{{- '<|im_start|>' + message.role + '\\n' }}{%- generation %}{%- if true %}{{- '<think>\\n' + "),
+     "{{- '<|im_start|>' + message.role + '\\n<think>\\n' }}{%- generation %}{%- if true %}{{- "),
     ("{{- '<|im_end|>\\n' }}\n    {%- elif message.role == \"tool\" %}",
      "{{- '<|im_end|>\\n' }}{%- endgeneration %}\n    {%- elif message.role == \"tool\" %}")]
 TEMPLATES = ["smollm2", "zephyr", "mistral_v0_1", "mistral_v0_3", "tinyllama", "yi_1_5", "deepseek_r1_distill", "phi3",
@@ -199,8 +199,10 @@ def turns_that_do_not_nest(render, messages):
 
 
 def written_of(message):
-    """The text of an answer as it stands in a conversation; the DeepSeeks leave out thoughts that are closed."""
-    return [message["content"], message["content"].split("</think>")[-1]]
+    """The text of an answer as it stands in a conversation: the DeepSeeks leave out thoughts that are closed, and minimind
+    writes the mark of a thought itself."""
+    content = message["content"]
+    return [content, content.split("</think>")[-1], content.removeprefix("<think>\n")]
 
 
 def answers_begin(render, messages, learnt, ids, tokenizer, not_nested):
