@@ -254,6 +254,19 @@ TEST_F(ForeignData, MasksFollowTheKeysAndTheRows) {
   EXPECT_THAT(marked.ledger.to_text(), HasSubstr("1 rows: answers are not learnt"));
 }
 
+TEST_F(ForeignData, AnswersThatGoOnOtherwiseThanTheyAreAskedForAreWarnedOf) {
+  const std::string thinking = R"({"messages": [{"role": "user", "content": "q"},
+      {"role": "assistant", "content": "a", "reasoning_content": "r"}]})";
+  const DataSpec options = own(one_line(kTwoTurns) + "\n" + one_line(thinking) + "\n");
+  const PreparedData data = prepared(options, text_of("deepseek_r1_distill"));
+  EXPECT_EQ(data.ledger.rendering.begins_otherwise, 2);
+  EXPECT_EQ(data.ledger.rendering.thoughts_without_form, 1);
+  EXPECT_THAT(data.ledger.warnings(),
+              ::testing::ElementsAre(HasSubstr("1 rows have thoughts, and the template has no form"),
+                                     HasSubstr("2 rows have answers that do not go on as")));
+  EXPECT_EQ(prepared(options, text_of("zephyr")).ledger.rendering.begins_otherwise, 0);
+}
+
 TEST_F(ForeignData, ACutoffCutsTurnsAsInOtherTemplates) {
   DataSpec options = own(one_line(kTwoTurns));
   options.cutoff_len = 14;

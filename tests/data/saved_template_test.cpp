@@ -188,9 +188,27 @@ TEST_F(SavedTemplateOf, AKnownTemplateIsTheTrainedOneWithItsOwnSettingsOnly) {
     return ::testing::internal::GetCapturedStderr();
   };
   EXPECT_EQ(log({}, {}), "");
-  EXPECT_NE(log({.enable_thinking = false}, {}), "");
-  EXPECT_NE(log({.preserve_thinking = true}, {}), "");
-  EXPECT_NE(log({}, "Be kind."), "");
+  EXPECT_THAT(log({.enable_thinking = false}, {}), ::testing::HasSubstr("does not say enable_thinking: give the same"));
+  EXPECT_THAT(log({.enable_thinking = std::nullopt, .preserve_thinking = true}, "Be kind."),
+              ::testing::HasSubstr("does not say default_system, enable_thinking, preserve_thinking: give the same"));
+}
+
+TEST_F(SavedTemplateOf, WhatWasDetectedForAFolderIsTheTemplateThatBelongsToIt) {
+  write("model/tokenizer.json", read_file(golden_folder() / "template_tokenizer/tokenizer.json"));
+  write("model/tokenizer_config.json",
+        Json({{"eos_token", "<|im_end|>"}, {"chat_template", "{{ published }}"}}).dump());
+  DataSpec spec;
+  spec.template_search_path = template_folders();
+  spec.template_name = "qwen3";
+  spec.enable_thinking = false;
+  const auto log = [&] {
+    ::testing::internal::CaptureStderr();
+    make_template_encoder(spec, Tokenizer::load(folder_ / "model"))->saved_template();
+    return ::testing::internal::GetCapturedStderr();
+  };
+  EXPECT_THAT(log(), ::testing::HasSubstr("the template that belongs to this tokenizer"));
+  spec.is_own_template = true;
+  EXPECT_THAT(log(), ::testing::HasSubstr("does not say enable_thinking: give the same"));
 }
 
 TEST_F(SavedTemplateOf, TokensThatTheFilesDifferAboutAreSettled) {
