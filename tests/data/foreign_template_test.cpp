@@ -256,7 +256,7 @@ TEST_F(ForeignData, MasksFollowTheKeysAndTheRows) {
 
 TEST_F(ForeignData, AnswersThatGoOnOtherwiseThanTheyAreAskedForAreWarnedOf) {
   const std::string thinking = R"({"messages": [{"role": "user", "content": "q"},
-      {"role": "assistant", "content": "a", "reasoning_content": "r"}]})";
+      {"role": "assistant", "content": "a", "reasoning_content": "a long thought"}]})";
   const DataSpec options = own(one_line(kTwoTurns) + "\n" + one_line(thinking) + "\n");
   const PreparedData data = prepared(options, text_of("deepseek_r1_distill"));
   EXPECT_EQ(data.ledger.rendering.begins_otherwise, 2);
