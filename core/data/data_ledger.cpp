@@ -244,7 +244,7 @@ std::vector<std::string> DataLedger::warnings() const {
         "{} rows have answers that do not go on as the chat_template's generation prompt begins them, most often with "
         "an "
         "open thought: predict and chat ask with that beginning, as apply_chat_template does, and these rows do not "
-        "teach what follows it",
+        "teach what comes after",
         rendering.begins_otherwise));
   }
   return lines;
