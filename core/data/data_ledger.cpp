@@ -241,10 +241,9 @@ std::vector<std::string> DataLedger::warnings() const {
   }
   if (rendering.begins_otherwise > 0) {
     lines.push_back(fmt::format(
-        "{} rows have answers that do not go on as the chat_template's generation prompt begins them, most often with "
-        "an "
-        "open thought: predict and chat ask with that beginning, as apply_chat_template does, and these rows do not "
-        "teach what comes after",
+        "{} rows have answers that do not go on as the chat_template's generation prompt begins them (most often with "
+        "an open thought): predict and chat ask with that beginning, as apply_chat_template does, and these rows do "
+        "not teach what comes after",
         rendering.begins_otherwise));
   }
   return lines;
