@@ -11,6 +11,7 @@
 #include "core/base/error.h"
 #include "core/base/utf8_text.h"
 #include "core/config/yaml_scalar.h"
+#include "ftrun/cpp/json_syntax.hpp"
 
 namespace ftrun {
 namespace {
@@ -20,9 +21,8 @@ size_t line_at(std::string_view text, size_t offset) {
 }
 
 void require_text(std::string_view text, const YamlOrigin& origin) {
-  if (text.starts_with("\xFF\xFE") || text.starts_with("\xFE\xFF")) {
-    throw invalid_argument("{}: not valid UTF-8: the file is UTF-16; save the file as UTF-8", origin.place(1));
-  }
+  if (const std::string_view encoding = sdk::other_encoding_of(text); !encoding.empty())
+    throw invalid_argument("{}: not valid UTF-8: the file is {}; save the file as UTF-8", origin.place(1), encoding);
   const size_t good = well_formed_prefix(text);
   const size_t zero = text.substr(0, good).find('\0');
   if (zero != std::string_view::npos) {

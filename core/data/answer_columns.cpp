@@ -26,11 +26,31 @@ std::vector<Message> read_column(const Json& row, const ColumnMap& columns, cons
   return messages;
 }
 
+/// Answers alone answer messages in a column of their own. `column` has the conversation.
+void require_question(const Json& row, const std::vector<Message>& prompt, const std::vector<Message>& conversation,
+                      const std::string& column) {
+  if (!prompt.empty() || !conversation.front().is_answer()) return;
+  for (const char* name : {"prompt", "instruction", "question"}) {
+    const auto value = row.find(name);
+    if (value == row.end() || !value->is_string()) continue;
+    throw RowError(
+        fmt::format("column '{0}' is a string and '{1}' a list of messages that begins with an answer: "
+                    "expected lists of messages in both, strings in both, or the question as the first "
+                    "message of '{1}'",
+                    name, column));
+  }
+  throw RowError(
+      fmt::format("column '{0}' begins with an answer, and nothing says what was asked: expected the "
+                  "question as its first message, or a list of messages in a column 'prompt'",
+                  column));
+}
+
 /// What stands before the answer belongs to the prompt.
 void extend_prompt(std::vector<Message>& prompt, const std::vector<Message>& conversation) {
   const auto shared = conversation.end() - 1;
-  // A dataset may write the prompt in a column of its own and at the head of both answers.
-  const bool repeats = static_cast<size_t>(shared - conversation.begin()) >= prompt.size() &&
+  // A dataset may write the prompt in a column of its own and at the head of both answers, and the chosen conversation
+  // in a column of its own too.
+  const bool repeats = conversation.size() >= prompt.size() &&
                        std::equal(prompt.begin(), prompt.end(), conversation.begin(), same_message);
   if (repeats) prompt.clear();
   prompt.insert(prompt.end(), conversation.begin(), shared);
@@ -49,6 +69,7 @@ AlignedRow align_question(const Json& row, const ColumnMap& columns, std::vector
                           std::optional<std::string> system, const MessageListReader& read) {
   if (mapped_value(row, columns, "chosen") != nullptr) {
     std::vector<Message> chosen = read_column(row, columns, "chosen", read, system);
+    require_question(row, messages, chosen, columns.find("chosen")->second);
     extend_prompt(messages, chosen);
     messages.push_back(std::move(chosen.back()));
   } else if (mapped_value(row, columns, "response") != nullptr) {
@@ -64,6 +85,7 @@ AlignedRow align_pair(const Json& row, const ColumnMap& columns, std::vector<Mes
                       std::optional<std::string> system, const MessageListReader& read) {
   std::vector<Message> chosen = read_column(row, columns, "chosen", read, system);
   std::vector<Message> rejected = read_column(row, columns, "rejected", read, system);
+  require_question(row, prompt, chosen, columns.find("chosen")->second);
   take_shared_prompt(prompt, chosen, rejected);
   prompt.push_back(std::move(chosen.back()));
   AlignedRow result = align_messages(std::move(prompt), std::move(system), mapped_tools(row, columns));
@@ -84,7 +106,7 @@ const Json* message_list(const Json& row, const ColumnMap& columns, RowKind kind
   if (list == nullptr && is_elsewhere) return nullptr;
   if (list == nullptr) throw RowError(fmt::format("has no column '{}'", column->second));
   if (!list->is_array())
-    throw RowError(fmt::format("column '{}' is {}, expected an array", column->second, json_kind(*list)));
+    throw RowError(fmt::format("column '{}' is {}, expected an array of messages", column->second, json_kind(*list)));
   return list;
 }
 
@@ -160,6 +182,11 @@ std::optional<ColumnMap> detect_message_columns(const Json& row, RowKind kind, c
   if (answers && is_message_list(row, "prompt", role_key)) columns.try_emplace("messages", "prompt");
   const bool completes = kind == RowKind::kLabelled || kind == RowKind::kPrompt;
   if (completes && is_message_list(row, "completion", role_key)) columns["response"] = "completion";
+  // Beside a prompt of messages an answer may be text, as chosen and rejected may.
+  const auto messages = columns.find("messages");
+  const bool asks_in_prompt = messages != columns.end() && messages->second == "prompt";
+  if (completes && asks_in_prompt && row.contains("completion") && row["completion"].is_string())
+    columns["response"] = "completion";
   const bool compares = kind == RowKind::kPairwise || kind == RowKind::kPrompt;
   // LLaMA-Factory v1's names.
   for (const auto& [key, name] : {std::pair{"chosen", "chosen_messages"}, std::pair{"rejected", "rejected_messages"}}) {

@@ -51,9 +51,12 @@ class AlpacaConverter final : public RowConverter {
   std::string required_text(const Json& row, const char* key) const {
     const std::string& column = columns_.at(key);
     if (!row.contains(column)) throw_missing_column(row, column);
-    if (!row[column].is_string())
-      throw RowError(fmt::format("column '{}' is {}, expected a string", column, json_kind(row[column])));
-    return row[column].get<std::string>();
+    if (row[column].is_string()) return row[column].get<std::string>();
+    const Json* question = mapped_value(row, columns_, "prompt");
+    const bool is_mixed = row[column].is_structured() && question != nullptr && question->is_string();
+    throw RowError(fmt::format(
+        "column '{}' is {}, expected a string{}", column, json_kind(row[column]),
+        is_mixed ? fmt::format(" as in column '{}', or lists of messages in both", columns_.at("prompt")) : ""));
   }
 
   void add_answers(const Json& row, AlignedRow& result) const {

@@ -2,6 +2,7 @@
 // Differs from LLaMA-Factory's converter of that name on purpose: it adds no "detailed thinking off" to the system
 // text, its default tags are OpenAI's, and tags given by a dataset are laid over the defaults instead of replacing
 // them.
+#include <algorithm>
 #include <array>
 
 #include "core/base/error.h"
@@ -67,7 +68,9 @@ class OpenaiConverter final : public RowConverter {
 
   MessageContent content_of(const Json& message, size_t index) const {
     const std::string& key = tags_.at("content_tag");
-    if (!message.contains(key)) throw RowError(fmt::format("message {} has no '{}'", index + 1, key));
+    const bool has_content = message.contains(key);
+    if (!has_content || message[key].is_null()) require_no_other_form(message, known_keys_, index);
+    if (!has_content) throw RowError(fmt::format("message {} has no '{}'", index + 1, key));
     return read_content(message[key], key, index);
   }
 
@@ -77,10 +80,8 @@ class OpenaiConverter final : public RowConverter {
     if (answers && calls != json.end() && !calls->empty()) return calling_message(json, *calls, index);
     if (calls != json.end() && !calls->empty())
       throw RowError(fmt::format("message {}: has 'tool_calls', and only an assistant calls", index + 1));
+    if (role != tags_.at("observation_tag")) refuse_former_result(json, role, tags_.at("observation_tag"), index);
     MessageContent content = content_of(json, index);
-    if (role == "function" && json.contains("name") && json["name"].is_string())
-      throw RowError(fmt::format("message {}: a result of the function '{}' has the role '{}' here", index + 1,
-                                 json["name"].get<std::string>(), tags_.at("observation_tag")));
     // Calls that stand in text or parts are no form of chat templates.
     const bool calls_in_text = role == tags_.at("function_tag") && role != tags_.at("assistant_tag");
     const bool is_as_given = !calls_in_text && content.calls.empty();
@@ -163,6 +164,10 @@ std::unique_ptr<RowConverter> bind(const ColumnMap& columns, const ColumnMap& ta
   require_message_columns("openai", columns, kind);
   ColumnMap merged = tags;
   merged.insert(default_tags().begin(), default_tags().end());
+  // A role that is given another meaning has it alone.
+  const std::string& function = default_tags().at("function_tag");
+  const auto is_function = [&](const auto& tag) { return tag.second == function; };
+  if (!tags.contains("function_tag") && std::ranges::any_of(tags, is_function)) merged["function_tag"].clear();
   return std::make_unique<OpenaiConverter>(columns, std::move(merged), kind);
 }
 

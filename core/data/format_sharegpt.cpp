@@ -25,6 +25,7 @@ class SharegptConverter final : public RowConverter {
     add("user_tag", MessageRole::kUser);
     add("assistant_tag", MessageRole::kAssistant);
     add("observation_tag", MessageRole::kObservation);
+    if (tags.contains("observation_tag")) observation_tag_ = tags.at("observation_tag");
     if (tags.contains("function_tag")) function_tag_ = tags.at("function_tag");
     if (tags.contains("system_tag")) system_tag_ = tags.at("system_tag");
   }
@@ -41,6 +42,10 @@ class SharegptConverter final : public RowConverter {
     std::vector<Message> messages;
     for (size_t i = 0; i < list.size(); ++i) {
       const std::string role = text_of(list[i], role_tag_, i);
+      if (!observation_tag_.empty() && !roles_.contains(role) && role != function_tag_)
+        refuse_former_result(list[i], role, observation_tag_, i);
+      const auto value = list[i].find(content_tag_);
+      if (value == list[i].end() || value->is_null()) require_no_other_form(list[i], known_keys, i);
       std::string content = text_of(list[i], content_tag_, i);
       if (i == 0 && !system_tag_.empty() && role == system_tag_) {
         system = std::move(content);
@@ -90,7 +95,7 @@ class SharegptConverter final : public RowConverter {
 
   ColumnMap columns_;
   RowKind kind_;
-  std::string role_tag_, content_tag_, system_tag_, function_tag_;
+  std::string role_tag_, content_tag_, system_tag_, observation_tag_, function_tag_;
   std::map<std::string, MessageRole, std::less<>> roles_;
 };
 

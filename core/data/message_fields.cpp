@@ -67,7 +67,40 @@ void take_thought(const Json& value, const std::string& key, size_t index, Messa
   message.thought = thought;
 }
 
+/// What to write in the place of a key of another form; "" where nothing is known of it.
+std::string_view other_form(std::string_view key, bool has_tool_calls) {
+  if (key == "refusal") return ": write it as the text of the message if it is to be learnt";
+  if (key != "function_call" && key != "tool_calls") return {};
+  return has_tool_calls ? R"(: write the call as "tool_calls": [{"function": {"name": ..., "arguments": ...}}])"
+                        : ": write the call as the text of a message of its own whose role says so";
+}
+
+[[noreturn]] void throw_lost(const std::string& key, std::span<const std::string_view> known_keys, size_t index) {
+  if (const std::string_view advice = other_form(key, has(known_keys, "tool_calls")); !advice.empty())
+    throw RowError(fmt::format("message {}: '{}' is not read here{}", index + 1, key, advice));
+  std::vector<std::string> known(known_keys.begin(), known_keys.end());
+  known.insert(known.end(), kThoughtKeys.begin(), kThoughtKeys.end());
+  known.insert(known.end(), kWeightKeys.begin(), kWeightKeys.end());
+  throw RowError(
+      fmt::format("message {}: '{}' is neither text nor a mark that is known here{}: its meaning would be lost",
+                  index + 1, key, did_you_mean(key, known)));
+}
+
 }  // namespace
+
+void require_no_other_form(const Json& json, std::span<const std::string_view> known_keys, size_t index) {
+  for (const auto& item : json.items()) {
+    const std::string& key = item.key();
+    const bool is_read = has(known_keys, key) || has(kThoughtKeys, key) || has(kWeightKeys, key);
+    if (!is_read && !is_harmless_field(key, item.value())) throw_lost(key, known_keys, index);
+  }
+}
+
+void refuse_former_result(const Json& json, std::string_view role, std::string_view observation, size_t index) {
+  if (role != "function" || !json.contains("name") || !json["name"].is_string()) return;
+  throw RowError(fmt::format("message {}: a result of the function '{}' has the role '{}' here", index + 1,
+                             json["name"].get<std::string>(), observation));
+}
 
 bool is_harmless_field(std::string_view key, const Json& value) {
   return says_nothing(value) || has(kMetadataKeys, key);
@@ -90,13 +123,7 @@ void read_message_fields(const Json& json, std::span<const std::string_view> kno
     } else if (has(kWeightKeys, key)) {
       take_weight(item.value(), key, index, mark, message);
     } else {
-      std::vector<std::string> known(known_keys.begin(), known_keys.end());
-      for (const std::string_view other : kThoughtKeys) known.emplace_back(other);
-      for (const std::string_view other : kWeightKeys) known.emplace_back(other);
-      throw RowError(
-          fmt::format("message {}: '{}' is neither text nor a mark that is known here{}: its meaning would "
-                      "be lost",
-                      index + 1, key, did_you_mean(key, known)));
+      throw_lost(key, known_keys, index);
     }
   }
 }

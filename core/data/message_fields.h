@@ -22,7 +22,17 @@ namespace ftrun {
 void read_message_fields(const nlohmann::ordered_json& json, std::span<const std::string_view> known_keys, size_t index,
                          Message& message);
 
-/// The same for a system message, which has no thoughts and is never learnt.
+/// For a message without text, whose meaning may stand under a key of another form (function_call, refusal, audio):
+/// throws RowError naming the first key that read_message_fields cannot honour.
+void require_no_other_form(const nlohmann::ordered_json& json, std::span<const std::string_view> known_keys,
+                           size_t index);
+
+/// For a message of the role "function", which OpenAI's former form gives to what a function answered: throws RowError
+/// saying that such a message has the role `observation` here, where it has a name as only answers do.
+void refuse_former_result(const nlohmann::ordered_json& json, std::string_view role, std::string_view observation,
+                          size_t index);
+
+/// read_message_fields for a system message, which has no thoughts and is never learnt.
 void check_system_fields(const nlohmann::ordered_json& json, std::span<const std::string_view> known_keys,
                          size_t index);
 

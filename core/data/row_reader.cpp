@@ -80,9 +80,8 @@ std::string row_place(std::string_view file, int64_t line, int64_t element) {
 }
 
 RowReader::RowReader(const MappedFile& file) : file_(file), text_(file.text()), is_text_(is_text_file(file)) {
-  if (text_.starts_with("\xFF\xFE") || text_.starts_with("\xFE\xFF")) {
-    throw invalid_argument("{}:1: the file is UTF-16: save it as UTF-8", file.path().string());
-  }
+  if (const std::string_view encoding = sdk::other_encoding_of(text_); !encoding.empty())
+    throw invalid_argument("{}:1: the file is {}: save it as UTF-8", file.path().string(), encoding);
   if (text_.starts_with("\xEF\xBB\xBF")) offset_ = 3;
   if (is_text_) return;
   skip_space();

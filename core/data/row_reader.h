@@ -27,7 +27,7 @@ std::string row_place(std::string_view file, int64_t line, int64_t element);
 /// per line. Not thread-safe; `file` must outlive the reader.
 class RowReader {
  public:
-  /// Throws INVALID_ARGUMENT "FILE:1: ..." for a UTF-16 file.
+  /// Throws INVALID_ARGUMENT "FILE:1: ..." for a file in UTF-16 or UTF-32.
   explicit RowReader(const MappedFile& file);
   /// The next row, or nullopt at the end. Throws INVALID_ARGUMENT "FILE:LINE:COLUMN: not valid JSON: ..." where the
   /// array's own structure is broken; what is inside a row is not looked at.

@@ -6,6 +6,7 @@
 #include "core/jinja/globals.h"
 #include "core/jinja/rendering.h"
 #include "core/jinja/statement_parser.h"
+#include "ftrun/cpp/json_syntax.hpp"
 
 namespace ftrun {
 namespace {
@@ -51,6 +52,8 @@ struct ChatTemplateRenderer::State {
 ChatTemplateRenderer::ChatTemplateRenderer(std::string_view template_text, std::string_view name) {
   auto state = std::make_unique<State>();
   state->name = name;
+  if (const std::string_view encoding = sdk::other_encoding_of(template_text); !encoding.empty())
+    throw invalid_argument("{}: the template is {}: save it as UTF-8", name, encoding);
   if (!is_utf8(template_text)) throw invalid_argument("{}: the template is not UTF-8", name);
   state->parsed = with_errors_of(state->name, [&] { return jinja::parse_template(template_text); });
   state_ = std::move(state);

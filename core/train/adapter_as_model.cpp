@@ -18,6 +18,7 @@ namespace {
 
 constexpr std::string_view kModel = "model_name_or_path";
 constexpr std::string_view kAdapters = "adapter_name_or_path";
+constexpr std::string_view kTuner = "finetuning_type";
 
 /// `values`: one, but for a key that is a list.
 void replace_setting(ConfigSources& sources, std::string_view key, const std::vector<std::string>& values,
@@ -77,13 +78,36 @@ std::string base_folder(const std::string& base, const std::string& folder, cons
   return found.front().string();
 }
 
+/// The adapter that stands in the place of a model.
+std::optional<std::string> adapter_given_as_model(const ConfigSources& sources) {
+  std::optional<std::string> folder = peek_text(sources, kModel);
+  if (folder && (fs::exists(fs::path(*folder) / "config.json") || !is_adapter_folder(*folder))) folder.reset();
+  return folder;
+}
+
+std::string place_of(const ConfigSources& sources, const std::string& folder) {
+  return fmt::format("{}: {}: '{}' is the folder of an adapter", peek_origin(sources, kModel), kModel, folder);
+}
+
 }  // namespace
 
+void take_adapter_to_train(ConfigSources& sources) {
+  const std::optional<std::string> folder = adapter_given_as_model(sources);
+  const std::string tuner = peek_text(sources, kTuner).value_or("lora");
+  if (folder && tuner != "lora") {
+    throw invalid_argument(
+        "{}, which {} '{}' ({}) does not train: give a whole model, which `ftrun export` makes of it, or write '{}: "
+        "lora' to go on with it",
+        place_of(sources, *folder), kTuner, tuner, peek_origin(sources, kTuner), kTuner);
+  }
+  take_adapter_as_model(sources);
+}
+
 void take_adapter_as_model(ConfigSources& sources) {
-  const std::optional<std::string> folder = peek_text(sources, kModel);
-  if (!folder || fs::exists(fs::path(*folder) / "config.json") || !is_adapter_folder(*folder)) return;
+  const std::optional<std::string> folder = adapter_given_as_model(sources);
+  if (!folder) return;
   const std::string origin = peek_origin(sources, kModel);
-  const std::string place = fmt::format("{}: {}: '{}' is the folder of an adapter", origin, kModel, *folder);
+  const std::string place = place_of(sources, *folder);
   if (!peek_list(sources, kAdapters).empty()) {
     throw invalid_argument("{}, and {} ({}) is given too: give the base model here and every adapter there", place,
                            kAdapters, peek_origin(sources, kAdapters));

@@ -10,7 +10,11 @@ namespace ftrun {
 /// adapter names in its place and the folder, behind the adapters that were beneath it, into adapter_name_or_path, and
 /// logs it. Relative paths in the adapter's files are looked for as core/io/noted_folder.h says. Throws
 /// INVALID_ARGUMENT when adapter_name_or_path is given too, the base is no model folder here or may be several, or an
-/// adapter beneath is not the one it was. For commands that do not train.
+/// adapter beneath is not the one it was.
 void take_adapter_as_model(ConfigSources& sources);
+
+/// The same for a run that trains, which goes on with the adapter. Throws INVALID_ARGUMENT also where finetuning_type
+/// is given and trains no adapter.
+void take_adapter_to_train(ConfigSources& sources);
 
 }  // namespace ftrun

@@ -95,13 +95,37 @@ std::vector<std::string> futile_schedule(const ResolvedConfig& config, const Tra
                                   : std::string("stays 0, and no update changes a weight"))};
 }
 
-std::string futile_update(int64_t step, double loss, double grad_norm) {
+std::string gradient_keys(const ResolvedConfig& config) {
+  std::string text;
+  const auto add = [&](std::string_view key, const std::string* origin) {
+    text +=
+        fmt::format("{}{}{}", text.empty() ? "" : ", ", key, origin == nullptr ? "" : fmt::format(" ({})", *origin));
+  };
+  const auto add_host = [&](std::initializer_list<const char*> keys) {
+    for (const char* key : keys) add(key, config.is_given(key) ? &config.origin(key) : nullptr);
+  };
+  // What weighs the loss is the paradigm's to know: its numbers, where somebody chose them.
+  for (size_t i = 0; i < config.plugin_count(); ++i) {
+    const ResolvedConfig::PluginPart& part = config.plugin(i);
+    if (part.kind != "paradigm") continue;
+    for (const auto& [key, value] : part.values.entries()) {
+      if (value.type == FTRUN_OPTION_FLOAT && part.values.is_given(key)) add(key, &value.origin);
+    }
+  }
+  const std::string& tuner = config.get_string("finetuning_type");
+  add_host({"finetuning_type"});
+  if (tuner == "freeze") add_host({"freeze_trainable_layers", "freeze_trainable_modules", "freeze_extra_modules"});
+  if (tuner == "lora") add_host({"lora_target", "lora_alpha", "lora_dropout"});
+  add_host({"dataset", "cutoff_len"});
+  return text;
+}
+
+std::string futile_update(int64_t step, double loss, double grad_norm, const ResolvedConfig& config) {
   if (step > kEarlySteps || grad_norm != 0) return {};
   return fmt::format(
-      "step {}: grad_norm is exactly 0 (loss {}): nothing is learnt from this data by what finetuning_type trains: "
-      "look "
-      "at the rows with `ftrun data`, and at the weights of the loss",
-      step, loss);
+      "step {}: grad_norm is exactly 0 (loss {}): nothing is learnt, whatever learning_rate is: what is trained, and "
+      "from what, is said by {}; `ftrun data` shows which tokens are learnt",
+      step, loss, gradient_keys(config));
 }
 
 }  // namespace ftrun

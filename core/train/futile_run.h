@@ -20,8 +20,12 @@ std::vector<std::string> futile_data(const PreparedData& prepared, const DataSpe
 std::vector<std::string> futile_schedule(const ResolvedConfig& config, const TrainingArguments& arguments,
                                          int64_t max_steps);
 
+/// The keys that decide whether anything has a gradient, each with the place where it is given: numbers that the
+/// paradigm was given, what finetuning_type trains, the rows. For messages.
+std::string gradient_keys(const ResolvedConfig& config);
+
 /// "" unless an update this early has no gradient at all: then no later one will have one either, whatever the
 /// schedule.
-std::string futile_update(int64_t step, double loss, double grad_norm);
+std::string futile_update(int64_t step, double loss, double grad_norm, const ResolvedConfig& config);
 
 }  // namespace ftrun

@@ -16,6 +16,7 @@
 #include "core/model/context.h"
 #include "core/parallel/thread_pool.h"
 #include "core/plugin/launcher.h"
+#include "core/train/adapter_as_model.h"
 #include "core/train/data_service.h"
 #include "core/train/generate_service.h"
 #include "core/train/idle_settings.h"
@@ -255,6 +256,7 @@ std::vector<fs::path> template_search_path(const ResolvedConfig& config) {
 RunSetup prepare_setup(const CommandContext& context, bool writes) {
   ConfigSources sources = read_config(context.config_file, context.override_arguments);
   add_environment_settings(sources);
+  take_adapter_to_train(sources);
   RunSetup setup;
   setup.registry = std::make_unique<Registry>(open_registry(sources));
   setup.plugins = std::make_unique<OpenedPlugins>(open_plugins(*setup.registry, sources));

@@ -327,7 +327,7 @@ void Trainer::after_step(const StepResult& result) {
 }
 
 void Trainer::warn_of_no_gradient(const StepResult& result) {
-  const std::string line = futile_update(state_.global_step, result.loss, result.grad_norm);
+  const std::string line = futile_update(state_.global_step, result.loss, result.grad_norm, run_.setup().config());
   if (line.empty() || warned_of_no_gradient_) return;
   warned_of_no_gradient_ = true;
   log_warning("{}", line);

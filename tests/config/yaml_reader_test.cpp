@@ -71,6 +71,8 @@ TEST(YamlReader, OtherEncodingsAreNamed) {
                                      "a\0:\0",
                                      6)),
             "a.yaml:1: not valid UTF-8: the file is UTF-16; save the file as UTF-8");
+  for (const std::string& text : {std::string("\xFF\xFE\0\0a\0\0\0", 8), std::string("\0\0\xFE\xFF\0\0\0a", 8)})
+    EXPECT_EQ(load_refusal(text), "a.yaml:1: not valid UTF-8: the file is UTF-32; save the file as UTF-8");
   EXPECT_EQ(load_refusal("a: \xC4\xE3\n"), "a.yaml:1: not valid UTF-8: byte 0xC4; save the file as UTF-8");
 }
 

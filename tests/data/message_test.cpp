@@ -14,6 +14,7 @@ namespace {
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using Json = nlohmann::ordered_json;
 
 AlignedRow convert(const std::string& row) {
@@ -163,6 +164,57 @@ TEST(Message, AFunctionsResultInTheOldRoleNamesTheRoleToWrite) {
       fault(R"({"messages": [{"role": "user", "content": "q"}, {"role": "function", "name": "f", "content": "1"},
       {"role": "assistant", "content": "a"}]})"),
       HasSubstr("message 2: a result of the function 'f' has the role 'tool' here"));
+}
+
+TEST(Message, AFunctionsResultInTheOldRoleIsNamedInEveryFormat) {
+  EXPECT_THAT(fault(R"({"conversations": [{"from": "human", "value": "q"}, {"from": "function_call", "value":
+      "{\"name\": \"f\", \"arguments\": {}}"}, {"from": "function", "name": "f", "value": "1"},
+      {"from": "gpt", "value": "a"}]})"),
+              HasSubstr("message 3: a result of the function 'f' has the role 'observation' here"));
+  EXPECT_THAT(fault(R"({"conversations": [{"from": "human", "value": "q"}, {"from": "function", "value": "1"},
+      {"from": "gpt", "value": "a"}]})"),
+              HasSubstr("message 2 has the role 'function', expected one of"));
+}
+
+TEST(Message, ARoleThatTagsGiveAnotherMeaningHasItAlone) {
+  const Json row = Json::parse(R"({"m": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"},
+      {"role": "function", "name": "f", "content": "1"}, {"role": "assistant", "content": "b"}]})");
+  const auto convert_with = [&](const char* format, const ColumnMap& tags) {
+    return find_row_format(format).bind({{"messages", "m"}}, tags, RowKind::kSupervised)->convert(row);
+  };
+  const ColumnMap openai = {{"observation_tag", "function"}};
+  EXPECT_EQ(convert_with("openai", openai).prompt[2].role, MessageRole::kObservation);
+  ColumnMap sharegpt = {{"role_tag", "role"},
+                        {"content_tag", "content"},
+                        {"user_tag", "user"},
+                        {"assistant_tag", "assistant"},
+                        {"observation_tag", "function"}};
+  EXPECT_EQ(convert_with("sharegpt", sharegpt).prompt[2].role, MessageRole::kObservation);
+  sharegpt["observation_tag"] = "tool";
+  EXPECT_THROW(convert_with("sharegpt", sharegpt), RowError);
+}
+
+TEST(Message, TextThatIsAbsentNamesTheKeyThatHasTheMeaning) {
+  const char* former = R"("function_call": {"name": "f", "arguments": "{}"})";
+  for (const char* text : {R"("content": null, )", R"("content": "", )", ""}) {
+    EXPECT_THAT(fault(row_with(std::string(text) + former)),
+                AllOf(HasSubstr("message 2: 'function_call' is not read here: write the call as \"tool_calls\": ["),
+                      Not(HasSubstr("'content'"))));
+    EXPECT_THAT(fault(row_with(std::string(text) + R"("refusal": "I cannot")")),
+                HasSubstr("message 2: 'refusal' is not read here: write it as the text of the message"));
+    EXPECT_THAT(fault(row_with(std::string(text) + R"("audio": {"id": "x"})")), HasSubstr("message 2: 'audio'"));
+  }
+  EXPECT_THAT(fault(row_with(R"("content": null, "refusal": null, "reasoning_content": "hm")")),
+              HasSubstr("message 2: 'content' is null"));
+  EXPECT_THAT(fault(row_with(R"("weight": 1)")), HasSubstr("message 2 has no 'content'"));
+  EXPECT_THAT(fault(row_with(std::string(R"("content": null, )") + kCall + ", " + former)),
+              HasSubstr("message 2: 'function_call' is not read here"));
+  for (const char* key : {"function_call", "tool_calls"})
+    EXPECT_THAT(fault(fmt::format(R"({{"conversations": [{{"from": "human", "value": "q"}},
+        {{"from": "gpt", "value": null, "{}": [{{"name": "f"}}]}}]}})",
+                                  key)),
+                AllOf(HasSubstr(fmt::format("message 2: '{}' is not read here", key)),
+                      HasSubstr("as the text of a message of its own")));
 }
 
 TEST(Message, HarmlessKeysAreAcceptedAndOthersAreNamed) {

@@ -17,6 +17,7 @@ namespace {
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using Json = nlohmann::ordered_json;
 
 const Json& goldens() {
@@ -132,6 +133,9 @@ TEST_F(PreferenceTest, EveryWayToWriteAPairGivesTheSameRow) {
       R"({"prompt": [{"role": "user", "content": "q"}],
           "chosen": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "good"}],
           "rejected": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "bad"}], "margin": 0.5})",
+      R"({"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "good"}],
+          "chosen": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "good"}],
+          "rejected": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "bad"}], "margin": 0.5})",
       R"({"chosen_messages": [{"role": "user", "content": [{"type": "text", "value": "q"}], "loss_weight": 0.0},
            {"role": "assistant", "content": [{"type": "text", "value": "good"}], "loss_weight": 1.0}],
           "rejected_messages": [{"role": "user", "content": [{"type": "text", "value": "q"}], "loss_weight": 0.0},
@@ -154,6 +158,7 @@ TEST_F(PreferenceTest, EveryWayToWriteALabelGivesTheSameRow) {
       R"({"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}], "label": false})",
       R"({"prompt": [{"role": "user", "content": "q"}], "completion": [{"role": "assistant", "content": "a"}],
           "label": false})",
+      R"({"prompt": [{"role": "user", "content": "q"}], "completion": "a", "label": false})",
       R"({"conversations": [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}], "kto_tag": false})"};
   for (const char* row : rows) {
     SCOPED_TRACE(row);
@@ -164,6 +169,32 @@ TEST_F(PreferenceTest, EveryWayToWriteALabelGivesTheSameRow) {
     EXPECT_EQ(data.train->row(0).documents[0].annotation, 0);
     EXPECT_EQ(data.ledger.train.desirable, 0);
   }
+}
+
+TEST_F(PreferenceTest, TextBesideListsOfMessagesNamesBothColumns) {
+  const auto fault = [&](RowKind kind, const char* row) {
+    write("d.jsonl", row);
+    return failure_of(spec_of(kind, "d.jsonl"));
+  };
+  const char* good = R"([{"role": "assistant", "content": "good"}])";
+  const char* bad = R"({"from": "gpt", "value": "bad"})";
+  for (const char* name : {"prompt", "instruction", "question"})
+    EXPECT_THAT(
+        fault(RowKind::kPairwise, fmt::format(R"({{"{}": "q", "chosen": {}, "rejected": "bad"}})", name, good).c_str()),
+        HasSubstr(fmt::format("d.jsonl:1: column '{}' is a string and 'chosen' a list of messages that begins "
+                              "with an answer: expected lists of messages in both, strings in both",
+                              name)));
+  EXPECT_THAT(
+      fault(RowKind::kPairwise, fmt::format(R"({{"prompt": "q", "chosen": {0}, "rejected": {0}}})", bad).c_str()),
+      HasSubstr("column 'prompt' is a string and 'chosen'"));
+  EXPECT_THAT(fault(RowKind::kPairwise, fmt::format(R"({{"chosen": {0}, "rejected": {0}}})", good).c_str()),
+              HasSubstr("column 'chosen' begins with an answer, and nothing says what was asked"));
+  EXPECT_THAT(
+      fault(RowKind::kLabelled, fmt::format(R"({{"prompt": "q", "completion": {}, "label": true}})", good).c_str()),
+      HasSubstr("column 'completion' is an array, expected a string as in column 'prompt', or lists of messages "
+                "in both"));
+  EXPECT_THAT(fault(RowKind::kLabelled, R"({"prompt": "q", "completion": 3, "label": true})"),
+              AllOf(HasSubstr("column 'completion' is a number, expected a string"), Not(HasSubstr("lists"))));
 }
 
 TEST_F(PreferenceTest, AnEntrySaysWhatItsRowsAre) {

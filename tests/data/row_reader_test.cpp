@@ -100,6 +100,10 @@ TEST_F(RowReaderTest, WhatIsNotUtf8SaysHowToSaveIt) {
               HasSubstr("r.jsonl:1: the file is UTF-16: save it as UTF-8"));
   EXPECT_THAT(fault_in("r.txt", std::string("\xFE\xFF\0a", 4)),
               HasSubstr("r.txt:1: the file is UTF-16: save it as UTF-8"));
+  for (const char* name : {"r.jsonl", "r.txt"}) {
+    for (const std::string& text : {std::string("\xFF\xFE\0\0{\0\0\0", 8), std::string("\0\0\xFE\xFF\0\0\0{", 8)})
+      EXPECT_THAT(fault_in(name, text), HasSubstr(fmt::format("{}:1: the file is UTF-32: save it as UTF-8", name)));
+  }
   EXPECT_EQ(fault_in("r.txt", "good\nb\xC4\xE3\n"), "not UTF-8: byte 0xC4 at column 2: save the file as UTF-8");
   EXPECT_EQ(fault_in("r.txt", std::string("a\0b\n", 4)), "a zero byte at column 2: is this a text in UTF-8?");
   EXPECT_EQ(fault_in("r.jsonl", std::string("{\"a\": 1}\0junk\n", 14)),

@@ -255,7 +255,7 @@ TEST(Predict, AnAdapterAnswersAsTheModelItIsMergedInto) {
   EXPECT_EQ(bytes_of(folder / "merged2/model.safetensors"), bytes_of(folder / "merged/model.safetensors"));
   const ProgramResult retrained = run_small(folder, "again", {{"model_name_or_path", adapter}});
   EXPECT_EQ(retrained.exit_code, 2);
-  EXPECT_THAT(retrained.err, HasSubstr("is the folder of an adapter: give the folder of its base model here"));
+  EXPECT_THAT(retrained.err, HasSubstr("is the folder of an adapter, which finetuning_type 'full' ("));
   fs::copy(adapter, folder / "orphan");
   std::string text = bytes_of(folder / "orphan/adapter_config.json");
   text.replace(text.find(base), base.size(), "/no/such");

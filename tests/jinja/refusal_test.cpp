@@ -117,6 +117,9 @@ TEST(Refusal, DeepAndLongTemplatesAreRefusedBeforeTheStackIs) {
 
 TEST(Refusal, BytesThatAreNoTextAreRefused) {
   EXPECT_EQ(render_text("{{ 1 }}\xff").code, FTRUN_INVALID_ARGUMENT);
+  const std::string utf32("\0\0\xFE\xFF\0\0\0a", 8);
+  EXPECT_THAT(render_text(utf32).error, HasSubstr("the template is UTF-32: save it as UTF-8"));
+  EXPECT_THAT(render_text("\xFE\xFF").error, HasSubstr("the template is UTF-16: save it as UTF-8"));
   EXPECT_EQ(render_text("{{ x }}", Json{{"x", "\xc3"}}).code, FTRUN_INVALID_ARGUMENT);
   EXPECT_EQ(render_text("{{ x }}", Json{{"x", 18446744073709551615u}}).code, FTRUN_UNIMPLEMENTED);
 }

@@ -162,6 +162,19 @@ TEST(DeepSpeed, TextBehindAZeroByteIsNotIgnored) {
   expect_refused("fsdp", std::string("{\"fsdp\": \"full_shard\"}\0junk", 27), {"a zero byte"});
 }
 
+TEST(ImportedConfig, AMarkOfUtf8IsNoText) {
+  EXPECT_EQ(offer("deepspeed", "\xEF\xBB\xBF{\"zero_optimization\": {\"stage\": 2}}").taken_by, "zero2");
+  EXPECT_EQ(offer("fsdp", "\xEF\xBB\xBF{\"fsdp\": \"full_shard\"}").taken_by, "fsdp");
+}
+
+TEST(ImportedConfig, OtherEncodingsAreNamed) {
+  for (const char* key : {"deepspeed", "fsdp"}) {
+    expect_refused(key, std::string("\xFF\xFE{\0}\0", 6), {"the text is UTF-16: save it as UTF-8"});
+    expect_refused(key, std::string("\xFF\xFE\0\0{\0\0\0}\0\0\0", 12), {"the text is UTF-32: save it as UTF-8"});
+    expect_refused(key, std::string("\0\0\xFE\xFF\0\0\0{\0\0\0}", 12), {"the text is UTF-32: save it as UTF-8"});
+  }
+}
+
 TEST(DeepSpeed, NamesOfMsSwift) {
   expect_taken("deepspeed", "zero0", "ddp", {});
   expect_taken("deepspeed", "zero1", "zero1", {});

@@ -76,5 +76,22 @@ TEST(TokenizeCommandTest, RefusesTextThatIsNotUtf8) {
   }
 }
 
+TEST(TokenizeCommandTest, NamesTheEncodingThatAMarkSays) {
+  const std::pair<std::string, const char*> cases[] = {{std::string("\xFF\xFE"
+                                                                    "a\0",
+                                                                    4),
+                                                        "UTF-16"},
+                                                       {std::string("\xFF\xFE\0\0a\0\0\0", 8), "UTF-32"},
+                                                       {std::string("\0\0\xFE\xFF\0\0\0a", 8), "UTF-32"}};
+  for (const auto& [text, encoding] : cases) {
+    try {
+      run(text, {}, 0);
+      ADD_FAILURE() << encoding;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.what(), fmt::format("in.txt:1: the text is {}: save it as UTF-8", encoding));
+    }
+  }
+}
+
 }  // namespace
 }  // namespace ftrun

@@ -4,6 +4,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <span>
+
+#include "core/config/document.h"
+#include "ftrun/cpp/plugin.hpp"
+
 namespace ftrun {
 namespace {
 
@@ -77,11 +82,39 @@ TEST(FutileData, EveryEmptyAnswerCounts) {
                           "nothing: rows.jsonl:17"));
 }
 
+/// With a paradigm that has two numbers and a word of its own.
+ResolvedConfig resolved(const std::string& text) {
+  static const ftrun_option options[] = {sdk::option("beta", FTRUN_OPTION_FLOAT, "0.1", "A number.", FTRUN_OPTION_FLAT),
+                                         sdk::option("gamma", FTRUN_OPTION_FLOAT, "0.5", "Another.", FTRUN_OPTION_FLAT),
+                                         sdk::option("word", FTRUN_OPTION_STRING, "a", "A word.", FTRUN_OPTION_FLAT)};
+  const ftrun_option_table raw = {{sizeof(raw), FTRUN_OPTION_TABLE_TAG}, 3, sizeof(ftrun_option), options};
+  static const std::vector<OptionSpec> specs = read_option_table(&raw, "plugin 'test'");
+  const PluginOptionTable table = {"paradigm", "test", &specs, nullptr};
+  ConfigSources sources;
+  sources.document = parse_config_text(text, "run.yaml");
+  return resolve(sources, std::span(&table, 1));
+}
+
 TEST(FutileUpdate, OnlyExactlyNothingAndOnlyEarly) {
-  EXPECT_THAT(futile_update(1, 0, 0), HasSubstr("step 1: grad_norm is exactly 0 (loss 0)"));
-  EXPECT_THAT(futile_update(2, 0.5, 0), HasSubstr("step 2: grad_norm is exactly 0 (loss 0.5)"));
-  EXPECT_EQ(futile_update(2, 0, 1e-300), "");
-  EXPECT_EQ(futile_update(3, 0, 0), "") << "a learnt margin has no gradient either";
+  const ResolvedConfig config = resolved("finetuning_type: full\n");
+  EXPECT_THAT(futile_update(1, 0, 0, config), HasSubstr("step 1: grad_norm is exactly 0 (loss 0)"));
+  EXPECT_THAT(futile_update(2, 0.5, 0, config), HasSubstr("step 2: grad_norm is exactly 0 (loss 0.5)"));
+  EXPECT_EQ(futile_update(2, 0, 1e-300, config), "");
+  EXPECT_EQ(futile_update(3, 0, 0, config), "") << "a learnt margin has no gradient either";
+}
+
+TEST(FutileUpdate, NamesTheKeysThatDecideWithTheirPlaces) {
+  EXPECT_EQ(gradient_keys(resolved("finetuning_type: full\ndataset: a\n")),
+            "finetuning_type (run.yaml:1), dataset (run.yaml:2), cutoff_len");
+  EXPECT_EQ(
+      gradient_keys(resolved("lora_alpha: 0.5\nword: b\nbeta: 0\ncutoff_len: 8\n")),
+      "beta (run.yaml:3), finetuning_type, lora_target, lora_alpha (run.yaml:1), lora_dropout, dataset, cutoff_len "
+      "(run.yaml:4)");
+  EXPECT_EQ(gradient_keys(resolved("finetuning_type: freeze\nfreeze_trainable_layers: 1\n")),
+            "finetuning_type (run.yaml:1), freeze_trainable_layers (run.yaml:2), freeze_trainable_modules, "
+            "freeze_extra_modules, dataset, cutoff_len");
+  EXPECT_THAT(futile_update(1, 0, 0, resolved("beta: 0\n")),
+              AllOf(HasSubstr("said by beta (run.yaml:1), finetuning_type"), HasSubstr("whatever learning_rate is")));
 }
 
 }  // namespace

@@ -59,6 +59,8 @@ int tokenize_stream(const Tokenizer& tokenizer, std::istream& in, const std::str
   while (std::getline(in, line)) {
     ++lines;
     const std::string place = fmt::format("{}:{}", name, lines);
+    const std::string_view encoding = lines == 1 ? sdk::other_encoding_of(line) : "";
+    if (!encoding.empty()) throw invalid_argument("{}: the text is {}: save it as UTF-8", place, encoding);
     out << (options.decode ? decoded_line(tokenizer, line, place, !options.special_tokens)
                            : encoded_line(tokenizer, line, place, options.special_tokens))
         << '\n';

@@ -320,7 +320,8 @@ ImportedStrategy read_name(std::string_view name) {
 
 }  // namespace
 
-ImportedStrategy read_deepspeed_config(std::string_view text) {
+ImportedStrategy read_deepspeed_config(std::string_view given) {
+  const std::string_view text = without_mark(given);
   const size_t first = text.find_first_not_of(" \t\r\n");
   if (first == std::string_view::npos || text[first] != '{') return read_name(text);
   return read_json(read_foreign_json(text));

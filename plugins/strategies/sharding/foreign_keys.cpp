@@ -48,6 +48,14 @@ nlohmann::json read_foreign_json(std::string_view text) {
   return nlohmann::json::parse(text);
 }
 
+std::string_view without_mark(std::string_view text) {
+  constexpr std::string_view kMark = "\xEF\xBB\xBF";
+  if (text.substr(0, kMark.size()) == kMark) return text.substr(kMark.size());
+  const std::string_view encoding = sdk::other_encoding_of(text);
+  if (encoding.empty()) return text;
+  throw sdk::Error(FTRUN_INVALID_ARGUMENT, "the text is " + std::string(encoding) + ": save it as UTF-8");
+}
+
 std::string value_text(const nlohmann::json& value) {
   if (value.is_string()) return value.get<std::string>();
   if (value.is_number_float()) {

@@ -28,6 +28,9 @@ struct ForeignKeyRule {
 /// number beyond a 64-bit float.
 nlohmann::json read_foreign_json(std::string_view text);
 
+/// `text` without a mark of UTF-8. Throws for a mark of another encoding.
+std::string_view without_mark(std::string_view text);
+
 /// A value as one would write it, numbers without exponent where they are whole.
 std::string value_text(const nlohmann::json& value);
 /// The number in a JSON number or in a text that is one, as value_text writes it; "" for everything else.

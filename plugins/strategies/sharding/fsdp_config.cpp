@@ -220,7 +220,8 @@ ImportedStrategy read_file(const nlohmann::json& json) {
 
 }  // namespace
 
-ImportedStrategy read_fsdp_config(std::string_view text) {
+ImportedStrategy read_fsdp_config(std::string_view given) {
+  const std::string_view text = without_mark(given);
   const size_t first = text.find_first_not_of(" \t\r\n");
   if (first != std::string_view::npos && text[first] == '{') {
     return read_file(read_foreign_json(text));

@@ -326,7 +326,7 @@ def preference_kto(made):
     return found
 
 
-MAKERS = {"b01": calls("b01"), "b02": calls("b02"), "bytes": calls("bytes", "tool_call_with_content.jsonl"), "b03": b03, "b11": b11, "b12": b12, "b15": b15, "b20": b20, "b25": b25, "b27": b27, "b28": b28,
+MAKERS = {"b01": calls("b01"), "b02": calls("b02"), "named": calls("named", "calls.jsonl"), "bytes": calls("bytes", "tool_call_with_content.jsonl"), "b03": b03, "b11": b11, "b12": b12, "b15": b15, "b20": b20, "b25": b25, "b27": b27, "b28": b28,
           "b29": b29, "b30": b30, "b31": b31, "b34": b34, "b37": b37, "b38": b38, "b39": b39, "b52": b52, "preference": preference_kto}
 
 

@@ -18,6 +18,15 @@
 namespace ftrun::sdk {
 inline namespace v1 {
 
+/// The encoding that the mark at the beginning of `text` names: "UTF-16" or "UTF-32", "" where it is neither.
+inline std::string_view other_encoding_of(std::string_view text) {
+  using namespace std::string_view_literals;
+  const auto begins = [text](std::string_view mark) { return text.substr(0, mark.size()) == mark; };
+  // UTF-32's mark begins as UTF-16's does.
+  if (begins("\xFF\xFE\0\0"sv) || begins("\0\0\xFE\xFF"sv)) return "UTF-32";
+  return begins("\xFF\xFE"sv) || begins("\xFE\xFF"sv) ? "UTF-16"sv : ""sv;
+}
+
 /// 1-based; columns count bytes.
 struct TextPosition {
   std::size_t line;
@@ -61,8 +70,8 @@ class JsonSyntax {
   JsonSyntax(std::string_view text, JsonKeys keys) : text_(text), keys_(keys) {}
 
   std::optional<JsonFault> run() {
-    const bool is_utf16 = text_.size() >= 2 && (text_.substr(0, 2) == "\xFF\xFE" || text_.substr(0, 2) == "\xFE\xFF");
-    if (is_utf16) return JsonFault{JsonFault::Kind::kSyntax, 0, "the text is UTF-16: save it as UTF-8"};
+    if (const std::string_view encoding = other_encoding_of(text_); !encoding.empty())
+      return JsonFault{JsonFault::Kind::kSyntax, 0, "the text is " + std::string(encoding) + ": save it as UTF-8"};
     if (text_.substr(0, 3) == "\xEF\xBB\xBF") at_ = 3;
     skip_space();
     if (value(0)) {
