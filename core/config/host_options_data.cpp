@@ -9,8 +9,8 @@ std::span<const ftrun_option> data_options() {
       sdk::with_aliases(paths("eval_dataset", FTRUN_OPTION_STRING_LIST, "likewise, for evaluation"), "val_dataset"),
       sdk::option("dataset_dir", FTRUN_OPTION_PATH, "data", "folder with dataset_info.json", kFlat),
       unset("template", FTRUN_OPTION_STRING,
-            "chat template by name; unset: the one that writes chats as the tokenizer's chat_template does, else that "
-            "chat_template itself, or 'empty' where there is none"),
+            "chat template by name; unset: the one that writes chats as the tokenizer's chat_template does, else (and "
+            "where that has generation marks) that chat_template itself, or 'empty' where there is none"),
       unset("template_dir", FTRUN_OPTION_PATH, "folder with further chat templates (YAML)"),
       sdk::with_aliases(integer("cutoff_len", "2048", 1, "tokens per example; longer ones are cut"), "max_length"),
       integer("max_samples", "", 1, "use only the first so many rows of each data set"),

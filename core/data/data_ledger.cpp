@@ -45,8 +45,8 @@ struct NamedCount {
 
 constexpr NamedCount kCounts[] = {
     {"history_thoughts_left_out",
-     "rows: thoughts of earlier turns are not written, as the published template does (preserve_thinking: true keeps "
-     "them)",
+     "rows: thoughts of earlier turns are not written, as the published template does (with a template of ftrun, "
+     "preserve_thinking: true keeps them)",
      &RenderingCounts::history_thoughts_left_out},
     {"thoughts_preserved",
      "rows: thoughts of earlier turns are kept, and empty ones put where they have none (preserve_thinking), which the "

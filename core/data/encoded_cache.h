@@ -19,7 +19,7 @@
 namespace ftrun {
 
 /// Part of every key; raise it when the layout or the meaning of the rows changes.
-inline constexpr uint32_t kCacheVersion = 6;
+inline constexpr uint32_t kCacheVersion = 7;
 
 using CacheKey = std::array<uint64_t, 2>;
 

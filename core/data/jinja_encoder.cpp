@@ -61,7 +61,8 @@ struct JinjaEncoder::Chat {
   size_t first = 0;             ///< messages before those of the row: the system message
   std::vector<size_t> answers;  ///< indices into `messages`
   RenderedChat whole;
-  std::string last_prompt;  ///< what the last answer is asked with, with add_generation_prompt
+  bool begins_otherwise = false;  ///< as RenderingNotes
+  std::string last_prompt;        ///< what the last answer is asked with, with add_generation_prompt
   TokenizedText tokens;
 };
 
@@ -73,6 +74,8 @@ JinjaEncoder::JinjaEncoder(std::shared_ptr<const Tokenizer> tokenizer, const std
       renderer_(chat_template, file_),
       special_tokens_(chat_special_tokens(tokenizer_->config())),
       variables_(chat_variables(options_.thinking)) {
+  leaves_thoughts_out_ =
+      options_.thinking.enable_thinking == false && chat_template.find("enable_thinking") != std::string::npos;
   if (!options_.now) options_.now = local_time();
   if (const auto eos = tokenizer_->eos_id()) stop_ids_.push_back(*eos);
   const std::string parts = fmt::format("jinja|{}|{}|{}|{}", tokenizer_->fingerprint(), special_tokens_.dump(),
@@ -81,7 +84,8 @@ JinjaEncoder::JinjaEncoder(std::shared_ptr<const Tokenizer> tokenizer, const std
 }
 
 std::string JinjaEncoder::mask_source() const {
-  return renderer_.has_generation_marks() ? "masks from its generation marks" : "masks from rendered prefixes";
+  return renderer_.has_generation_marks() ? "masks from its generation marks, of pairs from rendered prefixes"
+                                          : "masks from rendered prefixes";
 }
 
 SavedTemplate JinjaEncoder::saved_template() const { return unchanged_template(tokenizer_->config()); }
@@ -150,7 +154,8 @@ std::vector<Ranges> JinjaEncoder::find_marked(const Chat& chat, const std::vecto
   for (size_t answer = 0; answer < chat.answers.size(); ++answer) {
     const bool is_last = answer + 1 == chat.answers.size();
     size_t end = is_last ? marks.size() : answer + 1;
-    if (!is_last && !(all_wanted && one_each)) end = render(chat, chat.answers[answer] + 1, false).generated.size();
+    // The next answer's prompt has the marks so far, and none of what is marked at the end of a conversation.
+    if (!is_last && !(all_wanted && one_each)) end = render(chat, chat.answers[answer + 1], true).generated.size();
     if (end < done || end > marks.size())
       throw RowError(
           fmt::format("chat_template of '{}': its generation marks are not the same once answer {} is followed", file_,
@@ -173,22 +178,23 @@ std::string JinjaEncoder::header_before(const Chat& chat, size_t answer) const {
       0, static_cast<size_t>(std::mismatch(one.begin(), one.end(), two.begin(), two.end()).first - one.begin()));
 }
 
-std::optional<TokenRange> JinjaEncoder::find_nested(const Chat& chat, size_t answer) const {
+std::optional<TokenRange> JinjaEncoder::find_nested(Chat& chat, size_t answer, bool is_wanted) const {
   const size_t index = chat.answers[answer];
   AnswerPrefixes prefixes;
   prefixes.prompt = answer + 1 == chat.answers.size() ? chat.last_prompt : render(chat, index, true).text;
   if (!chat.whole.text.starts_with(prefixes.prompt)) {
     prefixes.asked = render(chat, index, false).text;
     prefixes.header = header_before(chat, answer);
+    chat.begins_otherwise |= is_wanted;
   }
   prefixes.answered = index + 1 == chat.messages.size() ? chat.whole.text : render(chat, index + 1, false).text;
   return nested_tokens(chat.whole.text, chat.tokens, prefixes, *tokenizer_);
 }
 
-std::vector<Ranges> JinjaEncoder::find_nested(const Chat& chat, const std::vector<bool>& wanted) const {
+std::vector<Ranges> JinjaEncoder::find_nested(Chat& chat, const std::vector<bool>& wanted) const {
   std::vector<Ranges> places(chat.answers.size());
   for (size_t answer = 0; answer < chat.answers.size(); ++answer) {
-    if (const auto range = find_nested(chat, answer)) {
+    if (const auto range = find_nested(chat, answer, wanted[answer])) {
       places[answer].push_back(*range);
     } else if (wanted[answer]) {
       refuse(chat, answer);
@@ -197,8 +203,10 @@ std::vector<Ranges> JinjaEncoder::find_nested(const Chat& chat, const std::vecto
   return places;
 }
 
-std::vector<Ranges> JinjaEncoder::find_answers(const Chat& chat, const std::vector<bool>& wanted) const {
-  return renderer_.has_generation_marks() ? find_marked(chat, wanted) : find_nested(chat, wanted);
+std::vector<Ranges> JinjaEncoder::find_answers(Chat& chat, const std::vector<bool>& wanted) const {
+  if (!renderer_.has_generation_marks()) return find_nested(chat, wanted);
+  chat.begins_otherwise = wanted.back() && !chat.whole.text.starts_with(chat.last_prompt);
+  return find_marked(chat, wanted);
 }
 
 namespace {
@@ -231,6 +239,16 @@ class TurnCutter {
 
 }  // namespace
 
+bool JinjaEncoder::writes_thought(const Chat& chat, size_t message, size_t messages) const {
+  Chat other;
+  other.messages = chat.messages;
+  other.tools = chat.tools;
+  for (const char* key : {"reasoning_content", "reasoning", "thinking"}) {
+    if (other.messages[message].contains(key)) other.messages[message][key] = "another thought";
+  }
+  return render(other, messages, false).text != render(chat, messages, false).text;
+}
+
 void JinjaEncoder::note(const Chat& chat, std::span<const Message> messages, std::optional<std::string_view> system,
                         RenderingNotes& notes) const {
   const std::string& whole = chat.whole.text;
@@ -239,14 +257,17 @@ void JinjaEncoder::note(const Chat& chat, std::span<const Message> messages, std
     notes.text_left_out |= !writes_message(whole, message);
     notes.answers_not_learnt |= message.is_answer() && !message.is_trained;
   }
-  const auto leaves_out = [&](const Message& message) {
-    return message.thought && !message.thought->empty() && !writes(whole, *message.thought);
-  };
-  const Message& last = messages.back();
-  notes.history_thoughts_left_out |= std::any_of(messages.begin(), messages.end() - 1, leaves_out);
-  const bool is_wanted = options_.thinking.enable_thinking != false;
-  if (leaves_out(last)) (is_wanted ? notes.thoughts_without_form : notes.thoughts_left_out) = true;
-  notes.begins_otherwise |= last.is_trained && !whole.starts_with(chat.last_prompt);
+  for (size_t i = 0; i < messages.size(); ++i) {
+    const bool is_lost = messages[i].thought && !messages[i].thought->empty() &&
+                         !writes_thought(chat, chat.first + i, chat.messages.size());
+    if (!is_lost) continue;
+    const bool is_written_at_first =
+        i + 1 < messages.size() && writes_thought(chat, chat.first + i, chat.first + i + 1);
+    (is_written_at_first    ? notes.history_thoughts_left_out
+     : leaves_thoughts_out_ ? notes.thoughts_left_out
+                            : notes.thoughts_without_form) = true;
+  }
+  notes.begins_otherwise |= chat.begins_otherwise;
 }
 
 std::vector<EncodedTurn> JinjaEncoder::encode_turns(std::span<const Message> messages,
@@ -282,7 +303,7 @@ std::vector<EncodedTurn> JinjaEncoder::encode_answers(std::span<const Message> p
     messages.push_back(answer);
     Chat chat = chat_of(messages, system, tools);
     write(chat);
-    const auto range = find_nested(chat, chat.answers.size() - 1);
+    const auto range = find_nested(chat, chat.answers.size() - 1, true);
     if (!range) refuse(chat, chat.answers.size() - 1);
     EncodedTurn& turn = turns.emplace_back();
     turn.response_text = answer_text(answer);

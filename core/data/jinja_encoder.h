@@ -47,7 +47,7 @@ class JinjaEncoder final : public ConversationEncoder {
   const std::vector<int32_t>& stop_ids() const override { return stop_ids_; }
   const Tokenizer& tokenizer() const override { return *tokenizer_; }
   std::string name() const override { return "chat_template of '" + file_ + "'"; }
-  /// "masks from its generation marks" or "masks from rendered prefixes".
+  /// "masks from its generation marks, of pairs from rendered prefixes" or "masks from rendered prefixes".
   std::string mask_source() const override;
   SavedTemplate saved_template() const override;
   uint64_t fingerprint() const override { return fingerprint_; }
@@ -65,10 +65,12 @@ class JinjaEncoder final : public ConversationEncoder {
             RenderingNotes& notes) const;
   RenderedChat render(const Chat& chat, size_t messages, bool add_generation_prompt) const;
   /// The places of each answer that is `wanted`, [answers]; none of another that cannot be told.
-  std::vector<std::vector<TokenRange>> find_answers(const Chat& chat, const std::vector<bool>& wanted) const;
+  std::vector<std::vector<TokenRange>> find_answers(Chat& chat, const std::vector<bool>& wanted) const;
   std::vector<std::vector<TokenRange>> find_marked(const Chat& chat, const std::vector<bool>& wanted) const;
-  std::vector<std::vector<TokenRange>> find_nested(const Chat& chat, const std::vector<bool>& wanted) const;
-  std::optional<TokenRange> find_nested(const Chat& chat, size_t answer) const;
+  std::vector<std::vector<TokenRange>> find_nested(Chat& chat, const std::vector<bool>& wanted) const;
+  std::optional<TokenRange> find_nested(Chat& chat, size_t answer, bool is_wanted) const;
+  /// Whether the thought of that message stands in the text of the first `messages`.
+  bool writes_thought(const Chat& chat, size_t message, size_t messages) const;
   /// What the template writes between the question and whatever is answered.
   std::string header_before(const Chat& chat, size_t answer) const;
   [[noreturn]] void refuse(const Chat& chat, size_t answer) const;
@@ -80,6 +82,7 @@ class JinjaEncoder final : public ConversationEncoder {
   Json special_tokens_;
   Json variables_;
   std::vector<int32_t> stop_ids_;
+  bool leaves_thoughts_out_ = false;  ///< enable_thinking: false says so, and the template reads it
   uint64_t fingerprint_ = 0;
 };
 

@@ -113,6 +113,10 @@ SavedTemplate saved_template(const TemplateEncoder& encoder) {
   return saved;
 }
 
+bool has_own_default(const TokenizerConfig& config, std::string_view variable) {
+  return config.chat_template.find(fmt::format("if {} is not defined", variable)) != std::string::npos;
+}
+
 uint64_t kept_template_hash(const TokenizerConfig& config) {
   return content_hash(without_last_break(config.chat_template));
 }

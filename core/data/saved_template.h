@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace ftrun {
 
@@ -31,6 +32,10 @@ std::string jinja_of(const TemplateEncoder& encoder);
 /// the template's text nor known to render as it does (ChatTemplate::equal_jinja), and where it does not say what the
 /// run set around it. [any-thread]
 SavedTemplate saved_template(const TemplateEncoder& encoder);
+
+/// Whether the folder's chat template sets that variable where its caller does not, as jinja_of does: a default of ours
+/// would take the place of its own.
+bool has_own_default(const TokenizerConfig& config, std::string_view variable);
 
 /// Of the folder's chat template, as in ChatTemplate::equal_jinja.
 uint64_t kept_template_hash(const TokenizerConfig& config);

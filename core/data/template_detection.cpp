@@ -1,5 +1,5 @@
 // Two Jinja texts are held to be one template when they agree on conversations without system text, with one and with
-// an empty one, of one and of two turns, closed and open.
+// an empty one, of one and of two turns, closed and open, with thoughts, tools, calls and what was answered to them.
 #include "core/data/template_detection.h"
 
 #include <optional>
@@ -22,25 +22,52 @@ struct Probe {
   Json messages;
   bool add_generation_prompt;
   Json tools = nullptr;
+  std::string_view named = {};  ///< stands in the text of a template that has a form for what is probed
 };
 
+Json message(const char* role, const char* content) { return {{"role", role}, {"content", content}}; }
+
+Json thinking(const char* content, const char* thought) {
+  return {{"role", "assistant"}, {"content", content}, {"reasoning_content", thought}};
+}
+
+std::vector<Probe> plain_probes() {
+  const Json asked = message("user", "First question"), answered = message("assistant", "First answer");
+  const Json again = message("user", "Second question");
+  return {
+      {Json::array({asked}), true},
+      {Json::array({message("system", "Some rules"), asked}), true},
+      {Json::array({message("system", ""), asked}), true},
+      {Json::array({asked, answered}), false},
+      {Json::array({asked, answered, again}), true},
+      {Json::array({asked, thinking("First answer", "First thought")}), false},
+      {Json::array({asked, thinking("First answer", "First thought"), again, answered}), false},
+      {Json::array({asked, message("assistant", "<think>\nFirst thought\n</think>\n\nFirst answer"), again}), true}};
+}
+
+std::vector<Probe> tool_probes() {
+  const Json tools = Json::array(
+      {{{"type", "function"}, {"function", {{"name", "described"}, {"description", ""}, {"parameters", {}}}}}});
+  const Json asked = message("user", "First question");
+  Json calling = message("assistant", "");
+  calling["tool_calls"] =
+      Json::array({{{"type", "function"}, {"function", {{"name", "called"}, {"arguments", {{"x", 1}}}}}}});
+  return {{Json::array({asked}), true, tools, "described"},
+          {Json::array({asked, calling}), false, tools, "called"},
+          {Json::array({asked, calling, message("tool", "First result"), message("assistant", "Told")}), false, tools,
+           "called"}};
+}
+
 const std::vector<Probe>& probes() {
-  const auto message = [](const char* role, const char* content) { return Json{{"role", role}, {"content", content}}; };
-  static const std::vector<Probe> all = {
-      {Json::array({message("user", "First question")}), true},
-      {Json::array({message("system", "Some rules"), message("user", "First question")}), true},
-      {Json::array({message("system", ""), message("user", "First question")}), true},
-      {Json::array({message("user", "First question"), message("assistant", "First answer")}), false},
-      {Json::array({message("user", "First question"), message("assistant", "First answer"),
-                    message("user", "Second question")}),
-       true},
-      {Json::array({message("user", "First question")}), true,
-       Json::array({{{"type", "function"}, {"function", {{"name", "f"}, {"description", ""}, {"parameters", {}}}}}})},
-  };
+  static const std::vector<Probe> all = [] {
+    std::vector<Probe> result = plain_probes();
+    for (Probe& probe : tool_probes()) result.push_back(std::move(probe));
+    return result;
+  }();
   return all;
 }
 
-/// What the template makes of the probes; "" for a probe that it refuses, and for tools of which it writes nothing.
+/// What the template makes of the probes; "" for a probe that it refuses or has no form for.
 std::vector<std::string> rendered_probes(const ChatTemplateRenderer& renderer, const Json& tokens) {
   std::vector<std::string> texts;
   for (const Probe& probe : probes()) {
@@ -51,8 +78,7 @@ std::vector<std::string> rendered_probes(const ChatTemplateRenderer& renderer, c
     input.special_tokens = tokens;
     try {
       texts.push_back(renderer.render_chat(input));
-      const bool leaves_tools_out = !probe.tools.is_null() && texts.back() == texts.front();
-      if (leaves_tools_out) texts.back().clear();
+      if (texts.back().find(probe.named) == std::string::npos) texts.back().clear();
     } catch (const Error&) {
       texts.emplace_back();
     }

@@ -87,6 +87,7 @@ std::shared_ptr<const TemplateEncoder> encoder_of(RunSetup& setup) {
   if (spec.template_name.empty()) {
     try {
       spec.template_name = template_of_tokenizer(spec, setup.tokenizer);
+      spec.is_own_template = true;
     } catch (const Error& error) {
       log_warning("the Modelfile has no TEMPLATE: {}", error.what());
       return nullptr;

@@ -80,6 +80,7 @@ std::shared_ptr<const ConversationEncoder> choose_prompts(RunSetup& run) {
       log_warning("{}: preserve_thinking: has no effect: the chat_template of '{}' decides",
                   config.origin("preserve_thinking"), tokenizer.chat_template_file);
     }
+    leave_thinking_to_template(run.data, config, tokenizer);
     return make_conversation_encoder(run.data, run.tokenizer);
   }
   if (run.data.template_name.empty()) {

@@ -89,6 +89,7 @@ void choose_template(RunSetup& setup) {
         "template: not set, and the tokenizer has no chat_template: 'empty' writes texts without marks between turns "
         "and without an end");
   } else if (setup.data.template_name.empty()) {
+    leave_thinking_to_template(setup.data, setup.config(), setup.tokenizer->config());
     require_learnable_template(setup.data, setup.tokenizer);
     log_info("template: not set: the {}", make_conversation_encoder(setup.data, setup.tokenizer)->description());
     warn_of_unsaved_settings(setup);
@@ -219,6 +220,12 @@ DataSpec read_data_spec(const ResolvedConfig& config) {
     if (config.is_given(key)) spec.origins[key] = config.origin(key);
   }
   return spec;
+}
+
+void leave_thinking_to_template(DataSpec& spec, const ResolvedConfig& config, const TokenizerConfig& tokenizer) {
+  if (config.is_given("enable_thinking") || !has_own_default(tokenizer, "enable_thinking")) return;
+  spec.enable_thinking.reset();
+  log_info("enable_thinking: not given: the chat_template of '{}' says it", tokenizer.chat_template_file);
 }
 
 RankServices& services_of(ftrun_context* ctx) {

@@ -52,6 +52,9 @@ void check_network(const RunSetup& setup);
 /// `nproc`, or the world that a launcher made; then the ranks' threads.
 void set_ranks(RunSetup& setup);
 DataSpec read_data_spec(const ResolvedConfig& config);
+/// For conversations by the tokenizer's own chat_template: where that has a default of its own for enable_thinking and
+/// the configuration does not give the key, it is left unset, and a line says so.
+void leave_thinking_to_template(DataSpec& spec, const ResolvedConfig& config, const TokenizerConfig& tokenizer);
 
 /// Folders with chat templates: the configured one, then the one beside the executable (the build tree has the
 /// install's layout).

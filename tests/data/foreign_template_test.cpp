@@ -185,6 +185,48 @@ TEST_F(ForeignTemplate, MarksGiveTransformersMasks) {
   EXPECT_EQ(templates.size(), 8u);
 }
 
+/// The tokens of the conversation that its trained turns have learnt.
+std::set<size_t> trained_tokens(const std::vector<EncodedTurn>& turns) {
+  std::set<size_t> tokens;
+  size_t at = 0;
+  for (const EncodedTurn& turn : turns) {
+    at += turn.prompt_ids.size();
+    for (size_t t = 0; t < turn.response_ids.size(); ++t, ++at) {
+      if (turn.is_trained && (turn.learnt.empty() || turn.learnt[t])) tokens.insert(at);
+    }
+  }
+  return tokens;
+}
+
+TEST_F(ForeignTemplate, EveryAnswerHasItsOwnMarks) {
+  size_t compared = 0;
+  for (const Json& the_case : golden().at("marked")) {
+    if (the_case.contains("error")) continue;
+    const AlignedRow row = aligned(golden().at("rows").at(the_case.at("row").get<std::string>()));
+    const auto tokens_of = [&](const std::vector<Message>& messages) {
+      return trained_tokens(encoder(the_case).encode_turns(messages, row.system, row.tools, LearntAnswers::kAll));
+    };
+    const std::vector<Message> all = whole_conversation(row);
+    std::set<size_t> sum;
+    size_t tokens = 0;
+    for (size_t only = 0; only < all.size(); ++only) {
+      if (!all[only].is_answer()) continue;
+      std::vector<Message> messages = all;
+      for (Message& message : messages) message.is_trained = !message.is_answer();
+      messages[only].is_trained = true;
+      const std::set<size_t> own = tokens_of(messages);
+      const bool follows = sum.empty() || own.empty() || *own.begin() > *sum.rbegin();
+      EXPECT_TRUE(follows) << the_case.at("template") << " " << the_case.at("row");
+      sum.insert(own.begin(), own.end());
+      tokens += own.size();
+      ++compared;
+    }
+    EXPECT_EQ(sum, tokens_of(all)) << the_case.at("template") << " " << the_case.at("row");
+    EXPECT_EQ(sum.size(), tokens);
+  }
+  EXPECT_GT(compared, 400u);
+}
+
 TEST_F(ForeignTemplate, MarksAreNotGivenUpForATemplateThatWritesTheSame) {
   std::map<std::string, std::string> shipped;  // what writes the same, by the name of the marked text
   for (const Json& the_case : golden().at("marked")) {
@@ -254,6 +296,23 @@ TEST_F(ForeignData, MasksFollowTheKeysAndTheRows) {
   EXPECT_THAT(marked.ledger.to_text(), HasSubstr("1 rows: answers are not learnt"));
 }
 
+TEST_F(ForeignData, MarksAtTheEndOfAConversationBelongToItsLastAnswer) {
+  const auto row = [](bool first, bool last) {
+    return one_line(Json({{"messages",
+                           {{{"role", "user"}, {"content", "a"}},
+                            {{"role", "assistant"}, {"content", "one"}, {"train", first}},
+                            {{"role", "user"}, {"content", "b"}},
+                            {{"role", "assistant"}, {"content", "two"}, {"train", last}}}}})
+                        .dump());
+  };
+  const std::string phi3 = text_of("phi3_training");
+  EXPECT_EQ(learnt(prepared(own(row(true, false)), phi3)), "one<|end|>\n");
+  EXPECT_EQ(learnt(prepared(own(row(false, true)), phi3)), "two<|end|>\n</s>");
+  DataSpec options = own(row(true, true));
+  options.mask_history = true;
+  EXPECT_EQ(learnt(prepared(options, phi3)), "two<|end|>\n</s>");
+}
+
 TEST_F(ForeignData, AnswersThatGoOnOtherwiseThanTheyAreAskedForAreWarnedOf) {
   const std::string thinking = R"({"messages": [{"role": "user", "content": "q"},
       {"role": "assistant", "content": "a", "reasoning_content": "a long thought"}]})";
@@ -265,6 +324,25 @@ TEST_F(ForeignData, AnswersThatGoOnOtherwiseThanTheyAreAskedForAreWarnedOf) {
               ::testing::ElementsAre(HasSubstr("1 rows have thoughts, and the template has no form"),
                                      HasSubstr("2 rows have answers that do not go on as")));
   EXPECT_EQ(prepared(options, text_of("zephyr")).ledger.rendering.begins_otherwise, 0);
+}
+
+TEST_F(ForeignData, ThoughtsWithoutAFormAreSoInEveryTurn) {
+  const std::string row = R"({"messages": [{"role": "user", "content": "Please say Hm."},
+      {"role": "assistant", "content": "b", "reasoning_content": "Hm."}, {"role": "user", "content": "c"},
+      {"role": "assistant", "content": "d"}]})";
+  DataSpec options = own(one_line(row));
+  options.enable_thinking = false;
+  const RenderingCounts counts = prepared(options, text_of("smollm2")).ledger.rendering;
+  EXPECT_EQ(counts.thoughts_without_form, 1);
+  EXPECT_EQ(counts.history_thoughts_left_out + counts.thoughts_left_out, 0);
+  const std::string reads =
+      "{% for m in messages %}<{{ m.role }}>{% if enable_thinking and m.reasoning_content and loop.last %}"
+      "{{ m.reasoning_content }}|{% endif %}{{ m.content }}</s>{% endfor %}{% if add_generation_prompt %}<assistant>{% "
+      "endif %}";
+  options.enable_thinking = true;
+  EXPECT_EQ(prepared(options, reads).ledger.rendering.history_thoughts_left_out, 1);
+  options.enable_thinking = false;
+  EXPECT_EQ(prepared(options, reads).ledger.rendering.thoughts_left_out, 1);
 }
 
 TEST_F(ForeignData, ACutoffCutsTurnsAsInOtherTemplates) {

@@ -162,11 +162,8 @@ TEST(Rendering, SlotsJinjaAndPublishedTemplatesAgree) {
     if (std::ranges::find(variants, one.variant) == variants.end()) variants.push_back(one.variant);
     table[one.form][one.variant] = agreement;
   }
-  if (std::getenv("FTRUN_RENDERING_TABLE") != nullptr) {
-    fmt::print("{}", written(table, variants));
-  } else {
-    EXPECT_EQ(written(table, variants), expected_table());
-  }
+  if (std::getenv("FTRUN_RENDERING_TABLE") != nullptr) fmt::print("{}", written(table, variants));
+  EXPECT_EQ(written(table, variants), expected_table());
 }
 
 }  // namespace

@@ -211,6 +211,17 @@ TEST_F(SavedTemplateOf, WhatWasDetectedForAFolderIsTheTemplateThatBelongsToIt) {
   EXPECT_THAT(log(), ::testing::HasSubstr("does not say enable_thinking: give the same"));
 }
 
+TEST_F(SavedTemplateOf, WhatIsSavedSaysItsOwnDefaults) {
+  const auto says = [&](const Json& options) {
+    TokenizerConfig config;
+    config.chat_template = jinja_of(*encoder_of({{"template", "qwen3"}, {"options", options}}, golden_tokenizer()));
+    return has_own_default(config, "enable_thinking");
+  };
+  EXPECT_FALSE(says(Json::object()));
+  EXPECT_TRUE(says({{"enable_thinking", false}}));
+  EXPECT_TRUE(says({{"enable_thinking", nullptr}}));
+}
+
 TEST_F(SavedTemplateOf, TokensThatTheFilesDifferAboutAreSettled) {
   write("model/special_tokens_map.json",
         R"({"eos_token": "<|endoftext|>", "pad_token": {"content": "<|im_start|>"}, "bos_token": "<|im_start|>"})");

@@ -63,6 +63,19 @@ TEST_F(TemplateDetection, PublishedTextsAreFoundByWhatTheyRender) {
       "chatml");
 }
 
+TEST_F(TemplateDetection, AVariantThatWritesCallsOrThoughtsOtherwiseIsAnotherTemplate) {
+  const std::string qwen3 = read_json_file(golden_folder() / "jinja_templates.json")["templates"]["qwen3"];
+  const auto with = [&](std::string_view what, std::string_view instead) {
+    std::string text = qwen3;
+    const size_t at = text.rfind(what);  // not where the system text tells of it
+    EXPECT_NE(at, std::string::npos) << what;
+    return text.replace(at, what.size(), instead);
+  };
+  EXPECT_EQ(detected(with("<tool_call>", "<CALL>")), "");
+  EXPECT_EQ(detected(with("<tool_response>", "<RESPONSE>")), "");
+  EXPECT_EQ(detected(with("<think>\\n' + reasoning_content", "<thought>\\n' + reasoning_content")), "");
+}
+
 TEST_F(TemplateDetection, WithoutAChatTemplateItIsEmpty) { EXPECT_EQ(detected(""), "empty"); }
 
 TEST_F(TemplateDetection, WhatNoneWritesIsTheChatTemplateItself) {
