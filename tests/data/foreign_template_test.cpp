@@ -339,6 +339,7 @@ TEST_F(ForeignData, ThoughtsWithoutAFormAreSoInEveryTurn) {
       "{% for m in messages %}<{{ m.role }}>{% if enable_thinking and m.reasoning_content and loop.last %}"
       "{{ m.reasoning_content }}|{% endif %}{{ m.content }}</s>{% endfor %}{% if add_generation_prompt %}<assistant>{% "
       "endif %}";
+  options.mask_history = true;  // an earlier answer cannot be told where its thought goes
   options.enable_thinking = true;
   EXPECT_EQ(prepared(options, reads).ledger.rendering.history_thoughts_left_out, 1);
   options.enable_thinking = false;
