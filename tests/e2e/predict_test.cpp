@@ -266,6 +266,34 @@ TEST(Predict, AnAdapterAnswersAsTheModelItIsMergedInto) {
   EXPECT_NE(answers("b", {"--model", base}), with_adapter);
 }
 
+TEST(Predict, AsksAsTheSavedTemplateDoesUnlessToldOtherwise) {
+  const TestFolder folder;
+  fs::copy(FTRUN_SOURCE_DIR "/configs/demo/model", folder / "model", fs::copy_options::recursive);
+  json tokenizer = json::parse(bytes_of(folder / "model/tokenizer_config.json"));
+  tokenizer.erase("chat_template");
+  write_text(folder / "model/tokenizer_config.json", tokenizer.dump());
+  for (const char* thinking : {"false", "null"}) {
+    const ProgramResult trained = run_small(folder, "out",
+                                            {{"model_name_or_path", (folder / "model").string()},
+                                             {"template", "qwen3"},
+                                             {"enable_thinking", thinking},
+                                             {"max_steps", "1"},
+                                             {"overwrite_output_dir", "true"}});
+    ASSERT_EQ(trained.exit_code, 0) << trained.all();
+    const auto prompt = [&](const std::vector<std::string>& more) {
+      std::vector<std::string> arguments = predict_arguments(folder / "answers", {"--overwrite_output_dir", "true"});
+      arguments[2] = (folder / "out").string();
+      arguments.insert(arguments.end(), {"--max_new_tokens", "1"});
+      arguments.insert(arguments.end(), more.begin(), more.end());
+      const ProgramResult asked = run_ftrun(arguments);
+      EXPECT_EQ(asked.exit_code, 0) << asked.err;
+      return lines_of(folder / "answers/generated_predictions.jsonl").front().at("prompt").get<std::string>();
+    };
+    EXPECT_THAT(prompt({}), testing::EndsWith("<|im_start|>assistant\n<think>\n\n</think>\n\n")) << thinking;
+    EXPECT_THAT(prompt({"--enable_thinking", "true"}), testing::EndsWith("<|im_start|>assistant\n")) << thinking;
+  }
+}
+
 TEST(Predict, PromptsThatFillTheModelAreAnsweredWithNothing) {
   const TestFolder folder;
   std::string longest;
