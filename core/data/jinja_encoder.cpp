@@ -120,6 +120,13 @@ JinjaEncoder::Chat JinjaEncoder::chat_of(std::span<const Message> messages, std:
   return chat;
 }
 
+JinjaEncoder::Chat JinjaEncoder::unwritten(const Chat& chat) {
+  Chat other;
+  other.messages = chat.messages;
+  other.tools = chat.tools;
+  return other;
+}
+
 void JinjaEncoder::write(Chat& chat) const {
   chat.whole = render(chat, chat.messages.size(), false);
   chat.last_prompt = render(chat, chat.answers.back(), true).text;
@@ -166,9 +173,7 @@ std::vector<Ranges> JinjaEncoder::find_marked(const Chat& chat, const std::vecto
 }
 
 std::string JinjaEncoder::header_before(const Chat& chat, size_t answer) const {
-  Chat other;
-  other.messages = chat.messages;
-  other.tools = chat.tools;
+  Chat other = unwritten(chat);
   const auto with = [&](const char* text) {
     other.messages[chat.answers[answer]] = {{"role", "assistant"}, {"content", text}};
     return render(other, chat.answers[answer] + 1, false).text;
@@ -240,13 +245,12 @@ class TurnCutter {
 }  // namespace
 
 bool JinjaEncoder::writes_thought(const Chat& chat, size_t message, size_t messages) const {
-  Chat other;
-  other.messages = chat.messages;
-  other.tools = chat.tools;
+  Chat other = unwritten(chat);
   for (const char* key : {"reasoning_content", "reasoning", "thinking"}) {
     if (other.messages[message].contains(key)) other.messages[message][key] = "another thought";
   }
-  return render(other, messages, false).text != render(chat, messages, false).text;
+  const bool is_whole = messages == chat.messages.size();
+  return render(other, messages, false).text != (is_whole ? chat.whole.text : render(chat, messages, false).text);
 }
 
 void JinjaEncoder::note(const Chat& chat, std::span<const Message> messages, std::optional<std::string_view> system,

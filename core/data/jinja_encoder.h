@@ -60,6 +60,8 @@ class JinjaEncoder final : public ConversationEncoder {
   using Json = nlohmann::ordered_json;
   struct Chat;
   Chat chat_of(std::span<const Message> messages, std::optional<std::string_view> system, std::string_view tools) const;
+  /// The same messages, to be changed.
+  static Chat unwritten(const Chat& chat);
   void write(Chat& chat) const;
   void note(const Chat& chat, std::span<const Message> messages, std::optional<std::string_view> system,
             RenderingNotes& notes) const;

@@ -30,20 +30,15 @@ std::string_view without_last_break(std::string_view text) {
   return text.ends_with('\n') ? text.substr(0, text.size() - 1) : text;
 }
 
-// Of two texts whether they are the same, or known to write the same.
-bool writes_as_trained(const TemplateEncoder& encoder) {
-  const TokenizerConfig& config = encoder.tokenizer().config();
-  if (without_last_break(config.chat_template) == without_last_break(jinja_of(encoder))) return true;
+bool is_known_to_write_as_trained(const TemplateEncoder& encoder) {
   const std::vector<uint64_t>& equal = encoder.chat_template().equal_jinja;
-  return std::ranges::find(equal, kept_template_hash(config)) != equal.end();
+  return std::ranges::find(equal, kept_template_hash(encoder.tokenizer().config())) != equal.end();
 }
 
-// What the chat_template that is kept has to be given by whoever asks, unless it says so itself.
+// What another text than the trained one has to be given by whoever asks.
 std::vector<std::string_view> settings_beside(const TemplateEncoder& encoder) {
   const ChatTemplate& trained = encoder.chat_template();
-  const std::string& kept = encoder.tokenizer().config().chat_template;
   std::vector<std::string_view> names;
-  if (without_last_break(kept) == without_last_break(jinja_of(encoder))) return names;
   if (encoder.default_system() != trained.default_system) names.push_back("default_system");
   if (!trained.reasoning) return names;
   if (!encoder.thinking().enable_thinking.value_or(false)) names.push_back("enable_thinking");
@@ -69,10 +64,12 @@ SavedTemplate with_end_token(const TokenizerConfig& config, const std::string& e
   return saved;
 }
 
-void warn_of_kept_template(const TemplateEncoder& encoder) {
-  const std::string& file = encoder.tokenizer().config().chat_template_file;
+void warn_of_kept_template(const TemplateEncoder& encoder, std::string_view trained_jinja) {
+  const TokenizerConfig& config = encoder.tokenizer().config();
+  if (without_last_break(config.chat_template) == without_last_break(trained_jinja)) return;
+  const std::string& file = config.chat_template_file;
   const std::vector<std::string_view> beside = settings_beside(encoder);
-  if (!writes_as_trained(encoder)) {
+  if (!is_known_to_write_as_trained(encoder)) {
     log_warning(
         "{}: this chat_template is kept, and template '{}', which is trained with, may write chats differently: train "
         "with the template that belongs to this tokenizer, or remove its chat_template to have the trained one saved",
@@ -108,7 +105,7 @@ SavedTemplate saved_template(const TemplateEncoder& encoder) {
   if (wanted && !jinja.empty()) {
     if (jinja != config.chat_template) saved.chat_template = jinja;
   } else if (!config.chat_template.empty()) {
-    warn_of_kept_template(encoder);
+    warn_of_kept_template(encoder, jinja);
   }
   return saved;
 }
