@@ -12,6 +12,7 @@
 #include "core/data/supervised_encoder.h"
 #include "core/data/template_detection.h"
 #include "tests/data/data_test_support.h"
+#include "tests/data/golden_time.h"
 
 namespace ftrun::testing {
 namespace {
@@ -30,17 +31,6 @@ const Json& golden() {
 }
 
 std::string text_of(const std::string& name) { return golden().at("templates").at(name).get<std::string>(); }
-
-std::tm golden_time() {
-  const Json& numbers = golden().at("now");
-  std::tm time{};
-  time.tm_year = numbers[0].get<int>() - 1900;
-  time.tm_mon = numbers[1].get<int>() - 1;
-  time.tm_mday = numbers[2].get<int>();
-  time.tm_hour = numbers[3].get<int>();
-  time.tm_isdst = -1;
-  return time;
-}
 
 AlignedRow aligned(const Json& row) {
   const RowFormat& format = find_row_format("openai");
@@ -89,7 +79,7 @@ class ForeignTemplate : public DataTest {
     auto& encoder = encoders_[key];
     if (encoder == nullptr) {
       JinjaOptions options;
-      options.now = golden_time();
+      options.now = golden_time(golden().at("now"));
       options.thinking.enable_thinking = std::nullopt;  // transformers was not given it
       encoder = std::make_unique<JinjaEncoder>(tokenizer_with(text_of(key.first), key.second), text_of(key.first),
                                                "tokenizer_config.json", options);

@@ -11,6 +11,7 @@
 #include "core/base/error.h"
 #include "core/data/jinja_encoder.h"
 #include "core/data/row_format.h"
+#include "tests/data/golden_time.h"
 
 namespace ftrun {
 namespace {
@@ -26,16 +27,6 @@ AlignedRow row_of(const Json& messages, const Json& tools) {
   const auto found = format.detect({{"messages", messages}, {"tools", tools}}, RowKind::kPrompt);
   return format.bind(found->first, found->second, RowKind::kPrompt)
       ->convert({{"messages", messages}, {"tools", tools}});
-}
-
-std::tm time_of(const Json& numbers) {
-  std::tm time{};
-  time.tm_year = numbers[0].get<int>() - 1900;
-  time.tm_mon = numbers[1].get<int>() - 1;
-  time.tm_mday = numbers[2].get<int>();
-  time.tm_hour = numbers[3].get<int>();
-  time.tm_isdst = -1;
-  return time;
 }
 
 std::map<std::string, std::string> golden_templates(const Json& golden) {
@@ -60,7 +51,7 @@ class ModelPrompts : public ::testing::Test {
     const AlignedRow row = row_of(golden_.at("conversations").at(one.at("conversation").get<std::string>()),
                                   one.at("tools").get<bool>() ? golden_.at("tools") : Json());
     const JinjaEncoder writer(tokenizer, templates_.at(name), "golden",
-                              {"", ThinkingOptions{enable_thinking}, time_of(golden_.at("now"))});
+                              {"", ThinkingOptions{enable_thinking}, testing::golden_time(golden_.at("now"))});
     if (expected.is_null()) {
       EXPECT_THROW(writer.ask(row.prompt, row.system, row.tools), RowError);
       ++cells_.refused;
